@@ -1,0 +1,91 @@
+// chain.h: the decision table (README.md) as an array of steps, and what comes out of it.
+//
+// A step looks at the facts and says pass (goes on), skip (does not apply), hit (decided) or wait (needs a fact that the caller
+// must fetch first: run the chain again when it is there). The first hit is the verdict. Same input, same output: no clock, no
+// socket, no heap, no log.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/core/facts.h"
+#include "node/core/policy.h"
+#include "node/core/reason.h"
+#include "proto/text.h"
+
+enum outcome { OUTCOME_PASS, OUTCOME_SKIP, OUTCOME_HIT, OUTCOME_SHADOW, OUTCOME_WAIT };
+
+enum { CHAIN_STEPS_MAX = 32 };
+
+struct trace_row {
+    const char *step;
+    enum outcome outcome;
+    const char *rule;
+    const char *why; // in words; in the memory of the trace
+};
+
+// Where the trace goes. rows NULL = no trace is wanted.
+struct trace {
+    struct trace_row *rows; // CHAIN_STEPS_MAX
+    size_t count;
+    struct text_buf text; // memory for the why of each row
+};
+
+// What must be written so that the verdict holds. The caller writes; the chain only says.
+struct changes {
+    bool want_pending;     // OUTCOME_WAIT: make the second trip (in a dry run: read only), then run again
+    bool write_passed;     // every identity of the request is passed now
+    uint32_t passed_mark;  // mark of the transaction that made it pass, or 0 for a refresh
+    bool align_pending;    // identities of the current slice get the earliest first-seen and its mark
+    uint64_t earliest_ms;
+    uint32_t earliest_mark;
+};
+
+struct verdict {
+    enum reason reason;
+    const char *rule;
+    const char *note;
+    enum msg_direction direction;
+    bool skip_reputation;
+    bool skip_greylist;
+    bool skip_spam;
+    uint64_t retry_after_ms;
+    uint64_t waited_ms;
+    bool degraded;
+    const char *degraded_why;  // static; NULL = the store's own word
+    enum reason shadow;        // would have decided; REASON_COUNT = nothing
+    const char *shadow_rule;
+    struct changes changes;
+};
+
+struct chain_in {
+    const struct facts *facts;
+    const struct facts_recipient *recipient;
+    const struct policy *policy;
+};
+
+// One step. why is what was known and what was compared, for the trace.
+struct step {
+    const char *name;  // of the decision table: the file, the trace, the metric and the manual use it
+    unsigned stages;   // bits 1 << enum msg_stage
+    enum outcome (*run)(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+};
+
+// chain_steps: the array, ended by a row without a name.
+const struct step *chain_steps(void);
+
+// chain_run: OUTCOME_WAIT in the result means that out->changes.want_pending is set and out holds no verdict yet; else
+// OUTCOME_PASS with the verdict in *out.
+enum outcome chain_run(const struct chain_in *in, struct verdict *out, struct trace *trace);
+
+// chain_merge: STAGE_END's one reply out of the recipients' reasons: all rejected = the first reject; all refused somehow = the
+// first deferral; else accept. Returns the index of the verdict that speaks, count must not be 0.
+size_t chain_merge(const enum reason *reasons, size_t count);
+
+const char *outcome_text(enum outcome outcome);
+
+// The steps, in the table's order.
+enum outcome syntax_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome direction_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);

@@ -1,0 +1,62 @@
+// stats.h: the node's counters and histograms, from one list, and the snapshot that is published.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/core/reason.h"
+#include "node/store/store.h"
+#include "proto/msg.h"
+
+// name, help. Metric: reeve_<name>.
+#define STATS_COUNTER_LIST(X)                                                                                                  \
+    X(requests, "frames received on both doors")                                                                               \
+    X(malformed, "frames without the delimiter, or with more than one payload; dropped")                                       \
+    X(bad_requests, "answers STATUS_BAD_REQUEST")                                                                              \
+    X(overloaded, "answers STATUS_OVERLOADED: no free seat")                                                                   \
+    X(expired, "answers STATUS_EXPIRED: waited longer than the budget")                                                        \
+    X(unavailable, "answers STATUS_UNAVAILABLE: an admin verb without a store")                                                \
+    X(checks, "Check requests judged")                                                                                         \
+    X(dry_runs, "Check requests judged without writing")                                                                       \
+    X(degraded, "verdicts given while facts were unknown")                                                                     \
+    X(replies_lost, "replies whose caller was gone")                                                                           \
+    X(events, "decision events published")                                                                                     \
+    X(reloads, "policy reloads that took effect")                                                                              \
+    X(reload_errors, "policy reloads that were refused")
+
+enum { STATS_LATENCY_BUCKETS = 20 }; // powers of two of microseconds: <1, <2, <4 ... <2^19, more
+
+struct stats {
+#define STATS_FIELD(name, help) uint64_t name;
+    STATS_COUNTER_LIST(STATS_FIELD)
+#undef STATS_FIELD
+    uint64_t verdicts[REASON_COUNT];
+    uint64_t shadowed[REASON_COUNT];
+    uint64_t latency[STATS_LATENCY_BUCKETS + 1]; // of Check, from decoding to reply
+    uint64_t epoch_ms;
+    uint64_t sequence;
+};
+
+void stats_took(struct stats *stats, uint64_t us);
+
+// What a snapshot needs beside the counters.
+struct stats_gauges {
+    const char *node;
+    uint64_t at_ms;
+    uint64_t uptime_ms;
+    uint64_t seats_used;
+    uint64_t policy_version;
+    uint64_t open_fds, max_fds;
+    uint64_t resident_bytes;
+    const struct store *store;
+};
+
+enum { STATS_METRICS_MAX = 256 };
+// A snapshot in its own memory, ready for wire_encode_stats.
+struct stats_snapshot {
+    struct msg_stats stats;
+    struct msg_metric metric[STATS_METRICS_MAX];
+    struct msg_pair label[STATS_METRICS_MAX];
+    char text[4096];
+};
+void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges, struct stats_snapshot *out);
