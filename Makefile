@@ -24,6 +24,7 @@ ALL_LDFLAGS = $(SAN) -Wl,-z,relro,-z,now $(LDFLAGS)
 PROTO_SRC  := $(wildcard proto/*.c proto/base/*.c)
 NODE_SRC   := $(filter-out node/main.c,$(wildcard node/*.c node/*/*.c))
 LIB_SRC    := $(wildcard client/lib/*.c)
+POLICYD_SRC := $(filter-out client/policyd/main.c,$(wildcard client/policyd/*.c))
 # Of proto/, what a gateway's library needs (no loop, no yaml, no address parsing).
 LIB_PROTO  := proto/err.c proto/text.c proto/wire.c proto/base/mem.c proto/base/clock.c
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -68,13 +69,16 @@ $(BUILD)/libnode.a: $(call obj,$(NODE_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/libreeve.a: $(call obj,$(LIB_SRC) $(LIB_PROTO)) $(PB_OBJ)
 	rm -f $@ && $(AR) rcs $@ $^
+# policyd without its main: for its tests, and its request parser for reevectl
+$(BUILD)/libpolicyd.a: $(call obj,$(POLICYD_SRC))
+	rm -f $@ && $(AR) rcs $@ $^
 
 # ---- programs
 $(BUILD)/reeved: $(call obj,node/main.c) $(BUILD)/libnode.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
-$(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c)) $(BUILD)/libreeve.a $(BUILD)/libproto.a
+$(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
-$(BUILD)/reeve-policyd: $(call obj,$(wildcard client/policyd/*.c)) $(BUILD)/libreeve.a $(BUILD)/libproto.a
+$(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
 
 # ---- the library
@@ -88,7 +92,7 @@ $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
 # ---- unit tests: one program a file
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
 .PRECIOUS: $(BUILD)/obj/tests/unit/%.o
@@ -103,7 +107,7 @@ scenario: $(BUILD)/scenario
 	$(BUILD)/scenario $(or $(SCN),$(sort $(wildcard tests/scenario/*.scn)))
 
 # ---- fuzzing: each target also replays its corpus as an ordinary program (tests/fuzz/replay.c gives it a main)
-$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libnode.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
+$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 FUZZ_REPLAYS := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
