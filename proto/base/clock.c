@@ -1,4 +1,5 @@
-// clock.c: time from the kernel. Promises: the calls cannot fail on Linux, so they return the value.
+// clock.c: time from the kernel. Promises: the calls cannot fail on Linux, so they return the
+// value.
 #include "proto/base/clock.h"
 
 #include <time.h>

@@ -1,4 +1,5 @@
-// mem.c: heap and arena. Promises: zeroed heap memory or an exit with a message; an arena never gives more than it has.
+// mem.c: heap and arena. Promises: zeroed heap memory or an exit with a message; an arena never
+// gives more than it has.
 #include "proto/base/mem.h"
 
 #include <stdalign.h>

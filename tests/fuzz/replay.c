@@ -1,5 +1,5 @@
-// replay.c: gives a fuzz target a main that feeds it files: `replay_wire tests/fuzz/corpus/wire/*`. So the corpus runs as an
-// ordinary test, with any compiler and under any sanitizer.
+// replay.c: gives a fuzz target a main that feeds it files: `replay_wire tests/fuzz/corpus/wire/*`.
+// So the corpus runs as an ordinary test, with any compiler and under any sanitizer.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,196 @@
+// key.c: names and hashes of triplets. Promises: no allocation, no failure; a hash takes at most
+// two short SipHash runs an epoch.
+#include "node/core/key.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/mail.h"
+
+// What is hashed is tagged with its purpose, so a pair can never be mistaken for an identity.
+enum hash_purpose { HASH_PAIR = 1, HASH_IDENTITY = 2, HASH_MARK = 3, HASH_CHECK = 4 };
+enum { HASH_BYTES = 16, HASH_INPUT_MAX = 2 * (MAIL_ADDRESS_MAX + MAIL_DOMAIN_MAX) + 64 };
+_Static_assert(HASH_BYTES == crypto_shorthash_siphashx24_BYTES, "SipHash-128");
+_Static_assert(KEY_SECRET_BYTES == crypto_shorthash_siphashx24_KEYBYTES, "SipHash key");
+
+// The input of a hash: purpose, then parts each ended by a NUL. What exceeds the room is hashed
+// down first, so that no two long texts collide by being cut.
+struct hash_input {
+    const struct key_epoch *epoch;
+    uint8_t bytes[HASH_INPUT_MAX];
+    size_t used;
+};
+
+static void hash_run(const struct hash_input *in, uint8_t out[HASH_BYTES])
+{
+    (void)crypto_shorthash_siphashx24(out, in->bytes, in->used, in->epoch->secret);
+}
+
+static void hash_start(struct hash_input *in, const struct key_epoch *epoch,
+                       enum hash_purpose purpose)
+{
+    in->epoch = epoch;
+    in->bytes[0] = (uint8_t)purpose;
+    in->used = 1;
+}
+
+static void hash_add(struct hash_input *in, const void *bytes, size_t len)
+{
+    if (len + 1 > sizeof(in->bytes) - in->used) {
+        uint8_t folded[HASH_BYTES];
+
+        (void)crypto_shorthash_siphashx24(folded, bytes, len, in->epoch->secret);
+        hash_add(in, folded, sizeof(folded));
+        return;
+    }
+    memcpy(in->bytes + in->used, bytes, len);
+    in->used += len;
+    in->bytes[in->used++] = 0;
+}
+
+const struct key_epoch *key_ring_at(const struct key_ring *ring, uint64_t start_ms)
+{
+    unsigned at = ring->count - 1;
+
+    while (at > 0 && ring->epoch[at].since_ms > start_ms)
+        at--;
+    return &ring->epoch[at];
+}
+
+static uint64_t read_be64(const uint8_t *bytes)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+static void identity_hash(const struct key_identity *identity, const struct key_epoch *epoch,
+                          uint8_t out[KEY_FIELD_BYTES - KEY_PAIR_BYTES])
+{
+    struct hash_input in;
+    uint8_t hash[HASH_BYTES];
+    const uint8_t head[3] = {(uint8_t)identity->kind, identity->net.ip.family, identity->net.bits};
+
+    if (identity->kind == KEY_ANY) {
+        memset(out, 0, KEY_FIELD_BYTES - KEY_PAIR_BYTES);
+        return;
+    }
+    hash_start(&in, epoch, HASH_IDENTITY);
+    hash_add(&in, head, sizeof(head));
+    hash_add(&in, identity->net.ip.bytes, sizeof(identity->net.ip.bytes));
+    hash_run(&in, hash);
+    if (hash[0] == 0 && hash[1] == 0 && hash[2] == 0 && hash[3] == 0)
+        hash[0] = 1; // zeros mean any
+    memcpy(out, hash, KEY_FIELD_BYTES - KEY_PAIR_BYTES);
+}
+
+static void place_make(struct key_place *place, uint64_t slice, uint64_t slice_ms,
+                       const struct key_triplet *triplet, const struct key_pair *pair,
+                       const struct key_ring *ring)
+{
+    const struct key_epoch *epoch = key_ring_at(ring, slice * slice_ms);
+    struct hash_input in;
+    uint8_t hash[HASH_BYTES];
+
+    hash_start(&in, epoch, HASH_PAIR);
+    hash_add(&in, pair->sender_key, strlen(pair->sender_key));
+    hash_add(&in, pair->recipient_key, strlen(pair->recipient_key));
+    hash_run(&in, hash);
+    place->slice = slice;
+    place->slice_ms = slice_ms;
+    place->bucket = (uint32_t)(read_be64(hash + KEY_PAIR_BYTES) & (epoch->buckets - 1U));
+    for (unsigned i = 0; i < triplet->identity_count; i++) {
+        memcpy(place->field[i], hash, KEY_PAIR_BYTES);
+        identity_hash(&triplet->identity[i], epoch, place->field[i] + KEY_PAIR_BYTES);
+    }
+}
+
+void key_triplet_make(struct key_triplet *out, const struct key_pair *pair,
+                      const struct key_ring *ring, uint64_t now_ms, uint64_t window_ms)
+{
+    uint64_t passed = now_ms / KEY_PASSED_SLICE_MS;
+    uint64_t pending = now_ms / window_ms;
+
+    for (unsigned age = KEY_CURRENT; age <= KEY_PREVIOUS; age++) {
+        place_make(&out->passed[age], passed > age ? passed - age : 0, KEY_PASSED_SLICE_MS, out,
+                   pair, ring);
+        place_make(&out->pending[age], pending > age ? pending - age : 0, window_ms, out, pair,
+                   ring);
+    }
+}
+
+size_t key_name(enum key_table table, const struct key_place *place, char out[KEY_NAME_MAX])
+{
+    int len = snprintf(out, KEY_NAME_MAX, "%c:{%" PRIu32 "}:%" PRIu64,
+                       table == KEY_PENDING ? 'g' : 'p', place->bucket, place->slice);
+
+    return (size_t)len; // at most 2 + 1 + 10 + 2 + 20 characters
+}
+
+uint64_t key_slice_end_ms(const struct key_place *place)
+{
+    return (place->slice + 1) * place->slice_ms;
+}
+
+uint64_t key_expiry_ms(const struct key_place *place)
+{
+    return key_slice_end_ms(place) + place->slice_ms;
+}
+
+uint32_t key_mark(const struct key_ring *ring, const char *transaction, const char *recipient_key,
+                  uint64_t unique)
+{
+    struct hash_input in;
+    uint8_t hash[HASH_BYTES];
+    uint32_t mark = 0;
+
+    hash_start(&in, &ring->epoch[0], HASH_MARK);
+    hash_add(&in, transaction, strlen(transaction));
+    hash_add(&in, recipient_key, strlen(recipient_key));
+    if (transaction[0] == '\0')
+        hash_add(&in, &unique, sizeof(unique));
+    hash_run(&in, hash);
+    for (unsigned i = 0; i < 4; i++)
+        mark = mark << 8 | hash[i];
+    return mark != 0 ? mark : 1;
+}
+
+void key_value_pack(uint64_t at_ms, uint32_t mark, uint8_t out[KEY_VALUE_BYTES])
+{
+    for (unsigned i = 0; i < 6; i++)
+        out[i] = (uint8_t)(at_ms >> (8 * (5 - i)));
+    for (unsigned i = 0; i < 4; i++)
+        out[6 + i] = (uint8_t)(mark >> (8 * (3 - i)));
+}
+
+bool key_value_unpack(const void *bytes, size_t len, uint64_t *at_ms, uint32_t *mark)
+{
+    const uint8_t *in = bytes;
+    uint64_t at = 0;
+    uint32_t found = 0;
+
+    if (len != KEY_VALUE_BYTES)
+        return false;
+    for (unsigned i = 0; i < 6; i++)
+        at = at << 8 | in[i];
+    for (unsigned i = 6; i < KEY_VALUE_BYTES; i++)
+        found = found << 8 | in[i];
+    *at_ms = at;
+    *mark = found;
+    return true;
+}
+
+void key_epoch_check(const struct key_epoch *epoch, char out[17])
+{
+    struct hash_input in;
+    uint8_t hash[HASH_BYTES];
+
+    hash_start(&in, epoch, HASH_CHECK);
+    hash_add(&in, "reeve", 5);
+    hash_run(&in, hash);
+    (void)sodium_bin2hex(out, 17, hash, 8);
+}
