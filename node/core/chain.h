@@ -52,8 +52,9 @@ struct verdict {
     bool skip_spam;
     uint64_t retry_after_ms;
     uint64_t waited_ms;
+    uint64_t first_seen_ms; // the first try that the verdict rests on; 0 = none
     bool degraded;
-    const char *degraded_why;  // static; NULL = the store's own word
+    const char *degraded_why;  // static; NULL = the store's own word says it
     enum reason shadow;        // would have decided; REASON_COUNT = nothing
     const char *shadow_rule;
     struct changes changes;
@@ -84,6 +85,18 @@ enum outcome chain_run(const struct chain_in *in, struct verdict *out, struct tr
 size_t chain_merge(const enum reason *reasons, size_t count);
 
 const char *outcome_text(enum outcome outcome);
+
+// greylist_is_due: would this recipient be greylisted if nothing were known of it? False: greylist_step needs no fact of the store.
+// direction is what direction_step found.
+bool greylist_is_due(const struct chain_in *in, enum msg_direction direction);
+
+// A repeated question is recognised for this long after a first try: longer than any SMTP transaction lasts, and short enough
+// that a gateway which sends one constant transaction cannot defer a mail for ever.
+#define GREYLIST_TRANSACTION_MS (3600ULL * 1000)
+// A first try further in the future than this is no first try but a clock that jumped.
+#define GREYLIST_FUTURE_MS (60ULL * 1000)
+// A passed entry is written again when it is this old: at most once a day.
+#define GREYLIST_REFRESH_MS (24ULL * 3600 * 1000)
 
 // The steps, in the table's order.
 enum outcome syntax_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);

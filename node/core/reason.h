@@ -4,35 +4,45 @@
 
 #include "proto/msg.h"
 
-// reason, action, SMTP code, enhanced code, text
-#define REASON_LIST(X)                                                                                                         \
-    X(accept, MSG_ACCEPT, 250, "", "Ok")                                                                                       \
-    X(degraded, MSG_ACCEPT, 250, "", "Ok")                                                                                     \
-    X(greylist_pass, MSG_ACCEPT, 250, "", "Ok")                                                                                \
-    X(greylist_known, MSG_ACCEPT, 250, "", "Ok")                                                                               \
-    X(greylist_exempt, MSG_ACCEPT, 250, "", "Ok")                                                                              \
-    X(greylist_new, MSG_DEFER, 451, "4.7.1", "Greylisted")                                                                     \
-    X(greylist_early, MSG_DEFER, 451, "4.7.1", "Greylisted")                                                                   \
-    X(store_down, MSG_DEFER, 451, "4.3.0", "Temporary lookup failure")                                                         \
-    X(syntax_sender, MSG_REJECT, 501, "5.1.7", "Bad sender address")                                                           \
-    X(syntax_recipient, MSG_REJECT, 501, "5.1.3", "Bad recipient address")                                                     \
-    X(eai_mail, MSG_REJECT, 550, "5.6.7", "Non-ASCII address needs SMTPUTF8")                                                  \
-    X(eai_rcpt, MSG_REJECT, 553, "5.6.7", "Non-ASCII address needs SMTPUTF8")                                                  \
-    X(relay_denied, MSG_REJECT, 550, "5.7.1", "Relaying denied")
+// id, name on the wire, action, SMTP code, enhanced code ("" = by stage), text
+// clang-format off
+#define REASON_LIST(X) \
+    X(accept,            "accept", MSG_ACCEPT,  250, "",       "Ok") \
+    X(degraded,          "degraded", MSG_ACCEPT,  250, "",       "Ok") \
+    X(greylist_pass,     "greylist_pass", MSG_ACCEPT,  250, "",       "Ok") \
+    X(greylist_known,    "greylist_known", MSG_ACCEPT,  250, "",       "Ok") \
+    X(greylist_exempt,   "greylist_exempt", MSG_ACCEPT,  250, "",       "Ok") \
+    X(greylist_new,      "greylist_new", MSG_DEFER,   451, "4.7.1",  "Greylisted") \
+    X(greylist_early,    "greylist_early", MSG_DEFER,   451, "4.7.1",  "Greylisted") \
+    X(store_down,        "store_down", MSG_DEFER,   451, "4.3.0",  "Temporary lookup failure") \
+    X(syntax_sender,     "syntax", MSG_REJECT,  501, "5.1.7",  "Bad sender address") \
+    X(syntax_recipient,  "syntax", MSG_REJECT,  501, "5.1.3",  "Bad recipient address") \
+    X(eai_mail,          "eai", MSG_REJECT,  550, "5.6.7",  "Non-ASCII address needs SMTPUTF8") \
+    X(eai_rcpt,          "eai", MSG_REJECT,  553, "5.6.7",  "Non-ASCII address needs SMTPUTF8") \
+    X(relay_denied,      "relay_denied", MSG_REJECT,  550, "5.7.1",  "Relaying denied")
+// clang-format on
 
 enum reason {
-#define REASON_ENUM(name, action, code, enhanced, text) REASON_##name,
+#define REASON_ENUM(id, name, action, code, enhanced, text) REASON_##id,
     REASON_LIST(REASON_ENUM)
 #undef REASON_ENUM
         REASON_COUNT,
 };
 
 struct reason_row {
-    const char *name; // on the wire, in traces and metrics; rows that differ by code alone share a name ("syntax", "eai")
+    const char *id;   // tells rows of one name apart: syntax_sender, syntax_recipient
+    const char *name; // on the wire, in traces and metrics
     enum msg_action action;
     unsigned code;
-    const char *enhanced; // "" = by stage: 2.1.0 at MAIL, 2.1.5 at RCPT, 2.0.0 else
+    const char *enhanced; // "" = by stage, see reason_enhanced
     const char *text;
 };
 
+// reason_row: never NULL; reason must be below REASON_COUNT.
 const struct reason_row *reason_row(enum reason reason);
+
+// reason_enhanced: the enhanced status code of a reason given at a stage; accepts: 2.1.0 at MAIL, 2.1.5 at RCPT, 2.0.0 else.
+const char *reason_enhanced(enum reason reason, enum msg_stage stage);
+
+// reason_action: "accept", "defer", "reject", "hold", "secure" for topics, logs and tracking rows; "" for none.
+const char *reason_action(enum msg_action action);

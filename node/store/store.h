@@ -103,6 +103,7 @@ struct store_done {
     void (*fn)(void *arg, uint64_t token, enum store_state state);
     void *arg;
     uint64_t token;
+    uint64_t within_ms; // the caller's own deadline, where it is shorter than config->deadline_ms; 0 = none
 };
 
 // store_read_passed: HMGET of p in both slices, for every identity: facts->passed becomes ABSENT or PRESENT.

@@ -1,0 +1,110 @@
+// chain.c: runs the steps of the decision table. Promises: every step that the stage has appears in
+// the trace once, in order, also those after the one that decided; a verdict always comes out.
+#include "node/core/chain.h"
+
+enum { AT_MAIL = 1 << MSG_MAIL, AT_RCPT = 1 << MSG_RCPT | 1 << MSG_END };
+
+static const struct step steps[] = {
+    {"syntax", AT_MAIL | AT_RCPT, syntax_step},
+    {"direction", AT_RCPT, direction_step},
+    {"greylist", AT_RCPT, greylist_step},
+    {NULL, 0, NULL},
+};
+_Static_assert(sizeof(steps) / sizeof(steps[0]) <= CHAIN_STEPS_MAX,
+               "the trace has a row for every step");
+
+const struct step *chain_steps(void)
+{
+    return steps;
+}
+
+const char *outcome_text(enum outcome outcome)
+{
+    static const char *const words[] = {"pass", "skip", "hit", "shadow", "wait"};
+
+    return words[outcome];
+}
+
+// The rest of the trace's memory, for one row's words.
+static struct text_buf row_begin(const struct trace *trace)
+{
+    struct text_buf why;
+
+    text_buf_init(&why, NULL, 0);
+    if (trace != NULL && trace->rows != NULL && trace->text.size > trace->text.used)
+        text_buf_init(&why, trace->text.start + trace->text.used,
+                      trace->text.size - trace->text.used);
+    return why;
+}
+
+static void row_end(struct trace *trace, const char *step, enum outcome outcome, const char *rule,
+                    const struct text_buf *why)
+{
+    if (trace == NULL || trace->rows == NULL)
+        return;
+    trace->rows[trace->count++] =
+        (struct trace_row){step, outcome, rule, why->size > 0 ? why->start : ""};
+    if (why->size > 0)
+        trace->text.used += why->used + 1; // the terminator stays
+}
+
+static enum outcome run_step(const struct step *step, const struct chain_in *in,
+                             struct verdict *out, struct trace *trace)
+{
+    struct text_buf why = row_begin(trace);
+    enum outcome outcome = step->run(in, out, &why);
+    const char *rule = outcome == OUTCOME_SHADOW ? out->shadow_rule : out->rule;
+
+    row_end(trace, step->name, outcome, outcome == OUTCOME_SKIP ? "" : rule, &why);
+    return outcome;
+}
+
+static void skip_step(const struct step *step, const char *decider, struct trace *trace)
+{
+    struct text_buf why = row_begin(trace);
+
+    text_buf_add(&why, "%s has decided", decider);
+    row_end(trace, step->name, OUTCOME_SKIP, "", &why);
+}
+
+enum outcome chain_run(const struct chain_in *in, struct verdict *out, struct trace *trace)
+{
+    const char *decider = NULL;
+
+    *out = (struct verdict){
+        .reason = REASON_accept, .rule = "", .note = "", .shadow = REASON_COUNT, .shadow_rule = ""};
+    if (trace != NULL) {
+        trace->count = 0;
+        trace->text.used = 0;
+    }
+    for (const struct step *step = steps; step->name != NULL; step++) {
+        if ((step->stages & 1U << in->facts->stage) == 0)
+            continue;
+        if (decider != NULL) {
+            skip_step(step, decider, trace);
+            continue;
+        }
+        enum outcome outcome = run_step(step, in, out, trace);
+
+        if (outcome == OUTCOME_WAIT)
+            return OUTCOME_WAIT;
+        if (outcome == OUTCOME_HIT)
+            decider = step->name;
+    }
+    return OUTCOME_PASS;
+}
+
+size_t chain_merge(const enum reason *reasons, size_t count)
+{
+    size_t deferred = count;
+
+    for (size_t i = 0; i < count; i++) {
+        enum msg_action action = reason_row(reasons[i])->action;
+
+        if (action == MSG_ACCEPT)
+            return i;
+        if (action == MSG_DEFER && deferred == count)
+            deferred = i;
+    }
+    return deferred < count ? deferred : 0;
+}
