@@ -123,6 +123,12 @@ asan:
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fno-omit-frame-pointer' HARDEN= \
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' unit scenario fuzz-corpus
 
+# For scripts/: every test program, built but not run; the flags of a compilation, quoted for a shell.
+.PHONY: test-programs print-flags
+test-programs: $(UNITS) $(BUILD)/scenario $(FUZZ_REPLAYS)
+print-flags:
+	@: $(info $(CPPFLAGS) -std=c11 $(WARN) $(PKG_CFLAGS))
+
 check:
 	scripts/check
 test:
@@ -134,9 +140,10 @@ MAN1 := client/ctl/reevectl.1
 MAN3 := client/lib/reeve.3
 MAN5 := node/reeve.yaml.5 node/policy/reeve-policy.5 client/policyd/reeve-policyd.yaml.5
 MAN8 := node/reeved.8 client/policyd/reeve-policyd.8
+SYSTEMD_UNITS := $(wildcard deploy/systemd/*.service)
 install: all
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,sbin bin lib lib/pkgconfig include share/reeve \
-	    share/man/man1 share/man/man3 share/man/man5 share/man/man8)
+	    share/man/man1 share/man/man3 share/man/man5 share/man/man8 lib/systemd/system)
 	install -m 755 $(BUILD)/reeved $(BUILD)/reeve-policyd $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(BUILD)/reevectl $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/libreeve.a $(DESTDIR)$(PREFIX)/lib/
@@ -147,6 +154,8 @@ install: all
 	install -m 644 client/lib/reeve.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 proto/reeve.proto deploy/reeve.yaml deploy/policy.yaml deploy/reeve-policyd.yaml \
 	    $(DESTDIR)$(PREFIX)/share/reeve/
+	for unit in $(notdir $(SYSTEMD_UNITS)); do \
+	    sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(MAN3) $(DESTDIR)$(PREFIX)/share/man/man3/
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5/
