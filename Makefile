@@ -26,7 +26,7 @@ NODE_SRC   := $(filter-out node/main.c,$(wildcard node/*.c node/*/*.c))
 LIB_SRC    := $(wildcard client/lib/*.c)
 POLICYD_SRC := $(filter-out client/policyd/main.c,$(wildcard client/policyd/*.c))
 # Of proto/, what a gateway's library needs (no loop, no yaml, no address parsing).
-LIB_PROTO  := proto/err.c proto/text.c proto/wire.c proto/base/mem.c proto/base/clock.c
+LIB_PROTO  := proto/err.c proto/text.c $(wildcard proto/wire*.c) proto/base/mem.c proto/base/clock.c
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 PB_OBJ     := $(BUILD)/obj/proto/reeve.pb-c.o

@@ -1,0 +1,303 @@
+// wire_request.c: Request, read by the node and written by the client. Promises of wire.h hold.
+//
+//     bytes -> guard -> protobuf-c -> limits and texts -> struct msg_request      (and back,
+//     without the guard)
+//
+// Verbs that this version does not serve are passed on by name alone, so that whoever answers can
+// say so.
+#include <string.h>
+
+#include "proto/reeve.pb-c.h"
+#include "proto/text.h"
+#include "proto/wire.h"
+#include "proto/wire_guard.h"
+#include "proto/wire_parts.h"
+
+enum {
+    CLIENT_IP_MAX = 64, // longer than any address; whether it is one is judged later
+    SPF_DOMAIN_MAX = 255,
+    FACTS_TEXT_MAX = 1 << 20,
+    ADMIN_DOCUMENT_MAX = 16 << 20,
+};
+
+// ---- Check, in
+
+static enum msg_stage read_stage(struct wire *wire, Reeve__V1__Stage stage)
+{
+    unsigned number = (unsigned)stage;
+
+    if (wire->err == ERR_NONE && number > MSG_END)
+        wire->err = err_say(wire->detail, ERR_SYNTAX, "Check.stage: %d is no stage (0 to %d)",
+                            (int)stage, MSG_END);
+    return number == MSG_STAGE_UNSPECIFIED ? MSG_RCPT : (enum msg_stage)number;
+}
+
+// A repeated field of a message that stands twice is joined, so what the guard allowed for each is
+// counted again.
+static void limit_count(struct wire *wire, const char *field, size_t count, size_t most)
+{
+    if (wire->err == ERR_NONE && count > most)
+        wire->err =
+            err_say(wire->detail, ERR_LIMIT, "%s: %zu given, at most %zu", field, count, most);
+}
+
+static void limit_bytes(struct wire *wire, const char *field, size_t bytes, size_t most)
+{
+    if (wire->err == ERR_NONE && bytes > most)
+        wire->err = err_say(wire->detail, ERR_LIMIT, "%s: %zu bytes given, at most %zu", field,
+                            bytes, most);
+}
+
+static void limit_facts(struct wire *wire, const Reeve__V1__MessageFacts *facts)
+{
+    limit_count(wire, "MessageFacts.headers", facts->n_headers, MSG_HEADERS_MAX);
+    limit_count(wire, "MessageFacts.attachments", facts->n_attachments, MSG_ATTACHMENTS_MAX);
+    limit_bytes(wire, "MessageFacts.text", strlen(facts->text), FACTS_TEXT_MAX);
+}
+
+static enum msg_auth read_auth(Reeve__V1__AuthOutcome outcome)
+{
+    unsigned number = (unsigned)outcome;
+
+    return number <= MSG_AUTH_PERMERROR ? (enum msg_auth)number : MSG_AUTH_UNSPECIFIED;
+}
+
+static void read_authentication(struct wire *wire, const Reeve__V1__Authentication *from,
+                                struct msg_check *out)
+{
+    limit_count(wire, "Authentication.dkim", from->n_dkim, MSG_DKIM_MAX);
+    out->spf = read_auth(from->spf);
+    out->spf_domain = wire_text_cut(wire, from->spf_domain, SPF_DOMAIN_MAX);
+}
+
+static void read_recipients(struct wire *wire, const Reeve__V1__Check *from, struct msg_check *out)
+{
+    char **recipients = wire_array(wire, from->n_recipients, sizeof(*recipients));
+
+    for (size_t i = 0; recipients != NULL && i < from->n_recipients; i++)
+        recipients[i] = wire_text_cut(wire, from->recipients[i], MSG_ADDRESS_MAX);
+    out->recipients = (const char *const *)recipients;
+    out->recipient_total = from->n_recipients;
+}
+
+static void read_check(struct wire *wire, const Reeve__V1__Check *from, struct msg_check *out)
+{
+    static const Reeve__V1__Authentication nothing = {0};
+
+    out->stage = read_stage(wire, from->stage);
+    out->transaction =
+        wire_text_given(wire, "Check.transaction", from->transaction, MSG_TRANSACTION_MAX);
+    out->client_ip = wire_text_given(wire, "Check.client_ip", from->client_ip, CLIENT_IP_MAX);
+    out->client_name = wire_text_cut(wire, from->client_name, MSG_CLIENT_NAME_MAX);
+    out->helo = wire_text_cut(wire, from->helo, MSG_HELO_MAX);
+    out->auth_user = wire_text_given(wire, "Check.auth_user", from->auth_user, MSG_AUTH_USER_MAX);
+    out->tls = from->tls;
+    out->smtputf8 = from->smtputf8;
+    out->sender = wire_text_cut(wire, from->sender, MSG_ADDRESS_MAX);
+    read_recipients(wire, from, out);
+    out->recipient_count = from->recipient_count;
+    out->size_bytes = from->size_bytes;
+    read_authentication(wire, from->authentication != NULL ? from->authentication : &nothing, out);
+    if (from->message != NULL)
+        limit_facts(wire, from->message);
+    out->dry_run = from->dry_run;
+    out->trace = from->trace;
+}
+
+static void expect_recipients(struct wire *wire, const struct msg_check *check)
+{
+    bool early = check->stage == MSG_CONNECT || check->stage == MSG_MAIL;
+
+    if (wire->err != ERR_NONE || early == (check->recipient_total == 0))
+        return;
+    wire->err = err_say(
+        wire->detail, ERR_SYNTAX,
+        early ? "Check.recipients: %zu given, but there is none at STAGE_CONNECT and STAGE_MAIL"
+              : "Check.recipients: %zu given, but STAGE_RCPT and STAGE_END need one at least",
+        check->recipient_total);
+}
+
+// ---- Admin, in
+
+static void read_admin(struct wire *wire, const Reeve__V1__Admin *from, struct msg_admin *out)
+{
+    out->verb = wire_text_given(wire, "Admin.verb", from->verb, MSG_ADMIN_VERB_MAX);
+    for (size_t i = 0; i < from->n_args; i++) {
+        (void)wire_text_given(wire, "Admin.args", from->args[i]->key, MSG_ADMIN_ARG_MAX);
+        (void)wire_text_given(wire, "Admin.args", from->args[i]->value, MSG_ADMIN_ARG_MAX);
+    }
+    out->args = wire_read_pairs(wire, from->args, from->n_args);
+    out->arg_count = from->n_args;
+    limit_bytes(wire, "Admin.document", from->document.len, ADMIN_DOCUMENT_MAX);
+    out->document = from->document.data;
+    out->document_bytes = from->document.len;
+    out->dry_run = from->dry_run;
+    out->as_user = wire_text_given(wire, "Admin.as_user", from->as_user, MSG_AUTH_USER_MAX);
+}
+
+// ---- Request, in
+
+// protobuf-c knows no verb but the contract's, whose numbers are ours.
+static enum msg_verb read_verb(struct wire *wire, const Reeve__V1__Request *from)
+{
+    if (wire->err == ERR_NONE && from->verb_case == REEVE__V1__REQUEST__VERB__NOT_SET)
+        wire->err = err_say(wire->detail, ERR_SYNTAX, "Request.verb: none that this version knows");
+    return (enum msg_verb)from->verb_case;
+}
+
+static void read_request(struct wire *wire, const Reeve__V1__Request *from, struct msg_request *out)
+{
+    static const Reeve__V1__Check no_check = {0};
+    static const Reeve__V1__Admin no_admin = {0};
+
+    out->id = from->id;
+    out->budget_ms = from->budget_ms;
+    out->gateway = wire_text_given(wire, "Request.gateway", from->gateway, MSG_GATEWAY_MAX);
+    out->at_ms = from->at_ms;
+    out->verb = read_verb(wire, from);
+    read_check(wire, out->verb == MSG_CHECK ? from->check : &no_check, &out->check);
+    if (out->verb == MSG_CHECK)
+        expect_recipients(wire, &out->check);
+    read_admin(wire, out->verb == MSG_ADMIN ? from->admin : &no_admin, &out->admin);
+}
+
+enum err wire_decode_request(void *bytes, size_t len, struct arena *arena, struct msg_request *out,
+                             struct err_detail *detail)
+{
+    struct wire wire = {.arena = arena, .detail = detail};
+    struct msg_request request = {0};
+    const Reeve__V1__Request *from =
+        wire_unpack(&wire, &reeve__v1__request__descriptor, bytes, len);
+
+    if (from != NULL)
+        read_request(&wire, from, &request);
+    if (wire.err != ERR_NONE) {
+        out->id = wire_guard_id(bytes, len);
+        return wire.err;
+    }
+    *out = request;
+    return ERR_NONE;
+}
+
+// ---- out
+
+static void write_recipients(struct wire *wire, const struct msg_check *from, Reeve__V1__Check *out)
+{
+    out->recipients = wire_array(wire, from->recipient_total, sizeof(*out->recipients));
+    out->n_recipients = from->recipient_total;
+    for (size_t i = 0; out->recipients != NULL && i < from->recipient_total; i++)
+        out->recipients[i] = wire_text_cut(wire, from->recipients[i], MSG_ADDRESS_MAX);
+}
+
+static void write_authentication(struct wire *wire, const struct msg_check *from,
+                                 Reeve__V1__Authentication *out)
+{
+    reeve__v1__authentication__init(out);
+    out->spf = (Reeve__V1__AuthOutcome)from->spf;
+    out->spf_domain = wire_text_cut(wire, from->spf_domain, SPF_DOMAIN_MAX);
+}
+
+static void write_check(struct wire *wire, const struct msg_check *from, Reeve__V1__Check *out)
+{
+    reeve__v1__check__init(out);
+    out->stage = (Reeve__V1__Stage)from->stage;
+    out->transaction = wire_borrow(from->transaction);
+    out->client_ip = wire_borrow(from->client_ip);
+    out->client_name = wire_text_cut(wire, from->client_name, MSG_CLIENT_NAME_MAX);
+    out->helo = wire_text_cut(wire, from->helo, MSG_HELO_MAX);
+    out->auth_user = wire_borrow(from->auth_user);
+    out->tls = from->tls;
+    out->smtputf8 = from->smtputf8;
+    out->sender = wire_text_cut(wire, from->sender, MSG_ADDRESS_MAX);
+    write_recipients(wire, from, out);
+    out->recipient_count = from->recipient_count;
+    out->size_bytes = from->size_bytes;
+    out->dry_run = from->dry_run;
+    out->trace = from->trace;
+}
+
+static void write_admin(struct wire *wire, const struct msg_admin *from, Reeve__V1__Admin *out)
+{
+    union {
+        const void *given;
+        uint8_t *borrowed;
+    } document = {.given = from->document};
+
+    reeve__v1__admin__init(out);
+    out->verb = wire_borrow(from->verb);
+    out->args = wire_write_pairs(wire, &reeve__v1__admin__args_entry__descriptor, from->args,
+                                 from->arg_count);
+    out->n_args = from->arg_count;
+    out->document.data = document.borrowed;
+    out->document.len = from->document_bytes;
+    out->dry_run = from->dry_run;
+    out->as_user = wire_borrow(from->as_user);
+}
+
+// Room for whichever verb is written.
+struct verbs {
+    Reeve__V1__Check check;
+    Reeve__V1__Authentication authentication;
+    Reeve__V1__Report report;
+    Reeve__V1__Sent sent;
+    Reeve__V1__Access access;
+    Reeve__V1__Admin admin;
+    Reeve__V1__Ping ping;
+    Reeve__V1__Held held;
+};
+
+static void write_verb(struct wire *wire, const struct msg_request *from, struct verbs *verbs,
+                       Reeve__V1__Request *out)
+{
+    out->verb_case = (Reeve__V1__Request__VerbCase)from->verb;
+    switch (from->verb) {
+    case MSG_CHECK:
+        write_check(wire, &from->check, &verbs->check);
+        write_authentication(wire, &from->check, &verbs->authentication);
+        verbs->check.authentication = &verbs->authentication;
+        out->check = &verbs->check;
+        return;
+    case MSG_ADMIN:
+        write_admin(wire, &from->admin, &verbs->admin);
+        out->admin = &verbs->admin;
+        return;
+    case MSG_REPORT:
+        reeve__v1__report__init(&verbs->report);
+        out->report = &verbs->report;
+        return;
+    case MSG_SENT:
+        reeve__v1__sent__init(&verbs->sent);
+        out->sent = &verbs->sent;
+        return;
+    case MSG_ACCESS:
+        reeve__v1__access__init(&verbs->access);
+        out->access = &verbs->access;
+        return;
+    case MSG_PING:
+        reeve__v1__ping__init(&verbs->ping);
+        out->ping = &verbs->ping;
+        return;
+    case MSG_HELD:
+        reeve__v1__held__init(&verbs->held);
+        out->held = &verbs->held;
+        return;
+    case MSG_NONE:
+        return;
+    }
+}
+
+enum err wire_encode_request(const struct msg_request *request, struct arena *scratch, void *bytes,
+                             size_t size, size_t *len)
+{
+    struct wire wire = {.arena = scratch};
+    Reeve__V1__Request out;
+    struct verbs verbs;
+
+    reeve__v1__request__init(&out);
+    out.id = request->id;
+    out.budget_ms = request->budget_ms;
+    out.gateway = wire_borrow(request->gateway);
+    out.at_ms = request->at_ms;
+    write_verb(&wire, request, &verbs, &out);
+    return wire_pack(&wire, &out.base, bytes, size, len);
+}
