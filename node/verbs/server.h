@@ -1,8 +1,9 @@
-// server.h: the node without its sockets: bytes of a request in, bytes of a reply out. main.c joins it to the doors; scenario
-// tests call it directly.
+// server.h: the node without its sockets: bytes of a request in, bytes of a reply out. main.c joins
+// it to the doors; scenario tests call it directly.
 //
-// A request takes a seat (memory for its message, its recipients and its reply) and gives it back when the reply was sent. No free
-// seat = STATUS_OVERLOADED at once. The life of a request is a table of states in request.c.
+// A request takes a seat (memory for its message, its recipients and its reply) and gives it back
+// when the reply was sent. No free seat = STATUS_OVERLOADED at once. The life of a request is a
+// table of states in check.c.
 #pragma once
 
 #include <stdbool.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 
 #include "node/core/policy.h"
+#include "node/net/door.h"
 #include "node/stats.h"
 #include "node/store/store.h"
 #include "proto/err.h"
@@ -17,16 +19,11 @@
 
 enum server_door { SERVER_LOOKUPS, SERVER_ADMIN };
 
-// Who asked: a ROUTER's routing id.
-struct server_peer {
-    uint8_t len;
-    uint8_t id[255];
-};
-
 // What the server calls. None may block.
 struct server_out {
     // send: a reply. bytes are valid during the call.
-    void (*send)(void *arg, enum server_door door, const struct server_peer *peer, const void *bytes, size_t len);
+    void (*send)(void *arg, enum server_door door, const struct door_peer *peer, const void *bytes,
+                 size_t len);
     // wants_events: does somebody listen to decisions of this topic now?
     bool (*wants_event)(void *arg, const char *topic);
     void (*event)(void *arg, const char *topic, const struct msg_event *event);
@@ -36,34 +33,35 @@ struct server_out {
 };
 
 struct server_config {
-    const char *node;        // name
+    const char *node; // name
     const char *version;
     bool replay;
-    bool hide_addresses;     // in events
-    uint64_t budget_ms;      // of a request that names none
-    unsigned seats;          // of ordinary size
-    unsigned large_seats;    // for messages over SERVER_SMALL_BYTES
+    bool hide_addresses;  // in events
+    uint64_t budget_ms;   // of a request that names none
+    unsigned seats;       // of ordinary size
+    unsigned large_seats; // for messages over SERVER_SMALL_BYTES
 };
 enum { SERVER_SMALL_BYTES = 8192 };
 
 struct server;
 
-void server_new(struct server **out, const struct server_config *config, struct store *store, struct stats *stats,
-                struct server_out out_calls);
+void server_new(struct server **out, const struct server_config *config, struct store *store,
+                struct stats *stats, struct server_out out_calls);
 void server_free(struct server **server);
 
-// server_set_policy: from now on new requests are judged by this set; takes it (the server frees the old one with policy_free once
-// no request uses it).
+// server_set_policy: from now on new requests are judged by this set; takes it (the server frees
+// the old one with policy_free once no request uses it).
 void server_set_policy(struct server *server, struct policy *policy);
 const struct policy *server_policy(const struct server *server);
 
-// server_receive: one frame. bytes may be changed. age_ms: how long it may have waited unread. The reply may be sent before this
-// returns, or later.
-void server_receive(struct server *server, enum server_door door, const struct server_peer *peer, void *bytes, size_t len,
-                    uint64_t age_ms);
+// server_receive: one frame. bytes may be changed. age_ms: how long it may have waited unread. The
+// reply may be sent before this returns, or later.
+void server_receive(struct server *server, enum server_door door, const struct door_peer *peer,
+                    void *bytes, size_t len, uint64_t age_ms);
 
-// server_drain: replies say draining from now on. server_idle_ms: monotonic time since the last request came in.
+// server_drain: replies say draining from now on. server_idle_ms: monotonic time since the last
+// request came in.
 void server_drain(struct server *server);
 bool server_is_draining(const struct server *server);
 uint64_t server_idle_ms(const struct server *server);
-bool server_is_empty(const struct server *server); // no request is under way
+size_t server_seats_used(const struct server *server); // requests under way

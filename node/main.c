@@ -1,0 +1,447 @@
+// main.c: reeved, the node: assembles the rooms and tears them down; it decides nothing about mail.
+//
+// Life: read the files, start the store, open the doors, say "ready". SIGHUP reads the policy files
+// again. SIGTERM or SIGINT drains: replies say draining, the node leaves after a second without a
+// request (30 s at most), having answered what it had read; a second signal leaves at once. Exit
+// codes are those of sysexits(3).
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <zmq.h>
+
+#include "node/config.h"
+#include "node/net/door.h"
+#include "node/net/pub.h"
+#include "node/policy/set.h"
+#include "node/stats.h"
+#include "node/store/store.h"
+#include "node/verbs/server.h"
+#include "node/vitals.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/loop.h"
+#include "proto/base/mem.h"
+#include "proto/wire.h"
+
+enum {
+    DRAIN_IDLE_MS = 1000,  // without a request, a draining node leaves
+    DRAIN_MOST_MS = 30000, // it leaves anyway
+    DRAIN_TICK_MS = 20,
+    LARGE_SEATS = 4,
+    EVENT_BYTES = 256 << 10,
+};
+
+enum task { TASK_RUN, TASK_TEST, TASK_PRINT };
+
+struct options {
+    const char *config_path;
+    enum task task;
+    bool replay;
+};
+
+struct node {
+    struct config *config;
+    struct options options;
+    struct loop *loop;
+    void *zmq;
+    struct store *store;
+    struct stats stats;
+    struct server *server;
+    struct door *doors[2]; // [enum server_door]
+    struct pub *pub;
+    struct loop_timer *tick;
+    struct loop_timer *drain_tick;
+    struct loop_signal *signals[3];
+    uint64_t started_ms;
+    uint64_t drain_ms; // when draining began; 0 = it did not
+    bool was_up;       // the store, once
+    bool failed;
+    struct stats_snapshot snapshot;
+    struct arena scratch;
+    uint8_t event_bytes[EVENT_BYTES];
+};
+
+// ---- what the server calls
+
+static void send_reply(void *arg, enum server_door door, const struct door_peer *peer,
+                       const void *bytes, size_t len)
+{
+    struct node *node = arg;
+
+    if (!door_send(node->doors[door], peer, bytes, len))
+        node->stats.replies_lost++;
+}
+
+static bool wants_event(void *arg, const char *topic)
+{
+    const struct node *node = arg;
+
+    return pub_is_wanted(node->pub, topic);
+}
+
+static void publish_event(void *arg, const char *topic, const struct msg_event *event)
+{
+    struct node *node = arg;
+    size_t len = 0;
+
+    arena_reset(&node->scratch);
+    if (wire_encode_event(event, &node->scratch, node->event_bytes, sizeof(node->event_bytes),
+                          &len) == ERR_NONE)
+        pub_send(node->pub, topic, node->event_bytes, len);
+}
+
+static enum err reload_policy(void *arg, struct err_detail *detail)
+{
+    struct node *node = arg;
+    struct policy *policy = NULL;
+    enum err err =
+        policy_load(node->config->policy.text, node->config->policy.count, &policy, detail);
+
+    if (err != ERR_NONE) {
+        node->stats.reload_errors++;
+        log_error("policy not reloaded, the one in force stays: %s", detail->text);
+        return err;
+    }
+    server_set_policy(node->server, policy);
+    node->stats.reloads++;
+    log_info("policy reloaded version=%llu domains=%zu greylist_policies=%zu mode=%s",
+             (unsigned long long)policy->version, policy->domain_count, policy->greylist_count,
+             policy->settings.greylist.mode == POLICY_SHADOW ? "shadow" : "enforce");
+    return ERR_NONE;
+}
+
+// ---- what the doors call
+
+static void lookup_came(void *arg, const struct door_peer *peer, void *bytes, size_t len,
+                        uint64_t age_ms)
+{
+    struct node *node = arg;
+
+    server_receive(node->server, SERVER_LOOKUPS, peer, bytes, len, age_ms);
+}
+
+static void admin_came(void *arg, const struct door_peer *peer, void *bytes, size_t len,
+                       uint64_t age_ms)
+{
+    struct node *node = arg;
+
+    server_receive(node->server, SERVER_ADMIN, peer, bytes, len, age_ms);
+}
+
+static void malformed_came(void *arg)
+{
+    struct node *node = arg;
+
+    node->stats.malformed++;
+}
+
+// ---- time and signals
+
+static void publish_stats(struct node *node)
+{
+    const struct stats_gauges gauges = {.node = node->config->node,
+                                        .at_ms = store_now_ms(node->store),
+                                        .uptime_ms = clock_mono_ms() - node->started_ms,
+                                        .seats_used = server_seats_used(node->server),
+                                        .policy_version = server_policy(node->server)->version,
+                                        .open_fds = vitals_open_fds(),
+                                        .max_fds = vitals_max_fds(),
+                                        .resident_bytes = vitals_resident_bytes(),
+                                        .store = node->store};
+    size_t len = 0;
+
+    stats_snapshot(&node->stats, &gauges, &node->snapshot);
+    arena_reset(&node->scratch);
+    if (wire_encode_stats(&node->snapshot.stats, &node->scratch, node->event_bytes,
+                          sizeof(node->event_bytes), &len) == ERR_NONE)
+        pub_send(node->pub, "stats", node->event_bytes, len);
+}
+
+static void every_second(void *arg)
+{
+    struct node *node = arg;
+
+    if (pub_is_wanted(node->pub, "stats"))
+        publish_stats(node);
+}
+
+// A store with another secret or format is no outage but a mistake: a node that was never in it
+// does not start.
+static void look_at_store(void *arg)
+{
+    struct node *node = arg;
+    enum store_state state = store_state(node->store);
+
+    every_second(arg);
+    node->was_up |= state == STORE_UP;
+    if (state != STORE_FOREIGN || node->was_up)
+        return;
+    char memory[256];
+    struct text_buf text;
+
+    text_buf_init(&text, memory, sizeof(memory));
+    store_describe(node->store, &text);
+    log_error("this store belongs to another cluster, refusing to start: %s", memory);
+    node->failed = true;
+    loop_stop(node->loop);
+}
+
+static void leave(struct node *node)
+{
+    log_info("stopped");
+    loop_stop(node->loop);
+}
+
+static void look_at_drain(void *arg)
+{
+    struct node *node = arg;
+    uint64_t draining_ms = clock_mono_ms() - node->drain_ms;
+    uint64_t idle_ms = server_idle_ms(node->server);
+
+    if ((draining_ms < DRAIN_IDLE_MS || idle_ms < DRAIN_IDLE_MS) && draining_ms < DRAIN_MOST_MS)
+        return;
+    door_drain(node->doors[SERVER_LOOKUPS]);
+    door_drain(node->doors[SERVER_ADMIN]);
+    if (server_seats_used(node->server) == 0 || draining_ms > DRAIN_MOST_MS + DRAIN_IDLE_MS)
+        leave(node);
+}
+
+static void on_terminate(void *arg)
+{
+    struct node *node = arg;
+
+    if (node->drain_ms != 0) {
+        leave(node);
+        return;
+    }
+    log_info("draining: leaving after %d ms without a request, %d ms at most", DRAIN_IDLE_MS,
+             DRAIN_MOST_MS);
+    node->drain_ms = clock_mono_ms();
+    server_drain(node->server);
+    loop_timer_set(node->drain_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
+}
+
+static void on_hangup(void *arg)
+{
+    struct err_detail detail;
+    enum err ignored = reload_policy(arg, &detail); // logged there
+
+    (void)ignored;
+}
+
+// ---- assembling
+
+static enum err open_door(struct node *node, enum server_door door, struct err_detail *detail)
+{
+    bool lookups = door == SERVER_LOOKUPS;
+    const struct door_config config = {
+        .endpoint = lookups ? node->config->lookups_listen : node->config->admin_listen,
+        .message_max = lookups ? MSG_LOOKUP_BYTES_MAX : MSG_ADMIN_BYTES_MAX,
+        .ipc_mode = 0660};
+    const struct door_calls calls = {lookups ? lookup_came : admin_came, malformed_came, node};
+
+    return door_new(&node->doors[door], node->loop, node->zmq, &config, calls, detail);
+}
+
+static void start_server(struct node *node, struct policy *policy)
+{
+    const struct server_config config = {.node = node->config->node,
+                                         .version = REEVE_VERSION,
+                                         .replay = node->options.replay,
+                                         .hide_addresses = !node->config->stats_show_addresses,
+                                         .budget_ms = node->config->lookups_budget_ms,
+                                         .seats = (unsigned)node->config->lookups_seats,
+                                         .large_seats = LARGE_SEATS};
+    const struct server_out out = {send_reply, wants_event, publish_event, reload_policy, node};
+
+    server_new(&node->server, &config, node->store, &node->stats, out);
+    server_set_policy(node->server, policy);
+}
+
+static void start_clocks(struct node *node)
+{
+    node->tick = loop_timer_new(node->loop, look_at_store, node);
+    loop_timer_set(node->tick, 1000, 1000);
+    node->drain_tick = loop_timer_new(node->loop, look_at_drain, node);
+    node->signals[0] = loop_signal_new(node->loop, SIGTERM, on_terminate, node);
+    node->signals[1] = loop_signal_new(node->loop, SIGINT, on_terminate, node);
+    node->signals[2] = loop_signal_new(node->loop, SIGHUP, on_hangup, node);
+}
+
+static enum err assemble(struct node *node, struct policy **policy, struct err_detail *detail)
+{
+    enum err err = loop_new(&node->loop, detail);
+
+    node->started_ms = clock_mono_ms();
+    node->stats.epoch_ms = clock_wall_ms();
+    node->zmq = zmq_ctx_new();
+    arena_init(&node->scratch, mem_new(EVENT_BYTES), EVENT_BYTES);
+    if (err == ERR_NONE)
+        err = store_new(&node->store, node->loop, &node->config->store, detail);
+    if (err == ERR_NONE) {
+        start_server(node, *policy);
+        *policy = NULL;
+        err = open_door(node, SERVER_LOOKUPS, detail);
+    }
+    if (err == ERR_NONE)
+        err = open_door(node, SERVER_ADMIN, detail);
+    if (err == ERR_NONE && node->config->stats_listen[0] != '\0')
+        err = pub_new(&node->pub, node->loop, node->zmq, node->config->stats_listen, detail);
+    if (err == ERR_NONE)
+        start_clocks(node);
+    return err;
+}
+
+static void tear_down(struct node *node)
+{
+    for (size_t i = 0; i < sizeof(node->signals) / sizeof(node->signals[0]); i++)
+        loop_signal_free(&node->signals[i]);
+    loop_timer_free(&node->tick);
+    loop_timer_free(&node->drain_tick);
+    store_free(&node->store); // answers what still waits, through the doors
+    door_free(&node->doors[SERVER_LOOKUPS]);
+    door_free(&node->doors[SERVER_ADMIN]);
+    pub_free(&node->pub);
+    server_free(&node->server);
+    loop_free(&node->loop);
+    if (node->zmq != NULL)
+        (void)zmq_ctx_term(node->zmq);
+    mem_free(node->scratch.start);
+}
+
+static void say_ready(const struct node *node)
+{
+    log_info("ready node=%s version=%s lookups=%s admin=%s stats=%s%s", node->config->node,
+             REEVE_VERSION, door_endpoint(node->doors[SERVER_LOOKUPS]),
+             door_endpoint(node->doors[SERVER_ADMIN]),
+             node->pub != NULL ? pub_endpoint(node->pub) : "none",
+             node->options.replay ? " replay=true" : "");
+    if (node->options.replay)
+        log_warn("REPLAY: time comes from requests and nothing expires; no real mail may be asked "
+                 "about here");
+    if (server_policy(node->server)->settings.greylist.mode == POLICY_SHADOW)
+        log_info("greylisting is in shadow: nothing is deferred; set settings.greylist.mode to "
+                 "enforce when you like what you see");
+}
+
+static int run(struct node *node, struct policy *policy)
+{
+    struct err_detail detail = {""};
+    enum err err = assemble(node, &policy, &detail);
+
+    if (err == ERR_NONE) {
+        say_ready(node);
+        loop_run(node->loop);
+    } else {
+        log_error("cannot start: %s", detail.text);
+    }
+    policy_free(&policy);
+    tear_down(node);
+    if (err != ERR_NONE)
+        return err == ERR_CONFIG ? EX_CONFIG : EX_UNAVAILABLE;
+    return node->failed ? EX_CONFIG : EX_OK;
+}
+
+// ---- the command line
+
+static int usage(FILE *to, int code)
+{
+    (void)fprintf(
+        to, "usage: reeved [-c reeve.yaml] [-t | -T] [--replay]\n"
+            "  -c, --config FILE  the node's file; without it, the defaults\n"
+            "  -t, --test         check it and the policy files, say what is wrong, and leave\n"
+            "  -T, --print        check them and print what is in force\n"
+            "      --replay       time comes from requests (loopback only; see reeved(8))\n"
+            "  -V, --version\n"
+            "  -h, --help\n");
+    return code;
+}
+
+// Returns -1 to go on, else the exit code.
+static int read_options(int argc, char **argv, struct options *out)
+{
+    static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+                                          {"test", no_argument, NULL, 't'},
+                                          {"print", no_argument, NULL, 'T'},
+                                          {"replay", no_argument, NULL, 'r'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:tTVh", longs, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            out->config_path = optarg;
+            break;
+        case 't':
+            out->task = TASK_TEST;
+            break;
+        case 'T':
+            out->task = TASK_PRINT;
+            break;
+        case 'r':
+            out->replay = true;
+            break;
+        case 'V':
+            (void)printf("reeved %s\n", REEVE_VERSION);
+            return EX_OK;
+        case 'h':
+            return usage(stdout, EX_OK);
+        default:
+            return usage(stderr, EX_USAGE);
+        }
+    }
+    return optind < argc ? usage(stderr, EX_USAGE) : -1;
+}
+
+static enum err read_files(struct node *node, struct policy **policy, struct err_detail *detail)
+{
+    enum err err = config_load(node->options.config_path, &node->config, detail);
+
+    if (err != ERR_NONE)
+        return err;
+    node->config->store.replay = node->options.replay;
+    if (node->options.replay && !config_is_loopback(node->config))
+        return err_say(detail, ERR_CONFIG,
+                       "--replay: every listen address must be on loopback or ipc");
+    return policy_load(node->config->policy.text, node->config->policy.count, policy, detail);
+}
+
+int main(int argc, char **argv)
+{
+    struct node *node = mem_new(sizeof(*node));
+    struct policy *policy = NULL;
+    struct err_detail detail = {""};
+    int code = read_options(argc, argv, &node->options);
+
+    if (code >= 0) {
+        mem_free(node);
+        return code;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    log_open("reeved", LOG_INFO_LEVEL);
+    if (read_files(node, &policy, &detail) != ERR_NONE) {
+        (void)fprintf(stderr, "reeved: %s\n", detail.text);
+        code = EX_CONFIG;
+    } else if (node->options.task == TASK_TEST) {
+        (void)printf("reeved: %s and its policy are fine\n",
+                     node->config->path != NULL ? node->config->path : "the defaults");
+        policy_free(&policy);
+        code = EX_OK;
+    } else if (node->options.task == TASK_PRINT) {
+        config_print(node->config, stdout);
+        policy_print(policy, stdout);
+        policy_free(&policy);
+        code = EX_OK;
+    } else {
+        log_open("reeved", (enum log_level)node->config->log_level);
+        vitals_raise_fds();
+        code = run(node, policy);
+    }
+    config_free(&node->config);
+    mem_free(node);
+    return code;
+}

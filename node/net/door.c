@@ -1,0 +1,202 @@
+// door.c: the ROUTER socket. Promises: one turn of the loop reads at most DOOR_BATCH requests, so
+// that timers and the store get theirs; nothing blocks; no peer's frames abort the process.
+#include "node/net/door.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "node/net/endpoint.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/mem.h"
+
+enum { DOOR_BATCH = 256, DOOR_DRAIN_MS = 100 };
+
+struct door {
+    struct loop *loop;
+    struct loop_zmq *watch;
+    void *socket;
+    struct door_calls calls;
+    char endpoint[ENDPOINT_MAX];
+    uint64_t emptied_ms; // when the socket was last found empty
+    struct log_limit malformed_log;
+};
+
+// ---- receiving
+
+// Drops what is left of a message. False if there was nothing left.
+static void drop_rest(struct door *door)
+{
+    int more = 1;
+    size_t size = sizeof(more);
+
+    while (zmq_getsockopt(door->socket, ZMQ_RCVMORE, &more, &size) == 0 && more != 0) {
+        zmq_msg_t part;
+
+        (void)zmq_msg_init(&part);
+        int got = zmq_msg_recv(&part, door->socket, ZMQ_DONTWAIT);
+
+        (void)zmq_msg_close(&part);
+        if (got < 0)
+            return;
+    }
+}
+
+static bool has_more(struct door *door)
+{
+    int more = 0;
+    size_t size = sizeof(more);
+
+    return zmq_getsockopt(door->socket, ZMQ_RCVMORE, &more, &size) == 0 && more != 0;
+}
+
+static bool receive_peer(struct door *door, struct door_peer *peer)
+{
+    int len = zmq_recv(door->socket, peer->id, sizeof(peer->id), ZMQ_DONTWAIT);
+
+    if (len < 0)
+        return false;
+    peer->len = (uint8_t)((size_t)len < sizeof(peer->id) ? (size_t)len : sizeof(peer->id));
+    return true;
+}
+
+// The empty delimiter, then the payload as the last part.
+static bool receive_payload(struct door *door, zmq_msg_t *payload)
+{
+    char delimiter;
+
+    if (!has_more(door) || zmq_recv(door->socket, &delimiter, sizeof(delimiter), ZMQ_DONTWAIT) != 0)
+        return false;
+    return has_more(door) && zmq_msg_recv(payload, door->socket, ZMQ_DONTWAIT) >= 0 &&
+           !has_more(door);
+}
+
+static void count_malformed(struct door *door)
+{
+    door->calls.malformed(door->calls.arg);
+    log_limited(&door->malformed_log, clock_mono_ms(), LOG_WARN_LEVEL,
+                "dropped a message that is not an empty frame and one payload endpoint=%s",
+                door->endpoint);
+}
+
+static uint64_t age_ms(const struct door *door)
+{
+    uint64_t since = loop_woke_ms(door->loop);
+
+    if (door->emptied_ms > since)
+        since = door->emptied_ms;
+    return clock_mono_ms() - since;
+}
+
+// One message. False if the socket was empty.
+static bool receive_one(struct door *door)
+{
+    struct door_peer peer;
+    zmq_msg_t payload;
+
+    if (!receive_peer(door, &peer))
+        return false;
+    (void)zmq_msg_init(&payload);
+    if (receive_payload(door, &payload)) {
+        door->calls.request(door->calls.arg, &peer, zmq_msg_data(&payload), zmq_msg_size(&payload),
+                            age_ms(door));
+    } else {
+        drop_rest(door);
+        count_malformed(door);
+    }
+    (void)zmq_msg_close(&payload);
+    return true;
+}
+
+static void receive_some(void *arg)
+{
+    struct door *door = arg;
+
+    for (unsigned i = 0; i < DOOR_BATCH; i++) {
+        if (!receive_one(door)) {
+            door->emptied_ms = clock_mono_ms();
+            return;
+        }
+    }
+}
+
+void door_drain(struct door *door)
+{
+    uint64_t until_ms = clock_mono_ms() + DOOR_DRAIN_MS;
+
+    while (clock_mono_ms() < until_ms && receive_one(door))
+        continue;
+}
+
+// ---- sending
+
+bool door_send(struct door *door, const struct door_peer *peer, const void *bytes, size_t len)
+{
+    return zmq_send(door->socket, peer->id, peer->len, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+           zmq_send(door->socket, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+           zmq_send(door->socket, bytes, len, ZMQ_DONTWAIT) >= 0;
+}
+
+const char *door_endpoint(const struct door *door)
+{
+    return door->endpoint;
+}
+
+// ---- life
+
+static void set_options(void *socket, const struct door_config *config)
+{
+    const struct endpoint_option options[] = {
+        {ZMQ_ROUTER_MANDATORY, 1}, {ZMQ_LINGER, 1000},
+        {ZMQ_BACKLOG, 512},        {ZMQ_IPV6, 1},
+        {ZMQ_SNDHWM, 10000},       {ZMQ_RCVHWM, 10000},
+        {ZMQ_SNDTIMEO, 0},         {ZMQ_HEARTBEAT_IVL, 1000},
+        {ZMQ_HEARTBEAT_TTL, 3000}, {ZMQ_HEARTBEAT_TIMEOUT, 2500},
+        {ZMQ_HANDSHAKE_IVL, 3000},
+    };
+    int64_t message_max = (int64_t)config->message_max;
+
+    endpoint_set(socket, options, sizeof(options) / sizeof(options[0]));
+    (void)zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &message_max, sizeof(message_max));
+}
+
+enum err door_new(struct door **out, struct loop *loop, void *zmq_context,
+                  const struct door_config *config, struct door_calls calls,
+                  struct err_detail *detail)
+{
+    struct door *door = mem_new(sizeof(*door));
+    enum err err = ERR_NONE;
+
+    door->loop = loop;
+    door->calls = calls;
+    door->socket = zmq_socket(zmq_context, ZMQ_ROUTER);
+    if (door->socket == NULL)
+        err = err_say(detail, ERR_SYSTEM, "cannot make a socket: %s", zmq_strerror(errno));
+    if (err == ERR_NONE) {
+        set_options(door->socket, config);
+        err =
+            endpoint_bind(door->socket, config->endpoint, config->ipc_mode, door->endpoint, detail);
+    }
+    if (err != ERR_NONE) {
+        door_free(&door);
+        return err;
+    }
+    door->watch = loop_zmq_new(loop, door->socket, receive_some, door);
+    door->emptied_ms = clock_mono_ms();
+    *out = door;
+    return ERR_NONE;
+}
+
+void door_free(struct door **door)
+{
+    if (*door == NULL)
+        return;
+    loop_zmq_free(&(*door)->watch);
+    if ((*door)->socket != NULL)
+        (void)zmq_close((*door)->socket);
+    mem_free(*door);
+    *door = NULL;
+}

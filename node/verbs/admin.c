@@ -1,0 +1,286 @@
+// admin.c: the admin door's words. Promises: an unknown word or argument is refused by name; a word
+// that needs the store is answered STATUS_UNAVAILABLE when it is away, and nothing is half done.
+#include "node/verbs/admin.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ADMIN_ARGS_MAX = 10 };
+
+static void show_help(struct admin_call *call);
+static void reload(struct admin_call *call);
+static void clock_show(struct admin_call *call);
+static void clock_accept(struct admin_call *call);
+static void secret_rotate(struct admin_call *call);
+static void store_show(struct admin_call *call);
+
+static const struct admin_row {
+    const char *verb;
+    const char *args[ADMIN_ARGS_MAX]; // a leading + = required
+    void (*run)(struct admin_call *call);
+    const char *what;
+} words[] = {
+    {"help", {NULL}, show_help, "this list"},
+    {"grey.show", {"+sender", "+recipient"}, grey_show, "every stored identity of a pair"},
+    {"grey.pass",
+     {"+sender", "+recipient"},
+     grey_pass,
+     "release it now: every client passes with this pair"},
+    {"grey.forget", {"+sender", "+recipient"}, grey_forget, "remove all that is stored of a pair"},
+    {"grey.list",
+     {"sender", "recipient", "client_ip", "since", "limit", "cursor"},
+     grey_list,
+     "tracking rows about greylisting, newest first"},
+    {"track",
+     {"ticket", "sender", "recipient", "client_ip", "reason", "since", "limit", "cursor"},
+     track_find,
+     "tracking rows, newest first; since in Unix ms"},
+    {"reload", {NULL}, reload, "read the policy files again"},
+    {"clock.show", {NULL}, clock_show, "the store's clock"},
+    {"clock.accept", {NULL}, clock_accept, "the store's clock is right although it jumped"},
+    {"secret.rotate", {"buckets"}, secret_rotate, "a new secret for the slices to come"},
+    {"store.show", {NULL}, store_show, "what the store is and how it is"},
+};
+enum { WORD_COUNT = sizeof(words) / sizeof(words[0]) };
+
+// ---- what the words share
+
+const char *admin_arg(const struct admin_call *call, const char *key)
+{
+    const struct msg_admin *admin = &call->seat->request.admin;
+
+    for (size_t i = 0; i < admin->arg_count; i++)
+        if (strcmp(admin->args[i].key, key) == 0)
+            return admin->args[i].value;
+    return "";
+}
+
+uint64_t admin_now_ms(const struct admin_call *call)
+{
+    return store_now_ms(call->server->store);
+}
+
+void admin_answer(struct admin_call *call)
+{
+    struct msg_reply reply = {.answer = MSG_ADMIN_REPLY};
+
+    if (call->rows.full) {
+        admin_refuse(call, "the answer does not fit into one reply; ask for less (limit)");
+        return;
+    }
+    reply.admin = (struct msg_admin_reply){.rows = call->rows.row,
+                                           .row_count = call->rows.count,
+                                           .cursor = call->cursor,
+                                           .policy_version = server_policy(call->server)->version};
+    server_answer(call->server, call->seat, &reply);
+}
+
+void admin_answer_store(struct admin_call *call, enum store_state state)
+{
+    char memory[256];
+    struct text_buf text;
+
+    if (state == STORE_UP) {
+        admin_answer(call);
+        return;
+    }
+    text_buf_init(&text, memory, sizeof(memory));
+    text_buf_add(&text, "the store is %s; nothing was changed (", store_state_text(state));
+    store_describe(call->server->store, &text);
+    text_buf_add(&text, ")");
+    server_refuse(call->server, call->seat, MSG_UNAVAILABLE, memory);
+}
+
+void admin_refuse(struct admin_call *call, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    server_refuse(call->server, call->seat, MSG_BAD_REQUEST, text);
+}
+
+bool admin_number(struct admin_call *call, const char *key, uint64_t otherwise, uint64_t *out)
+{
+    const char *text = admin_arg(call, key);
+    char *end = NULL;
+
+    if (text[0] == '\0') {
+        *out = otherwise;
+        return true;
+    }
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    if (errno == 0 && *end == '\0' && text[0] >= '0' && text[0] <= '9')
+        return true;
+    admin_refuse(call, "%s: expected a whole number, not '%.64s'", key, text);
+    return false;
+}
+
+// ---- words without a file of their own
+
+static void show_help(struct admin_call *call)
+{
+    for (size_t i = 0; i < WORD_COUNT; i++) {
+        char memory[256];
+        struct text_buf args;
+
+        text_buf_init(&args, memory, sizeof(memory));
+        for (size_t k = 0; k < ADMIN_ARGS_MAX && words[i].args[k] != NULL; k++) {
+            bool required = words[i].args[k][0] == '+';
+
+            text_buf_add(&args, "%s%s%s%s", k > 0 ? " " : "", required ? "" : "[",
+                         words[i].args[k] + required, required ? "" : "]");
+        }
+        rows_add(&call->rows);
+        rows_field(&call->rows, "verb", "%s", words[i].verb);
+        rows_field(&call->rows, "args", "%s", memory);
+        rows_field(&call->rows, "what", "%s", words[i].what);
+    }
+    admin_answer(call);
+}
+
+static void reload(struct admin_call *call)
+{
+    struct server *server = call->server;
+    struct err_detail detail = {""};
+
+    if (server->out.reload(server->out.arg, &detail) != ERR_NONE) {
+        admin_refuse(call, "the policy in force stays: %s", detail.text);
+        return;
+    }
+    rows_add(&call->rows);
+    rows_field(&call->rows, "policy_version", "%llu",
+               (unsigned long long)server_policy(server)->version);
+    admin_answer(call);
+}
+
+static void clock_show(struct admin_call *call)
+{
+    struct store *store = call->server->store;
+
+    rows_add(&call->rows);
+    rows_time(&call->rows, "now", store_now_ms(store));
+    rows_field(&call->rows, "offset_ms", "%lld", (long long)store_clock_offset_ms(store));
+    rows_field(&call->rows, "ok", "%s", store_clock_ok(store) ? "true" : "false");
+    admin_answer(call);
+}
+
+static void clock_accept(struct admin_call *call)
+{
+    store_clock_accept(call->server->store);
+    clock_show(call);
+}
+
+static void rotated(void *arg, enum store_state state, const char *text)
+{
+    struct admin_call *call = arg;
+
+    rows_add(&call->rows);
+    rows_field(&call->rows, "what", "%s", text);
+    if (state == STORE_UP)
+        admin_answer(call);
+    else
+        server_refuse(call->server, call->seat, MSG_UNAVAILABLE, text);
+}
+
+static void secret_rotate(struct admin_call *call)
+{
+    uint64_t buckets = 0;
+
+    if (!admin_number(call, "buckets", 0, &buckets))
+        return;
+    if ((buckets & (buckets - 1)) != 0 || buckets > 1U << 20) {
+        admin_refuse(call, "buckets: expected a power of two up to 1048576, not %llu",
+                     (unsigned long long)buckets);
+        return;
+    }
+    store_secret_rotate(call->server->store, buckets, (struct store_text_done){rotated, call});
+}
+
+static void store_show(struct admin_call *call)
+{
+    char memory[256];
+    struct text_buf text;
+
+    text_buf_init(&text, memory, sizeof(memory));
+    store_describe(call->server->store, &text);
+    rows_add(&call->rows);
+    rows_field(&call->rows, "state", "%s", store_state_text(store_state(call->server->store)));
+    rows_field(&call->rows, "description", "%s", memory);
+    admin_answer(call);
+}
+
+// ---- finding the word
+
+static bool has_arg(const struct admin_row *row, const char *key)
+{
+    for (size_t i = 0; i < ADMIN_ARGS_MAX && row->args[i] != NULL; i++)
+        if (strcmp(row->args[i] + (row->args[i][0] == '+'), key) == 0)
+            return true;
+    return false;
+}
+
+static bool was_given(const struct admin_call *call, const char *key)
+{
+    const struct msg_admin *admin = &call->seat->request.admin;
+
+    for (size_t i = 0; i < admin->arg_count; i++)
+        if (strcmp(admin->args[i].key, key) == 0)
+            return true;
+    return false;
+}
+
+static bool check_args(struct admin_call *call, const struct admin_row *row)
+{
+    const struct msg_admin *admin = &call->seat->request.admin;
+
+    for (size_t i = 0; i < admin->arg_count; i++) {
+        if (!has_arg(row, admin->args[i].key)) {
+            admin_refuse(call, "%s takes no argument '%.64s'", row->verb, admin->args[i].key);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < ADMIN_ARGS_MAX && row->args[i] != NULL; i++) {
+        if (row->args[i][0] == '+' && !was_given(call, row->args[i] + 1)) {
+            admin_refuse(call, "%s needs the argument '%s'", row->verb, row->args[i] + 1);
+            return false;
+        }
+    }
+    return true;
+}
+
+static const struct admin_row *find_word(const char *verb)
+{
+    for (size_t i = 0; i < WORD_COUNT; i++)
+        if (strcmp(words[i].verb, verb) == 0)
+            return &words[i];
+    return NULL;
+}
+
+void admin_run(struct server *server, struct seat *seat)
+{
+    struct admin_call *call = arena_zalloc(&seat->arena, sizeof(*call));
+    const struct admin_row *row = find_word(seat->request.admin.verb);
+
+    if (call == NULL) {
+        server_refuse(server, seat, MSG_INTERNAL, "the request leaves no room to work on it");
+        return;
+    }
+    call->server = server;
+    call->seat = seat;
+    call->cursor = "";
+    rows_init(&call->rows, &seat->arena);
+    if (row == NULL)
+        admin_refuse(call, "unknown verb '%.64s'; the verb help lists them",
+                     seat->request.admin.verb);
+    else if (seat->request.admin.dry_run && row->run != grey_pass && row->run != grey_forget)
+        admin_refuse(call, "%s has no dry run", row->verb);
+    else if (check_args(call, row))
+        row->run(call);
+}

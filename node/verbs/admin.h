@@ -1,0 +1,39 @@
+// admin.h: the verb Admin: a word and its arguments. Each word has a row in admin.c's table; its
+// function lives in the file that is called like the word's first half.
+#pragma once
+
+#include "node/verbs/internal.h"
+#include "node/verbs/rows.h"
+
+// One admin request under way. Lives in its seat's arena, so it is there until it is answered.
+struct admin_call {
+    struct server *server;
+    struct seat *seat;
+    struct rows rows;
+    const char *cursor;
+    struct key_triplet key;        // grey.*
+    struct store_triplet *retries; // track: which deferred tries have passed since
+    size_t *retry_rows;            // the row of each
+    uint64_t *retry_at_ms;
+    size_t retry_count;
+};
+
+// admin_arg: an argument's text, or "" if it was not given.
+const char *admin_arg(const struct admin_call *call, const char *key);
+// admin_answer: sends the rows. The call is gone afterwards.
+void admin_answer(struct admin_call *call);
+// admin_answer_store: sends the rows if the store did its work, else STATUS_UNAVAILABLE and why.
+void admin_answer_store(struct admin_call *call, enum store_state state);
+// admin_refuse: STATUS_BAD_REQUEST.
+void admin_refuse(struct admin_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+// admin_number: an argument as a number. False (and refused) if it is none; missing = otherwise.
+MUST_USE bool admin_number(struct admin_call *call, const char *key, uint64_t otherwise,
+                           uint64_t *out);
+// admin_now_ms: the store's time.
+uint64_t admin_now_ms(const struct admin_call *call);
+
+void grey_show(struct admin_call *call);
+void grey_pass(struct admin_call *call);
+void grey_forget(struct admin_call *call);
+void grey_list(struct admin_call *call);
+void track_find(struct admin_call *call);

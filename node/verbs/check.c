@@ -1,0 +1,337 @@
+// check.c: the verb Check: judge one SMTP transaction, recipient by recipient.
+//
+//      READ ----> JUDGE ----> ADD ----> JUDGE_AGAIN ----> WRITE ----> ANSWER
+//      passed     the chain    first     the chain, with   passes,     verdicts
+//      entries                 tries     what came back    alignment   and traces
+//
+// A state does its work and names the next. READ and ADD wait for the store, which calls back in
+// any case and in time; where no recipient needs them they wait for nothing. check_prepare has
+// allocated everything before, so nothing fails on the way.
+#include <string.h>
+
+#include "node/core/plan.h"
+#include "node/verbs/internal.h"
+#include "proto/base/clock.h"
+
+enum { TRACE_TEXT_BYTES = 2048 };
+
+// ---- preparing
+
+static bool read_client(const char *text, struct ip *out, struct err_detail *detail)
+{
+    if (text[0] == '\0' || ip_parse(text, out))
+        return true;
+    (void)err_say(detail, ERR_SYNTAX,
+                  "client_ip: '%s' is no IPv4 or IPv6 address; send it empty if it is not known",
+                  text);
+    return false;
+}
+
+// auth_user without @ belongs to settings.auth_domain.
+static const char *full_user(struct seat *seat)
+{
+    const char *user = seat->request.check.auth_user;
+    const char *domain = seat_policy(seat)->settings.auth_domain;
+
+    if (user[0] == '\0' || strchr(user, '@') != NULL || domain == NULL || domain[0] == '\0')
+        return user;
+    char *full = arena_alloc(&seat->arena, strlen(user) + strlen(domain) + 2);
+
+    if (full == NULL)
+        return NULL;
+    struct text_buf text;
+
+    text_buf_init(&text, full, strlen(user) + strlen(domain) + 2);
+    text_buf_add(&text, "%s@%s", user, domain);
+    return full;
+}
+
+static enum err prepare_message(struct server *server, struct seat *seat, struct err_detail *detail)
+{
+    const struct msg_check *check = &seat->request.check;
+    struct facts *facts = &seat->facts;
+
+    facts->stage = check->stage;
+    facts->smtputf8 = check->smtputf8;
+    facts->dry_run = check->dry_run;
+    facts->now_ms = store_now_ms(server->store);
+    facts->clock_ok = store_clock_ok(server->store);
+    facts->keys_known = store_ring(server->store)->count > 0;
+    facts->auth_user = full_user(seat);
+    if (facts->auth_user == NULL)
+        return ERR_MEMORY;
+    if (!read_client(check->client_ip, &facts->client, detail))
+        return ERR_SYNTAX;
+    facts->trusted =
+        facts->auth_user[0] != '\0' || policy_is_trusted_ip(seat_policy(seat), &facts->client);
+    return mail_parse(check->sender, &seat->arena, &facts->sender);
+}
+
+static enum err prepare_trace(struct seat *seat, struct recipient *recipient)
+{
+    char *text = arena_alloc(&seat->arena, TRACE_TEXT_BYTES);
+
+    recipient->trace.rows =
+        arena_zalloc(&seat->arena, CHAIN_STEPS_MAX * sizeof(*recipient->trace.rows));
+    recipient->steps = arena_zalloc(&seat->arena, CHAIN_STEPS_MAX * sizeof(*recipient->steps));
+    if (text == NULL || recipient->trace.rows == NULL || recipient->steps == NULL)
+        return ERR_MEMORY;
+    text_buf_init(&recipient->trace.text, text, TRACE_TEXT_BYTES);
+    return ERR_NONE;
+}
+
+static enum err prepare_keys(struct server *server, struct seat *seat, struct recipient *recipient)
+{
+    const struct policy_settings *settings = &seat_policy(seat)->settings;
+    const struct key_ring *ring = store_ring(server->store);
+
+    recipient->pair.sender_key =
+        mail_sender_key(&seat->facts.sender, settings->greylist.fold_sender, &seat->arena);
+    recipient->pair.recipient_key = mail_recipient_key(&recipient->facts.address, &seat->arena);
+    if (recipient->pair.sender_key == NULL || recipient->pair.recipient_key == NULL)
+        return ERR_MEMORY;
+    if (ring->count > 0)
+        recipient->facts.mark = key_mark(ring, seat->request.check.transaction,
+                                         recipient->pair.recipient_key, ++server->unique);
+    recipient->reading =
+        plan_recipient(&seat->facts, &recipient->facts, seat_policy(seat), ring, &recipient->pair)
+            .passed;
+    return ERR_NONE;
+}
+
+static enum err prepare_recipient(struct server *server, struct seat *seat, size_t index)
+{
+    const struct msg_check *check = &seat->request.check;
+    struct recipient *recipient = &seat->recipients[index];
+    enum err err = ERR_NONE;
+
+    if (check->recipient_total > 0)
+        err = mail_parse(check->recipients[index], &seat->arena, &recipient->facts.address);
+    if (err == ERR_NONE && check->trace)
+        err = prepare_trace(seat, recipient);
+    if (err == ERR_NONE && check->recipient_total > 0)
+        err = prepare_keys(server, seat, recipient);
+    return err;
+}
+
+enum err check_prepare(struct server *server, struct seat *seat, struct err_detail *detail)
+{
+    size_t count = seat->request.check.recipient_total;
+    enum err err = prepare_message(server, seat, detail);
+
+    seat->recipient_count = count > 0 ? count : 1; // at CONNECT and MAIL one verdict, of nobody
+    seat->recipients =
+        arena_zalloc(&seat->arena, seat->recipient_count * sizeof(*seat->recipients));
+    seat->verdicts = arena_zalloc(&seat->arena, seat->recipient_count * sizeof(*seat->verdicts));
+    if (err == ERR_NONE && (seat->recipients == NULL || seat->verdicts == NULL))
+        err = ERR_MEMORY;
+    for (size_t i = 0; i < seat->recipient_count && err == ERR_NONE; i++)
+        err = prepare_recipient(server, seat, i);
+    return err;
+}
+
+// ---- the store's answers
+
+static void store_answered(void *arg, uint64_t token, enum store_state state)
+{
+    struct server *server = arg;
+    struct seat *seat = seats_find(server->seats, token);
+
+    if (seat == NULL)
+        return;
+    if (state != STORE_UP)
+        seat->store_state = state;
+    seat->waiting = false;
+    if (!seat->running) // else the store answered at once, and check_go is still on the stack
+        check_go(server, seat);
+}
+
+static struct store_done when_answered(struct server *server, struct seat *seat)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    seat->waiting = true;
+    return (struct store_done){.fn = store_answered,
+                               .arg = server,
+                               .token = seat_token(seat),
+                               .within_ms =
+                                   seat->deadline_ms > now_ms ? seat->deadline_ms - now_ms : 1};
+}
+
+// The recipients that need a trip, as the store wants them: a list.
+static struct store_triplet *list_of(struct seat *seat,
+                                     bool (*needs)(const struct recipient *recipient))
+{
+    struct store_triplet *list = NULL;
+
+    for (size_t i = seat->recipient_count; i-- > 0;) {
+        struct recipient *recipient = &seat->recipients[i];
+
+        if (!needs(recipient))
+            continue;
+        recipient->triplet = (struct store_triplet){.next = list,
+                                                    .key = &recipient->facts.triplet,
+                                                    .facts = &recipient->facts.grey,
+                                                    .now_ms = seat->facts.now_ms,
+                                                    .mark = recipient->facts.mark};
+        list = &recipient->triplet;
+    }
+    return list;
+}
+
+static bool is_reading(const struct recipient *recipient)
+{
+    return recipient->reading;
+}
+
+static bool is_adding(const struct recipient *recipient)
+{
+    return recipient->adding;
+}
+
+// ---- the states
+
+static enum check_state check_read(struct server *server, struct seat *seat)
+{
+    struct store_triplet *list = list_of(seat, is_reading);
+
+    if (list != NULL)
+        store_read_passed(server->store, STORE_LOOKUPS, list, when_answered(server, seat));
+    return CHECK_JUDGE;
+}
+
+static void judge(struct seat *seat, struct recipient *recipient)
+{
+    const struct chain_in in = {&seat->facts, &recipient->facts, seat_policy(seat)};
+
+    recipient->adding = chain_run(&in, &recipient->verdict, &recipient->trace) == OUTCOME_WAIT;
+}
+
+static enum check_state check_judge(struct server *server, struct seat *seat)
+{
+    bool adding = false;
+
+    (void)server;
+    for (size_t i = 0; i < seat->recipient_count; i++) {
+        judge(seat, &seat->recipients[i]);
+        adding |= seat->recipients[i].adding;
+    }
+    return adding ? CHECK_ADD : CHECK_WRITE;
+}
+
+static enum check_state check_add(struct server *server, struct seat *seat)
+{
+    struct store_triplet *list = list_of(seat, is_adding);
+
+    store_add_pending(server->store, list, seat->facts.dry_run, when_answered(server, seat));
+    return CHECK_JUDGE_AGAIN;
+}
+
+static enum check_state check_judge_again(struct server *server, struct seat *seat)
+{
+    (void)server;
+    for (size_t i = 0; i < seat->recipient_count; i++) {
+        if (!seat->recipients[i].adding)
+            continue;
+        seat->recipients[i].facts.grey.pending_asked = true;
+        judge(seat, &seat->recipients[i]);
+    }
+    return CHECK_WRITE;
+}
+
+static void write_changes(struct server *server, const struct seat *seat,
+                          const struct recipient *recipient)
+{
+    const struct verdict *verdict = &recipient->verdict;
+    const struct key_triplet *key = &recipient->facts.triplet;
+    uint64_t now_ms = seat->facts.now_ms;
+    uint64_t window_ms = seat_policy(seat)->settings.greylist.window_ms;
+    bool is_first = recipient->adding && verdict->first_seen_ms == now_ms;
+
+    if (verdict->changes.write_passed)
+        store_write_passed(server->store, key, now_ms, verdict->changes.passed_mark);
+    if (verdict->changes.align_pending)
+        store_align_pending(server->store, key, verdict->changes.earliest_ms,
+                            verdict->changes.earliest_mark);
+    if (is_first || verdict->waited_ms > 0)
+        store_count_retry(server->store, verdict->first_seen_ms / window_ms, window_ms,
+                          is_first ? 1 : 0, is_first ? 0 : 1);
+}
+
+static enum check_state check_write(struct server *server, struct seat *seat)
+{
+    for (size_t i = 0; i < seat->recipient_count && !seat->facts.dry_run; i++)
+        write_changes(server, seat, &seat->recipients[i]);
+    return CHECK_ANSWER;
+}
+
+// STAGE_END's one reply to the client is that of the verdict that speaks for all; its recipient is
+// empty.
+static void merge(struct seat *seat, struct msg_decision *decision)
+{
+    struct msg_verdict *message = &decision->message;
+    enum reason *reasons = arena_alloc(&seat->arena, seat->recipient_count * sizeof(*reasons));
+    size_t speaks = 0;
+
+    if (reasons != NULL) {
+        for (size_t i = 0; i < seat->recipient_count; i++)
+            reasons[i] = seat->recipients[i].verdict.reason;
+        speaks = chain_merge(reasons, seat->recipient_count);
+    }
+    *message = seat->verdicts[speaks];
+    message->recipient = "";
+    message->trace = NULL;
+    message->trace_count = 0;
+    decision->has_message = true;
+}
+
+static enum check_state check_answer(struct server *server, struct seat *seat)
+{
+    struct msg_reply reply = {.answer = MSG_DECISION, .degraded_why = ""};
+
+    for (size_t i = 0; i < seat->recipient_count; i++) {
+        const struct verdict *verdict = &seat->recipients[i].verdict;
+
+        verdict_finish(server, seat, i);
+        reply.degraded |= verdict->degraded;
+        if (verdict->degraded)
+            reply.degraded_why = verdict->degraded_why;
+    }
+    if (reply.degraded && reply.degraded_why == NULL) {
+        char *why = arena_alloc(&seat->arena, 128);
+        struct text_buf text;
+
+        text_buf_init(&text, why, why != NULL ? 128 : 0);
+        text_buf_add(&text, "the store is %s", store_state_text(seat->store_state));
+        reply.degraded_why = why;
+    }
+    reply.decision = (struct msg_decision){.verdicts = seat->verdicts,
+                                           .verdict_count = seat->recipient_count,
+                                           .policy_version = seat_policy(seat)->version};
+    if (seat->facts.stage == MSG_END)
+        merge(seat, &reply.decision);
+    stats_took(server->stats, clock_mono_us() - seat->came_us);
+    server_answer(server, seat, &reply);
+    return CHECK_OVER;
+}
+
+// The life of a Check.
+static enum check_state (*const life[])(struct server *server, struct seat *seat) = {
+    [CHECK_READ] = check_read,   [CHECK_JUDGE] = check_judge,
+    [CHECK_ADD] = check_add,     [CHECK_JUDGE_AGAIN] = check_judge_again,
+    [CHECK_WRITE] = check_write, [CHECK_ANSWER] = check_answer,
+};
+
+void check_go(struct server *server, struct seat *seat)
+{
+    enum check_state state = seat->state;
+
+    seat->running = true;
+    while (state != CHECK_OVER && !seat->waiting) {
+        state = life[state](server, seat);
+        if (state != CHECK_OVER) // else the seat is somebody else's
+            seat->state = state;
+    }
+    if (state != CHECK_OVER)
+        seat->running = false;
+}

@@ -1,0 +1,62 @@
+// internal.h: what the files of this room share.
+#pragma once
+
+#include "node/verbs/seat.h"
+#include "node/verbs/server.h"
+
+// A policy set and how many requests are judged by it; the last one out of an old set frees it.
+struct policy_hold {
+    struct policy *policy;
+    unsigned users;
+    bool current;
+};
+
+struct server {
+    struct server_config config;
+    struct store *store;
+    struct stats *stats;
+    struct server_out out;
+    struct seats *seats;
+    struct policy_hold *policy;
+    bool draining;
+    uint64_t started_ms;   // monotonic
+    uint64_t last_came_ms; // monotonic
+    uint64_t unique;       // makes the mark of a Check without a transaction its own
+    double sample;         // accepts since the last one that got a tracking row, in rows
+    struct arena scratch;  // for wire.c, between two replies
+    uint8_t *reply_bytes;
+    size_t reply_size;
+};
+
+// server_answer: sends what reply says (id, node and draining are filled in here) and gives the
+// seat back.
+void server_answer(struct server *server, struct seat *seat, struct msg_reply *reply);
+// server_refuse: an answer that is only a status and words for a person.
+void server_refuse(struct server *server, struct seat *seat, enum msg_status status,
+                   const char *error);
+
+static inline const struct policy *seat_policy(const struct seat *seat)
+{
+    return seat->policy->policy;
+}
+
+// check_prepare: allocates all that a Check needs, so that nothing fails later. ERR_MEMORY: a
+// larger seat is needed. ERR_SYNTAX: the gateway wrote a client_ip that is none.
+MUST_USE enum err check_prepare(struct server *server, struct seat *seat,
+                                struct err_detail *detail);
+// check_go: runs the Check until it waits or is answered.
+void check_go(struct server *server, struct seat *seat);
+
+// verdict_finish: ticket, tracking row, counters and reply text of one recipient's verdict, and its
+// place in the reply.
+void verdict_finish(struct server *server, struct seat *seat, size_t index);
+
+void admin_run(struct server *server, struct seat *seat);
+
+// triplet_name: normalises a pair and names its triplet for a client (NULL: KEY_ANY alone) at
+// now_ms. The keys live in the arena. False if an address is none (detail says which) or the arena
+// is full.
+MUST_USE bool triplet_name(const struct policy *policy, const struct key_ring *ring,
+                           struct arena *arena, const char *sender, const char *recipient,
+                           const struct ip *client, uint64_t now_ms, struct key_triplet *out,
+                           struct err_detail *detail);

@@ -1,0 +1,86 @@
+// seat.h: where a request sits while it is under way: its message, its recipients, and who waits
+// for the answer.
+//
+// Seats are made at start. There are many small ones, a few large ones for the rare large message,
+// and a few for the admin door. A seat's memory is mapped but not touched until somebody sits
+// there, and a large one gives back what it touched. The last one left is the first one taken, so a
+// quiet node stays small.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/core/chain.h"
+#include "node/verbs/server.h"
+#include "proto/base/mem.h"
+
+enum { RECIPIENT_TEXT_MAX = 200 };
+
+// One recipient of a Check (or the one record of a MAIL or CONNECT).
+struct recipient {
+    struct facts_recipient facts;
+    struct key_pair pair;
+    struct store_triplet triplet; // its place in the list that the store was asked for
+    bool reading;                 // its passed entries are asked for
+    bool adding;                  // its first try is asked for
+    struct verdict verdict;
+    struct trace trace;
+    struct msg_step *steps; // the trace as it is sent
+    char ticket[TICKET_TEXT_MAX];
+    char text[RECIPIENT_TEXT_MAX];
+};
+
+// The life of a Check. Each state has a row in check.c's table.
+enum check_state {
+    CHECK_READ,
+    CHECK_JUDGE,
+    CHECK_ADD,
+    CHECK_JUDGE_AGAIN,
+    CHECK_WRITE,
+    CHECK_ANSWER,
+    CHECK_OVER
+};
+
+enum seat_size { SEAT_SMALL, SEAT_LARGE, SEAT_ADMIN, SEAT_SIZES };
+
+struct policy_hold;
+
+struct seat {
+    uint32_t index;      // in the server's array
+    uint32_t generation; // counts who sat here; a late callback carries an older one
+    enum seat_size size;
+    struct seat *next; // free list
+    bool taken;
+    enum server_door door;
+    struct door_peer peer;
+    struct arena arena;
+    struct msg_request request;
+    struct policy_hold *policy;
+    uint64_t came_us;     // monotonic
+    uint64_t deadline_ms; // monotonic: when the caller stops waiting
+    // Check
+    struct facts facts;
+    struct recipient *recipients;
+    size_t recipient_count;
+    struct msg_verdict *verdicts;
+    enum check_state state;
+    bool waiting; // for the store
+    bool running; // check_go is on the stack
+    enum store_state store_state;
+    // Admin
+    void *work; // a verb's own, in the arena
+};
+
+struct seats;
+
+struct seats *seats_new(unsigned small, unsigned large, unsigned admin);
+void seats_free(struct seats **seats);
+// seats_take: an empty seat, or NULL. Large ones are taken only when asked for.
+struct seat *seats_take(struct seats *seats, enum seat_size size);
+void seats_leave(struct seats *seats, struct seat *seat);
+size_t seats_used(const struct seats *seats);
+
+// seat_token: names a seat and who sits there; seats_find: who that was, or NULL if they left.
+uint64_t seat_token(const struct seat *seat);
+struct seat *seats_find(struct seats *seats, uint64_t token);
