@@ -1,0 +1,109 @@
+// config.c: reeve-policyd.yaml. Promises: one list of rows is the default, the range, the check and
+// what -T prints; a wrong value is named with its file and line, and nothing is half read.
+#include "client/policyd/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/mem.h"
+
+enum { GATEWAY_MAX = 64 }; // of the wire contract
+
+static const char *const FALLBACKS[] = {
+    [REEVE_FALLBACK_ACCEPT] = "dunno", [REEVE_FALLBACK_DEFER] = "defer", NULL};
+static const char *const LOG_MODES[] = {[POLICYD_LOG_ALL] = "all",
+                                        [POLICYD_LOG_NON_ACCEPT] = "non_accept",
+                                        [POLICYD_LOG_NONE] = "none",
+                                        NULL};
+static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", NULL};
+
+#define AT(field) offsetof(struct policyd_config, field)
+
+static const struct yaml_row ROWS[] = {
+    {"nodes", YAML_IS_TEXTS, AT(nodes), "tcp://127.0.0.1:7170", 1, 64, NULL,
+     "lookup door of the node to ask: tcp://address:port or ipc:///path"},
+    {"listen", YAML_IS_TEXTS, AT(listen), "127.0.0.1:10045", 1, 64, NULL,
+     "where Postfix connects: address:port, [v6]:port or unix:/path"},
+    {"socket_mode", YAML_IS_TEXT, AT(socket_mode_text), "0666", 3, 4, NULL,
+     "permissions of unix sockets, octal"},
+    {"gateway", YAML_IS_TEXT, AT(gateway), "", 0, GATEWAY_MAX, NULL,
+     "this gateway's label in logs and events; empty = the host's name"},
+    {"deadline", YAML_IS_DURATION, AT(deadline_ms), "250ms", 1, 60000, NULL,
+     "of one question, then the fallback answers"},
+    {"fallback", YAML_IS_WORD, AT(fallback), "dunno", 0, 0, FALLBACKS,
+     "dunno: mail passes while no node answers; defer: it is put off with 4.3.0"},
+    {"log_decisions", YAML_IS_WORD, AT(log_decisions), "non_accept", 0, 0, LOG_MODES,
+     "a log line for all decisions, for those that are not accept (or would not be, in shadow), or "
+     "none"},
+    {"prepend", YAML_IS_BOOL, AT(prepend), "false", 0, 0, NULL,
+     "add an X-Greylist header to mail that had to wait"},
+    {"stall_timeout", YAML_IS_DURATION, AT(stall_ms), "60s", 100, 3600000, NULL,
+     "how long a request may stay unfinished, or an answer unread"},
+    {"log", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "the log"},
+    {NULL, YAML_IS_OTHER, 0, NULL, 0, 0, NULL, NULL},
+};
+
+static const struct yaml_row LOG_ROWS[] = {
+    {"level", YAML_IS_WORD, AT(log_level), "info", 0, 0, LOG_LEVELS,
+     "the least level that is written"},
+    {NULL, YAML_IS_OTHER, 0, NULL, 0, 0, NULL, NULL},
+};
+
+static enum err read_mode(const struct yaml_node *root, struct policyd_config *config,
+                          struct err_detail *detail)
+{
+    const char *text = config->socket_mode_text;
+    const struct yaml_node *node = yaml_find(root, "socket_mode");
+
+    if (strspn(text, "01234567") != strlen(text) || strtoul(text, NULL, 8) > 0777)
+        return err_say(detail, ERR_CONFIG,
+                       "%s:%u: socket_mode: expected octal permissions like 0660, not '%s'",
+                       node->file, node->line, text);
+    config->socket_mode = (unsigned)strtoul(text, NULL, 8);
+    return ERR_NONE;
+}
+
+static enum err read_all(const struct yaml_node *root, struct policyd_config *config,
+                         struct err_detail *detail)
+{
+    enum err err = yaml_read(root, "", ROWS, config, detail);
+
+    if (err == ERR_NONE)
+        err = yaml_read(yaml_find(root, "log"), "log", LOG_ROWS, config, detail);
+    if (err == ERR_NONE)
+        err = read_mode(root, config, detail);
+    return err;
+}
+
+enum err policyd_config_load(const char *path, struct policyd_config **out,
+                             struct err_detail *detail)
+{
+    struct policyd_config *config = mem_new(sizeof(*config));
+    enum err err = path != NULL ? yaml_load(path, &config->tree, detail) : ERR_NONE;
+
+    if (err == ERR_NONE)
+        err = read_all(path != NULL ? yaml_root(config->tree) : NULL, config, detail);
+    if (err != ERR_NONE) {
+        policyd_config_free(&config);
+        return err;
+    }
+    *out = config;
+    return ERR_NONE;
+}
+
+void policyd_config_free(struct policyd_config **config)
+{
+    if (*config == NULL)
+        return;
+    yaml_free(&(*config)->tree);
+    mem_free(*config);
+    *config = NULL;
+}
+
+void policyd_config_print(const struct policyd_config *config, void *stdio_file)
+{
+    yaml_print(ROWS, config, 0, stdio_file);
+    (void)fprintf(stdio_file, "log:\n");
+    yaml_print(LOG_ROWS, config, 2, stdio_file);
+}

@@ -1,0 +1,135 @@
+// journal.c: the adapter's log lines. Promises: a stranger's text is quoted and capped, and nothing
+// that a peer does writes more than a few lines a second, except decisions, of which there is one a
+// question.
+#include "client/policyd/journal.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "client/policyd/listen.h"
+#include "client/policyd/translate.h"
+#include "proto/ip.h"
+#include "proto/text.h"
+
+static const char *action_name(enum reeve_action action)
+{
+    switch (action) {
+    case REEVE_ACCEPT:
+        return "accept";
+    case REEVE_DEFER:
+        return "defer";
+    case REEVE_REJECT:
+        return "reject";
+    case REEVE_HOLD:
+        return "hold";
+    case REEVE_SECURE:
+        return "secure";
+    }
+    return "unknown";
+}
+
+static bool is_wanted(const struct journal *journal, enum reeve_action action, const char *shadow)
+{
+    switch (journal->mode) {
+    case POLICYD_LOG_ALL:
+        return true;
+    case POLICYD_LOG_NON_ACCEPT:
+        return action != REEVE_ACCEPT || shadow[0] != '\0';
+    case POLICYD_LOG_NONE:
+        return false;
+    }
+    return false;
+}
+
+// client_of: the address as it is written everywhere else; what is no address is quoted.
+static const char *client_of(const struct policy_request *request, char out[LOG_QUOTE_MAX])
+{
+    struct ip ip = {0};
+
+    _Static_assert(LOG_QUOTE_MAX >= IP_TEXT_MAX, "an address fits where a quoted text does");
+    if (request->client_address[0] == '\0' || ip_parse(request->client_address, &ip))
+        return ip_format(&ip, out);
+    return log_quote(out, request->client_address);
+}
+
+static void write_decision(const struct policy_request *request,
+                           const struct reeve_verdict *verdict)
+{
+    char client[LOG_QUOTE_MAX];
+    char from[LOG_QUOTE_MAX];
+    char to[LOG_QUOTE_MAX];
+    char memory[128];
+    struct text_buf more;
+
+    text_buf_init(&more, memory, sizeof(memory));
+    if (verdict->waited_s > 0)
+        text_buf_add(&more, " waited_s=%u", verdict->waited_s);
+    if (verdict->shadow[0] != '\0')
+        text_buf_add(&more, " shadow=%s", verdict->shadow);
+    log_info("decision client=%s from=%s to=%s action=%s reason=%s ticket=%s wait_s=%u%s",
+             client_of(request, client), log_quote(from, request->sender),
+             log_quote(to, request->recipient), action_name(verdict->action), verdict->reason,
+             verdict->ticket[0] != '\0' ? verdict->ticket : "-", verdict->retry_after_s, memory);
+}
+
+static void note_fallback(struct journal *journal, const struct reeve_answer *answer,
+                          uint64_t now_ms)
+{
+    char why[LOG_QUOTE_MAX];
+
+    if (answer->error == REEVE_REFUSED) // the node is there: this one question was the trouble
+        log_limited(&journal->refused, now_ms, LOG_WARN_LEVEL,
+                    "the node refused a question, the fallback answers node=%s why=%s",
+                    answer->node, log_quote(why, answer->message));
+    else if (!journal->away)
+        log_warn("no node answers, the fallback does why=%s", log_quote(why, answer->message));
+    if (answer->error == REEVE_REFUSED)
+        return;
+    if (!journal->away)
+        journal->away_since_ms = now_ms;
+    journal->away = true;
+    journal->fallback_count++;
+}
+
+static void note_return(struct journal *journal, const struct reeve_answer *answer, uint64_t now_ms)
+{
+    if (!journal->away)
+        return;
+    log_info("nodes answer again node=%s away_ms=%llu fallbacks=%llu", answer->node,
+             (unsigned long long)(now_ms - journal->away_since_ms),
+             (unsigned long long)journal->fallback_count);
+    journal->away = false;
+    journal->fallback_count = 0;
+}
+
+void journal_answer(struct journal *journal, const struct policy_request *request,
+                    const struct reeve_answer *answer, enum reeve_fallback fallback,
+                    uint64_t now_ms)
+{
+    const struct reeve_verdict local = {
+        .action = fallback == REEVE_FALLBACK_DEFER ? REEVE_DEFER : REEVE_ACCEPT,
+        .reason = "fallback",
+        .ticket = "",
+        .shadow = "",
+    };
+    const struct reeve_verdict *verdict = translate_verdict(answer);
+
+    if (verdict == NULL) {
+        note_fallback(journal, answer, now_ms);
+        verdict = &local;
+    } else {
+        note_return(journal, answer, now_ms);
+    }
+    if (is_wanted(journal, verdict->action, verdict->shadow))
+        write_decision(request, verdict);
+}
+
+void journal_peer(struct journal *journal, int fd, const char *what, const char *why,
+                  uint64_t now_ms)
+{
+    struct log_limit *limit = &journal->peers[journal->peer_lines++ % JOURNAL_BURST];
+    char peer[LISTEN_TEXT_MAX];
+
+    log_limited(limit, now_ms, LOG_WARN_LEVEL, "%s peer=%s why=%s", what, listen_peer(fd, peer),
+                why);
+}

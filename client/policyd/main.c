@@ -1,0 +1,214 @@
+// main.c: reeve-policyd, Postfix's policy service in front of Reeve's nodes. Reads its file,
+// assembles, runs, tears down; what it promises to Postfix is in session.h, what it makes of
+// requests and answers in translate.h. reeve-policyd(8) is its manual.
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "client/lib/reeve.h"
+#include "client/policyd/config.h"
+#include "client/policyd/listen.h"
+#include "client/policyd/seats.h"
+#include "client/policyd/service.h"
+#include "proto/base/log.h"
+#include "proto/base/loop.h"
+
+struct options {
+    const char *path; // -c
+    bool test;        // -t
+    bool print;       // -T
+};
+
+static const char USAGE[] =
+    "usage: reeve-policyd [-c FILE] [-t | -T]\n"
+    "  -c FILE  the configuration; without it all defaults hold (reeve-policyd.yaml(5))\n"
+    "  -t       check the configuration and exit\n"
+    "  -T       print the configuration in force and exit\n"
+    "  -V       print the version and exit\n"
+    "  -h       this help\n";
+
+// What runs. The order of the fields is the order of making; the end goes the other way.
+struct program {
+    struct policyd_config *config;
+    struct loop *loop;
+    struct reeve *reeve;
+    struct loop_fd *answers;
+    struct service *service;
+    struct loop_signal *term;
+    struct loop_signal *intr;
+};
+
+static void answers_came(void *arg, int events)
+{
+    (void)events;
+    reeve_dispatch(arg);
+}
+
+static void stop_asked(void *arg)
+{
+    log_info("stopping: new connections are refused, what is under way is answered");
+    service_drain(arg);
+}
+
+static enum err connect_nodes(const struct policyd_config *config, struct reeve **out,
+                              struct err_detail *detail)
+{
+    const struct reeve_options options = {
+        .nodes = config->nodes.text,
+        .node_count = config->nodes.count,
+        .gateway = config->gateway[0] != '\0' ? config->gateway : NULL,
+        .deadline_ms = (unsigned)config->deadline_ms,
+        .in_flight_max = SEATS_COUNT,
+        .fallback = (enum reeve_fallback)config->fallback,
+    };
+    char message[400] = "";
+
+    switch (reeve_new(out, &options, message, sizeof(message))) {
+    case REEVE_OK:
+        return ERR_NONE;
+    case REEVE_BAD_OPTION:
+        return err_say(detail, ERR_CONFIG, "%s", message);
+    case REEVE_SYSTEM:
+    case REEVE_REFUSED:
+    case REEVE_UNREACHABLE:
+        break;
+    }
+    return err_say(detail, ERR_SYSTEM, "%s", message);
+}
+
+// check_addresses: what -t can check without listening.
+static enum err check_addresses(const struct policyd_config *config, struct err_detail *detail)
+{
+    struct listen_address address = {0};
+    enum err err = ERR_NONE;
+
+    for (size_t i = 0; i < config->listen.count && err == ERR_NONE; i++)
+        err = listen_parse(config->listen.text[i], &address, detail);
+    return err;
+}
+
+static enum err program_start(struct program *program, struct err_detail *detail)
+{
+    enum err err = loop_new(&program->loop, detail);
+
+    if (err == ERR_NONE)
+        err = connect_nodes(program->config, &program->reeve, detail);
+    if (err == ERR_NONE)
+        err =
+            service_new(&program->service, program->loop, program->reeve, program->config, detail);
+    if (err != ERR_NONE)
+        return err;
+    program->answers =
+        loop_fd_new(program->loop, reeve_fd(program->reeve), answers_came, program->reeve);
+    loop_fd_want(program->answers, LOOP_READ);
+    program->term = loop_signal_new(program->loop, SIGTERM, stop_asked, program->service);
+    program->intr = loop_signal_new(program->loop, SIGINT, stop_asked, program->service);
+    return ERR_NONE;
+}
+
+static void program_end(struct program *program)
+{
+    loop_signal_free(&program->intr);
+    loop_signal_free(&program->term);
+    service_free(&program->service);
+    loop_fd_free(&program->answers);
+    reeve_free(&program->reeve);
+    loop_free(&program->loop);
+    policyd_config_free(&program->config);
+}
+
+static int exit_code(enum err err)
+{
+    if (err == ERR_NONE)
+        return EX_OK;
+    return err == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
+}
+
+static enum err test_only(struct program *program, const struct options *options,
+                          struct err_detail *detail)
+{
+    enum err err = check_addresses(program->config, detail);
+
+    if (err == ERR_NONE)
+        err = connect_nodes(program->config, &program->reeve, detail);
+    if (err == ERR_NONE && options->print)
+        policyd_config_print(program->config, stdout);
+    else if (err == ERR_NONE)
+        (void)printf("the configuration is good: %s\n",
+                     options->path != NULL ? options->path : "(all defaults)");
+    return err;
+}
+
+static enum err run(struct program *program, struct err_detail *detail)
+{
+    enum err err = check_addresses(program->config, detail);
+
+    if (err == ERR_NONE)
+        err = program_start(program, detail);
+    if (err != ERR_NONE)
+        return err;
+    log_info("ready version=%s node=%s", REEVE_VERSION, program->config->nodes.text[0]);
+    loop_run(program->loop);
+    log_info("stopped");
+    return ERR_NONE;
+}
+
+// read_options: an exit code, or -1 to go on.
+static int read_options(int argc, char **argv, struct options *options)
+{
+    int letter = 0;
+
+    while ((letter = getopt(argc, argv, "c:tTVh")) != -1) {
+        switch (letter) {
+        case 'c':
+            options->path = optarg;
+            break;
+        case 't':
+            options->test = true;
+            break;
+        case 'T':
+            options->print = true;
+            break;
+        case 'V':
+            (void)printf("reeve-policyd %s\n", REEVE_VERSION);
+            return EX_OK;
+        case 'h':
+            (void)fputs(USAGE, stdout);
+            return EX_OK;
+        default:
+            (void)fputs(USAGE, stderr);
+            return EX_USAGE;
+        }
+    }
+    if (optind == argc)
+        return -1;
+    (void)fprintf(stderr, "reeve-policyd: what is '%s'?\n%s", argv[optind], USAGE);
+    return EX_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct program program = {0};
+    struct err_detail detail = {0};
+    int code = read_options(argc, argv, &options);
+    enum err err = ERR_NONE;
+
+    if (code >= 0)
+        return code;
+    log_open("reeve-policyd", LOG_INFO_LEVEL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    err = policyd_config_load(options.path, &program.config, &detail);
+    if (err == ERR_NONE)
+        log_open("reeve-policyd", (enum log_level)program.config->log_level);
+    if (err == ERR_NONE)
+        err = options.test || options.print ? test_only(&program, &options, &detail)
+                                            : run(&program, &detail);
+    if (err != ERR_NONE)
+        log_error("%s", detail.text);
+    program_end(&program);
+    return exit_code(err);
+}

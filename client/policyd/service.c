@@ -1,0 +1,225 @@
+// service.c: listening sockets and the number of connections. Promises: at the limit of descriptors
+// the service pauses accepting and goes on serving; some descriptors are always kept back for
+// libreeve, which needs them to reach a node again.
+#include "client/policyd/service.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/policyd/listen.h"
+#include "client/policyd/session.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/mem.h"
+
+#define DESCRIPTORS_KEPT_BACK 64
+#define ACCEPTS_A_TURN        64
+#define SWEEP_MS              250
+#define DRAIN_MS              5000
+
+struct door {
+    struct service *service;
+    struct listen_address address;
+    struct loop_fd *watch;
+    int fd;
+};
+
+struct service {
+    struct session_hub hub;
+    struct door *doors;
+    size_t door_count;
+    struct loop_timer *sweep;
+    struct loop_timer *deadline; // of a drain
+    size_t session_max;
+    bool paused; // accepts nothing until a session is gone
+    struct log_limit full;
+};
+
+static void want_doors(struct service *service, int events)
+{
+    for (size_t i = 0; i < service->door_count; i++) {
+        if (service->doors[i].watch != NULL)
+            loop_fd_want(service->doors[i].watch, events);
+    }
+}
+
+static void pause_accepting(struct service *service, const char *why)
+{
+    service->paused = true;
+    want_doors(service, 0);
+    log_limited(&service->full, clock_mono_ms(), LOG_WARN_LEVEL,
+                "no room for more connections, new ones wait open=%zu max=%zu why=\"%s\"",
+                service->hub.count, service->session_max, why);
+}
+
+static void resume_accepting(struct service *service)
+{
+    if (!service->paused || service->hub.count >= service->session_max)
+        return;
+    service->paused = false;
+    want_doors(service, LOOP_READ);
+}
+
+static void session_gone(void *arg)
+{
+    struct service *service = arg;
+
+    resume_accepting(service);
+    if (service->hub.draining && service->hub.count == 0)
+        loop_stop(service->hub.loop);
+}
+
+static void sweep(void *arg)
+{
+    struct service *service = arg;
+
+    session_sweep(&service->hub);
+    resume_accepting(service); // others may have left descriptors
+}
+
+static void tune(int fd)
+{
+    const int on = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); // no TCP: no harm
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+static bool is_shortage(int number)
+{
+    return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
+}
+
+static void accept_some(void *arg, int events)
+{
+    struct door *door = arg;
+    struct service *service = door->service;
+
+    (void)events;
+    for (int i = 0; i < ACCEPTS_A_TURN && !service->paused; i++) {
+        int fd = accept4(door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0 && is_shortage(errno))
+            pause_accepting(service, strerror(errno));
+        if (fd < 0)
+            return; // nobody is waiting, or who was has gone
+        tune(fd);
+        session_new(&service->hub, fd);
+        if (service->hub.count >= service->session_max)
+            pause_accepting(service, "limit of open files");
+    }
+}
+
+// raise_descriptor_limit: the soft limit becomes the hard one. Returns how many sessions that
+// allows.
+static size_t raise_descriptor_limit(void)
+{
+    struct rlimit limit = {1024, 1024};
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        struct rlimit raised = {limit.rlim_max, limit.rlim_max};
+
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+    return limit.rlim_cur > 2 * DESCRIPTORS_KEPT_BACK ? limit.rlim_cur - DESCRIPTORS_KEPT_BACK
+                                                      : DESCRIPTORS_KEPT_BACK;
+}
+
+static enum err open_door(struct service *service, const char *text, struct err_detail *detail)
+{
+    struct door *door = &service->doors[service->door_count];
+    char name[LISTEN_TEXT_MAX];
+    enum err err = listen_parse(text, &door->address, detail);
+
+    if (err == ERR_NONE)
+        err = listen_open(&door->address, service->hub.config->socket_mode, &door->fd, detail);
+    if (err != ERR_NONE)
+        return err;
+    door->service = service;
+    door->watch = loop_fd_new(service->hub.loop, door->fd, accept_some, door);
+    loop_fd_want(door->watch, LOOP_READ);
+    service->door_count++;
+    log_info("listening address=%s", listen_name(door->fd, name));
+    return ERR_NONE;
+}
+
+static void close_doors(struct service *service)
+{
+    for (size_t i = 0; i < service->door_count; i++) {
+        loop_fd_free(&service->doors[i].watch);
+        listen_close(&service->doors[i].address, &service->doors[i].fd);
+    }
+}
+
+enum err service_new(struct service **out, struct loop *loop, struct reeve *reeve,
+                     const struct policyd_config *config, struct err_detail *detail)
+{
+    struct service *service = mem_new(sizeof(*service));
+    enum err err = ERR_NONE;
+
+    service->hub.loop = loop;
+    service->hub.reeve = reeve;
+    service->hub.config = config;
+    service->hub.seats = seats_new();
+    service->hub.gone = session_gone;
+    service->hub.gone_arg = service;
+    service->hub.journal.mode = (enum policyd_log)config->log_decisions;
+    session_hub_init(&service->hub);
+    service->session_max = raise_descriptor_limit();
+    service->doors = mem_new_array(config->listen.count, sizeof(*service->doors));
+    service->sweep = loop_timer_new(loop, sweep, service);
+    loop_timer_set(service->sweep, SWEEP_MS, SWEEP_MS);
+    for (size_t i = 0; i < config->listen.count && err == ERR_NONE; i++)
+        err = open_door(service, config->listen.text[i], detail);
+    if (err != ERR_NONE) {
+        service_free(&service);
+        return err;
+    }
+    *out = service;
+    return ERR_NONE;
+}
+
+static void drain_over(void *arg)
+{
+    struct service *service = arg;
+
+    log_warn("stopping with connections that were not done open=%zu", service->hub.count);
+    loop_stop(service->hub.loop);
+}
+
+void service_drain(struct service *service)
+{
+    if (service->hub.draining) {
+        loop_stop(service->hub.loop);
+        return;
+    }
+    for (size_t i = 0; i < service->door_count; i++)
+        accept_some(&service->doors[i], LOOP_READ); // who was let in already gets an answer
+    close_doors(service);
+    service->deadline = loop_timer_new(service->hub.loop, drain_over, service);
+    loop_timer_set(service->deadline, DRAIN_MS, 0);
+    session_drain_all(&service->hub);
+    if (service->hub.count == 0)
+        loop_stop(service->hub.loop);
+}
+
+void service_free(struct service **service)
+{
+    if (*service == NULL)
+        return;
+    close_doors(*service);
+    (*service)->hub.draining = false; // nobody stops the loop now: loop_free still turns it
+    session_close_all(&(*service)->hub);
+    loop_timer_free(&(*service)->sweep);
+    loop_timer_free(&(*service)->deadline);
+    seats_free(&(*service)->hub.seats);
+    mem_free((*service)->doors);
+    mem_free(*service);
+    *service = NULL;
+}

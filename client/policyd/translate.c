@@ -1,0 +1,187 @@
+// translate.c: policy request -> question, answer -> action. Promises: an action is one line of
+// printable ASCII whatever the node said, so nothing that a stranger wrote can add an attribute, a
+// header or a second answer.
+#include "client/policyd/translate.h"
+
+#include <string.h>
+#include <time.h>
+
+#define TRANSACTION_MAX 128 // of the wire contract
+
+static const struct stage_row {
+    const char *state;
+    enum reeve_stage stage;
+    bool needs_recipient;
+} STAGES[] = {
+    {"CONNECT", REEVE_CONNECT, false},   {"MAIL", REEVE_MAIL, false},
+    {"RCPT", REEVE_RCPT, true},          {"DATA", REEVE_RCPT, true},
+    {"END-OF-MESSAGE", REEVE_END, true},
+};
+
+static const struct stage_row *stage_find(const char *state)
+{
+    for (size_t i = 0; i < sizeof(STAGES) / sizeof(STAGES[0]); i++) {
+        if (strcmp(STAGES[i].state, state) == 0)
+            return &STAGES[i];
+    }
+    return NULL;
+}
+
+// known_or_null: Postfix writes "unknown" for a name or an address that it does not have.
+static const char *known_or_null(const char *text)
+{
+    return text[0] == '\0' || strcmp(text, "unknown") == 0 ? NULL : text;
+}
+
+static void fill_check(const struct policy_request *request, const struct stage_row *row,
+                       struct reeve_check *check)
+{
+    *check = (struct reeve_check){
+        .stage = row->stage,
+        .transaction = strlen(request->instance) <= TRANSACTION_MAX ? request->instance : NULL,
+        .client_ip = known_or_null(request->client_address),
+        .client_name = known_or_null(request->client_name),
+        .helo = request->helo_name,
+        .auth_user = request->sasl_username,
+        .tls = request->encryption_protocol[0] != '\0',
+        .smtputf8 = true,
+        .sender = request->sender,
+        .recipients = row->needs_recipient ? &request->recipient : NULL,
+        .recipient_total = row->needs_recipient ? 1 : 0,
+        .recipient_count =
+            (uint32_t)(request->recipient_count < UINT32_MAX ? request->recipient_count
+                                                             : UINT32_MAX),
+        .size_bytes = request->size,
+    };
+}
+
+enum translate_plan translate_request(const struct policy_request *request,
+                                      struct reeve_check *check)
+{
+    const struct stage_row *row = stage_find(request->protocol_state);
+
+    if (strcmp(request->request, "smtpd_access_policy") != 0)
+        return TRANSLATE_FOREIGN;
+    if (row == NULL || (row->needs_recipient && request->recipient[0] == '\0'))
+        return TRANSLATE_DUNNO;
+    fill_check(request, row, check);
+    return TRANSLATE_ASK;
+}
+
+static bool action_is_known(enum reeve_action action)
+{
+    return action >= REEVE_ACCEPT && action <= REEVE_SECURE;
+}
+
+const struct reeve_verdict *translate_verdict(const struct reeve_answer *answer)
+{
+    const struct reeve_verdict *verdict = answer->end;
+
+    if (verdict == NULL && answer->verdict_count > 0)
+        verdict = &answer->verdicts[0];
+    if (answer->fallback || verdict == NULL || !action_is_known(verdict->action))
+        return NULL;
+    return verdict;
+}
+
+bool translate_is_prepended(const struct policy_request *request,
+                            const struct reeve_verdict *verdict)
+{
+    return verdict->action == REEVE_ACCEPT && verdict->waited_s > 0 &&
+           strcmp(request->protocol_state, "END-OF-MESSAGE") != 0;
+}
+
+// add_plain: text as one line of printable ASCII. A character outside it becomes one '?': the mail
+// client may not have asked for UTF-8 in replies (RFC 6531 section 3.7.4.2), and Postfix does not
+// say.
+static void add_plain(struct text_buf *out, const char *text, size_t limit)
+{
+    for (size_t used = 0; *text != '\0' && used < limit; text++) {
+        unsigned char byte = (unsigned char)*text;
+
+        if (byte >= 0x80 && byte < 0xC0)
+            continue; // the rest of a character that has its '?'
+        text_buf_add(out, "%c", byte < ' ' || byte >= 0x7f ? '?' : byte);
+        used++;
+    }
+}
+
+static const char *skip_digits(const char *text)
+{
+    return text + strspn(text, "0123456789");
+}
+
+// enhanced_of: the verdict's enhanced status code if it is one of that class (RFC 3463), else the
+// class's X.7.1.
+static const char *enhanced_of(const struct reeve_verdict *verdict, char class)
+{
+    const char *code = verdict->enhanced;
+    const char *subject = code[0] == class && code[1] == '.' ? code + 2 : "";
+    const char *detail = skip_digits(subject);
+
+    if (detail != subject && detail - subject <= 3 && *detail == '.') {
+        const char *end = skip_digits(++detail);
+
+        if (end != detail && end - detail <= 3 && *end == '\0')
+            return code;
+    }
+    return class == '4' ? "4.7.1" : "5.7.1";
+}
+
+static void add_reply(struct text_buf *out, const char *verb, const struct reeve_verdict *verdict,
+                      char class)
+{
+    text_buf_add(out, "%s %s ", verb, enhanced_of(verdict, class));
+    add_plain(out, verdict->text, TRANSLATE_TEXT_MAX);
+}
+
+static void add_greylist_header(struct text_buf *out, const struct translate_action *action)
+{
+    time_t now_s = (time_t)(action->wall_ms / 1000);
+    struct tm utc = {0};
+    char date[64];
+
+    (void)gmtime_r(&now_s, &utc);
+    (void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", &utc);
+    text_buf_add(out, "PREPEND X-Greylist: delayed %u seconds by reeve at ",
+                 action->verdict->waited_s);
+    add_plain(out, action->node, 64);
+    text_buf_add(out, "; %s", date);
+}
+
+static void add_verdict(struct text_buf *out, const struct translate_action *action)
+{
+    const struct reeve_verdict *verdict = action->verdict;
+
+    switch (verdict->action) {
+    case REEVE_ACCEPT:
+        if (action->prepend)
+            add_greylist_header(out, action);
+        else
+            text_buf_add(out, "DUNNO");
+        return;
+    case REEVE_DEFER:
+        add_reply(out, "DEFER_IF_PERMIT", verdict, '4');
+        return;
+    case REEVE_REJECT:
+        add_reply(out, "REJECT", verdict, '5');
+        return;
+    case REEVE_HOLD:
+    case REEVE_SECURE: // Postfix cannot send it securely by itself: a person looks at it
+        text_buf_add(out, "HOLD ");
+        add_plain(out, verdict->text, TRANSLATE_TEXT_MAX);
+        return;
+    }
+}
+
+void translate_action(struct text_buf *out, const struct translate_action *action)
+{
+    text_buf_add(out, "action=");
+    if (action->verdict != NULL)
+        add_verdict(out, action);
+    else if (action->fallback == REEVE_FALLBACK_DEFER)
+        text_buf_add(out, "DEFER_IF_PERMIT 4.3.0 Temporarily unable to decide, try again later");
+    else
+        text_buf_add(out, "DUNNO");
+    text_buf_add(out, "\n\n");
+}

@@ -1,0 +1,60 @@
+// translate.h: between Postfix's policy protocol and Reeve: a request becomes a question, an answer
+// becomes an action. Pure: no clock, no socket, no log.
+//
+// | protocol_state         | asked as        | |
+// |------------------------|-----------------|-------------------------------------------------------------|
+// | CONNECT                | REEVE_CONNECT   | | | MAIL                   | REEVE_MAIL      | | |
+// RCPT                   | REEVE_RCPT      | | | DATA                   | REEVE_RCPT      | only
+// with a recipient, which Postfix names if there is one  | | END-OF-MESSAGE         | REEVE_END |
+// likewise                                                    | | EHLO, HELO, VRFY, ETRN | not at
+// all      | DUNNO: nothing in Reeve decides there                       |
+//
+// smtputf8 is always true: the protocol does not say whether the client gave SMTPUTF8, and Postfix
+// itself has refused addresses that need it (smtputf8_enable, strict_smtputf8) before it asks.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/lib/reeve.h"
+#include "client/policyd/request.h"
+#include "proto/text.h"
+
+enum {
+    TRANSLATE_TEXT_MAX = 400,   // of the reply's text: with codes it fits RFC 5321's 512 bytes
+    TRANSLATE_ACTION_MAX = 640, // of a whole answer, its empty line and terminator included
+};
+
+enum translate_plan {
+    TRANSLATE_ASK,     // a node decides
+    TRANSLATE_DUNNO,   // nothing to decide in this state
+    TRANSLATE_FOREIGN, // not a request for an access decision
+};
+
+// translate_request: fills check (whose texts then point into request) when the answer is
+// TRANSLATE_ASK.
+enum translate_plan translate_request(const struct policy_request *request,
+                                      struct reeve_check *check);
+
+// translate_verdict: the verdict that decides what the mail client hears; NULL if the answer is the
+// local fallback, or says something that this version does not know.
+const struct reeve_verdict *translate_verdict(const struct reeve_answer *answer);
+
+// translate_is_prepended: true if an accept after a wait should carry an X-Greylist header. Not at
+// the end of the message, where Postfix cannot add one any more.
+bool translate_is_prepended(const struct policy_request *request,
+                            const struct reeve_verdict *verdict);
+
+// What an answer is made of. Texts are cleaned here, wherever they came from: one line of printable
+// ASCII.
+struct translate_action {
+    const struct reeve_verdict *verdict; // NULL = the fallback
+    enum reeve_fallback fallback;
+    bool prepend;
+    const char *node; // for X-Greylist
+    uint64_t wall_ms; // likewise
+};
+
+// translate_action: appends `action=...` and the empty line.
+void translate_action(struct text_buf *out, const struct translate_action *action);

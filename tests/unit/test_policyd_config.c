@@ -1,0 +1,183 @@
+// reeve-policyd.yaml: what is refused, with which words, and what the defaults are.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "client/policyd/config.h"
+#include "proto/base/log.h"
+
+static const struct bad_row {
+    const char *yaml;
+    const char *said[2]; // parts of the message
+} BAD[] = {
+    {"node: tcp://127.0.0.1:7170\n", {":1: unknown key 'node'", "known: nodes, listen"}},
+    {"nodes: []\n", {":1: nodes", "expected"}},
+    {"listen: []\n", {":1: listen", "expected"}},
+    {"listen: {a: b}\n", {":1: listen", "not a map"}},
+    {"prepend: maybe\n", {":1: prepend", "true or false"}},
+    {"deadline: 250\n", {":1: deadline", "duration"}},
+    {"deadline: 0s\n", {":1: deadline", "between"}},
+    {"deadline: 61s\n", {":1: deadline", "between"}},
+    {"\nfallback: accept\n", {":2: fallback", "dunno or defer"}},
+    {"log_decisions: some\n", {":1: log_decisions", "all, non_accept or none"}},
+    {"log: {level: loud}\n", {":1: log.level", "debug"}},
+    {"log: {file: x}\n", {"unknown key 'file' in 'log'", "level"}},
+    {"log: info\n", {":1: log", "a map"}},
+    {"socket_mode: rw-rw-rw-\n", {":1: socket_mode", "3 to 4"}},
+    {"socket_mode: 0888\n", {":1: socket_mode", "octal"}},
+    {"\n\nsocket_mode: \"7777\"\n", {":3: socket_mode", "octal"}},
+    {"stall_timeout: 1ms\n", {":1: stall_timeout", "between 100ms"}},
+    {"gateway: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
+     {":1: gateway", "64"}},
+    {"listen: [a\n", {":", NULL}},
+};
+
+static enum err load(const char *yaml, struct policyd_config **out, struct err_detail *detail)
+{
+    char path[] = "/tmp/reeve-policyd-XXXXXX";
+    int fd = mkstemp(path);
+    enum err err = ERR_NONE;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, yaml, strlen(yaml)), strlen(yaml));
+    (void)close(fd);
+    err = policyd_config_load(path, out, detail);
+    if (err != ERR_NONE)
+        assert_non_null(strstr(detail->text, path));
+    (void)unlink(path);
+    return err;
+}
+
+static void wrong_files(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+        struct policyd_config *config = NULL;
+        struct err_detail detail = {0};
+        enum err err = load(BAD[i].yaml, &config, &detail);
+
+        if (err != ERR_CONFIG || config != NULL)
+            fail_msg("'%s' was taken", BAD[i].yaml);
+        for (size_t j = 0; j < 2; j++) {
+            if (BAD[i].said[j] != NULL && strstr(detail.text, BAD[i].said[j]) == NULL)
+                fail_msg("'%s' gave '%s', which lacks '%s'", BAD[i].yaml, detail.text,
+                         BAD[i].said[j]);
+        }
+    }
+}
+
+static void a_file_that_is_not_there(void **unused)
+{
+    struct policyd_config *config = NULL;
+    struct err_detail detail = {0};
+
+    (void)unused;
+    assert_int_equal(policyd_config_load("/nonexistent/p.yaml", &config, &detail), ERR_SYSTEM);
+    assert_non_null(strstr(detail.text, "/nonexistent/p.yaml"));
+    assert_null(config);
+}
+
+static void expect_defaults(const struct policyd_config *config)
+{
+    assert_int_equal(config->nodes.count, 1);
+    assert_string_equal(config->nodes.text[0], "tcp://127.0.0.1:7170");
+    assert_int_equal(config->listen.count, 1);
+    assert_string_equal(config->listen.text[0], "127.0.0.1:10045");
+    assert_string_equal(config->gateway, "");
+    assert_int_equal(config->deadline_ms, 250);
+    assert_int_equal(config->fallback, REEVE_FALLBACK_ACCEPT);
+    assert_int_equal(config->log_decisions, POLICYD_LOG_NON_ACCEPT);
+    assert_false(config->prepend);
+    assert_int_equal(config->stall_ms, 60000);
+    assert_int_equal(config->socket_mode, 0666);
+    assert_int_equal(config->log_level, LOG_INFO_LEVEL);
+}
+
+// The sample says what the defaults are, so both are held to the same list.
+static void defaults_and_the_sample(void **unused)
+{
+    static const char *const paths[] = {NULL, "deploy/reeve-policyd.yaml"};
+
+    (void)unused;
+    for (size_t i = 0; i < 2; i++) {
+        struct policyd_config *config = NULL;
+        struct err_detail detail = {0};
+
+        if (policyd_config_load(paths[i], &config, &detail) != ERR_NONE)
+            fail_msg("%s", detail.text);
+        expect_defaults(config);
+        policyd_config_free(&config);
+        assert_null(config);
+        policyd_config_free(&config);
+    }
+}
+
+static void all_keys(void **unused)
+{
+    static const char yaml[] =
+        "nodes: ipc:///run/reeve/lookups\nlisten: ['[::1]:10045', \"unix:/x/y\"]\ngateway: "
+        "mx1\ndeadline: 1s\n"
+        "fallback: defer\nlog_decisions: all\nprepend: yes\nstall_timeout: 2min\nsocket_mode: 660\n"
+        "log: {level: debug}\n";
+    struct policyd_config *config = NULL;
+    struct err_detail detail = {0};
+
+    (void)unused;
+    if (load(yaml, &config, &detail) != ERR_NONE)
+        fail_msg("%s", detail.text);
+    assert_string_equal(config->nodes.text[0], "ipc:///run/reeve/lookups");
+    assert_int_equal(config->listen.count, 2);
+    assert_string_equal(config->listen.text[1], "unix:/x/y");
+    assert_string_equal(config->gateway, "mx1");
+    assert_int_equal(config->deadline_ms, 1000);
+    assert_int_equal(config->fallback, REEVE_FALLBACK_DEFER);
+    assert_int_equal(config->log_decisions, POLICYD_LOG_ALL);
+    assert_true(config->prepend);
+    assert_int_equal(config->stall_ms, 120000);
+    assert_int_equal(config->socket_mode, 0660);
+    assert_int_equal(config->log_level, LOG_DEBUG_LEVEL);
+    policyd_config_free(&config);
+}
+
+// What -T prints can be read again and means the same.
+static void what_is_printed_can_be_read(void **unused)
+{
+    struct policyd_config *config = NULL;
+    struct err_detail detail = {0};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    (void)unused;
+    assert_non_null(out);
+    assert_int_equal(policyd_config_load(NULL, &config, NULL), ERR_NONE);
+    policyd_config_print(config, out);
+    (void)fclose(out);
+    policyd_config_free(&config);
+    if (load(text, &config, &detail) != ERR_NONE)
+        fail_msg("%s in:\n%s", detail.text, text);
+    expect_defaults(config);
+    policyd_config_free(&config);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_files),
+        cmocka_unit_test(a_file_that_is_not_there),
+        cmocka_unit_test(defaults_and_the_sample),
+        cmocka_unit_test(all_keys),
+        cmocka_unit_test(what_is_printed_can_be_read),
+    };
+
+    return cmocka_run_group_tests_name("policyd config", tests, NULL, NULL);
+}

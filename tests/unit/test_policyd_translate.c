@@ -1,0 +1,290 @@
+// From a policy request to a question, and from an answer to an action.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "client/policyd/translate.h"
+#include "proto/base/mem.h"
+
+// ---- questions
+
+static const struct question_row {
+    const char *name;
+    const char *text; // attributes behind request=smtpd_access_policy
+    enum translate_plan plan;
+    enum reeve_stage stage;
+    size_t recipients;
+} QUESTIONS[] = {
+    {"CONNECT", "protocol_state=CONNECT", TRANSLATE_ASK, REEVE_CONNECT, 0},
+    {"MAIL", "protocol_state=MAIL\nsender=a@b.example", TRANSLATE_ASK, REEVE_MAIL, 0},
+    {"MAIL does not carry a recipient", "protocol_state=MAIL\nrecipient=x@y.example", TRANSLATE_ASK,
+     REEVE_MAIL, 0},
+    {"RCPT", "protocol_state=RCPT\nrecipient=x@y.example", TRANSLATE_ASK, REEVE_RCPT, 1},
+    {"RCPT without a recipient", "protocol_state=RCPT", TRANSLATE_DUNNO, 0, 0},
+    {"DATA with one recipient", "protocol_state=DATA\nrecipient=x@y.example", TRANSLATE_ASK,
+     REEVE_RCPT, 1},
+    {"DATA with several", "protocol_state=DATA\nrecipient=\nrecipient_count=2", TRANSLATE_DUNNO, 0,
+     0},
+    {"END with one recipient", "protocol_state=END-OF-MESSAGE\nrecipient=x@y.example",
+     TRANSLATE_ASK, REEVE_END, 1},
+    {"END with several", "protocol_state=END-OF-MESSAGE\nrecipient_count=2", TRANSLATE_DUNNO, 0, 0},
+    {"HELO", "protocol_state=HELO\nhelo_name=x", TRANSLATE_DUNNO, 0, 0},
+    {"EHLO", "protocol_state=EHLO\nhelo_name=x", TRANSLATE_DUNNO, 0, 0},
+    {"VRFY", "protocol_state=VRFY\nrecipient=x@y.example", TRANSLATE_DUNNO, 0, 0},
+    {"ETRN", "protocol_state=ETRN\netrn_domain=y.example", TRANSLATE_DUNNO, 0, 0},
+    {"a state of a later Postfix", "protocol_state=LMTP-RCPT\nrecipient=x@y.example",
+     TRANSLATE_DUNNO, 0, 0},
+    {"no state", "recipient=x@y.example", TRANSLATE_DUNNO, 0, 0},
+    {"lower case is no state", "protocol_state=rcpt\nrecipient=x@y.example", TRANSLATE_DUNNO, 0, 0},
+    {"another request", "request=junk\nprotocol_state=RCPT\nrecipient=x@y.example",
+     TRANSLATE_FOREIGN, 0, 0},
+    {"a longer word", "request=smtpd_access_policy2\nprotocol_state=RCPT", TRANSLATE_FOREIGN, 0, 0},
+    {"an empty request", "request=\nprotocol_state=RCPT\nrecipient=x@y.example", TRANSLATE_FOREIGN,
+     0, 0},
+};
+
+static struct policy_parser *parse(const char *text)
+{
+    struct policy_parser *parser = mem_new(sizeof(*parser));
+    char *whole = mem_format("request=smtpd_access_policy\n%s\n\n", text);
+    size_t taken = 0;
+
+    policy_parser_reset(parser);
+    assert_int_equal(policy_parser_feed(parser, whole, strlen(whole), &taken), POLICY_COMPLETE);
+    mem_free(whole);
+    return parser;
+}
+
+static void states(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(QUESTIONS) / sizeof(QUESTIONS[0]); i++) {
+        const struct question_row *row = &QUESTIONS[i];
+        struct policy_parser *parser = parse(row->text);
+        struct reeve_check check = {0};
+        enum translate_plan plan = translate_request(&parser->request, &check);
+
+        if (plan != row->plan || check.stage != row->stage ||
+            check.recipient_total != row->recipients)
+            fail_msg("%s: plan %d, stage %d, %zu recipients", row->name, (int)plan,
+                     (int)check.stage, check.recipient_total);
+        mem_free(parser);
+    }
+}
+
+static void every_field_is_carried(void **unused)
+{
+    struct policy_parser *parser = parse(
+        "protocol_state=RCPT\ninstance=1.2.3\nclient_address=192.0.2.7\nclient_name=mx.a.example\n"
+        "helo_name=helo.a.example\nsasl_username=ann\nencryption_protocol=TLSv1.3\nsender=a@a."
+        "example\n"
+        "recipient=b@b.example\nrecipient_count=4294967296\nsize=1234");
+    struct reeve_check check = {0};
+
+    (void)unused;
+    assert_int_equal(translate_request(&parser->request, &check), TRANSLATE_ASK);
+    assert_string_equal(check.transaction, "1.2.3");
+    assert_string_equal(check.client_ip, "192.0.2.7");
+    assert_string_equal(check.client_name, "mx.a.example");
+    assert_string_equal(check.helo, "helo.a.example");
+    assert_string_equal(check.auth_user, "ann");
+    assert_string_equal(check.sender, "a@a.example");
+    assert_string_equal(check.recipients[0], "b@b.example");
+    assert_int_equal(check.recipient_count, UINT32_MAX);
+    assert_int_equal(check.size_bytes, 1234);
+    assert_true(check.tls);
+    assert_true(check.smtputf8);
+    assert_false(check.dry_run);
+    mem_free(parser);
+}
+
+static void what_postfix_does_not_know_is_not_given(void **unused)
+{
+    struct policy_parser *parser =
+        parse("protocol_state=RCPT\nclient_address=unknown\nclient_name=unknown\n"
+              "encryption_protocol=\nrecipient=b@b.example\nsender=");
+    struct reeve_check check = {0};
+
+    (void)unused;
+    assert_int_equal(translate_request(&parser->request, &check), TRANSLATE_ASK);
+    assert_null(check.client_ip);
+    assert_null(check.client_name);
+    assert_string_equal(check.sender, "");
+    assert_string_equal(check.auth_user, "");
+    assert_false(check.tls);
+    mem_free(parser);
+}
+
+static void a_transaction_that_is_too_long_for_the_wire_is_not_given(void **unused)
+{
+    static const size_t lengths[] = {128, 129};
+
+    (void)unused;
+    for (size_t i = 0; i < 2; i++) {
+        char instance[130] = "";
+        char *text = NULL;
+        struct policy_parser *parser = NULL;
+        struct reeve_check check = {0};
+
+        memset(instance, 'i', lengths[i]);
+        text = mem_format("protocol_state=MAIL\ninstance=%s", instance);
+        parser = parse(text);
+        assert_int_equal(translate_request(&parser->request, &check), TRANSLATE_ASK);
+        assert_int_equal(check.transaction != NULL, lengths[i] == 128);
+        mem_free(parser);
+        mem_free(text);
+    }
+}
+
+// ---- answers
+
+#define WALL_MS 1795296000123U // Sat, 21 Nov 2026 21:20:00 UTC
+
+static const struct answer_row {
+    const char *name;
+    enum reeve_action action; // 0 = the fallback
+    const char *enhanced, *text;
+    uint32_t waited_s;
+    bool prepend;
+    enum reeve_fallback fallback;
+    const char *expected; // without action= and the empty line
+} ANSWERS[] = {
+    {"accept", REEVE_ACCEPT, "2.1.5", "ok", 0, false, 0, "DUNNO"},
+    {"accept after a wait", REEVE_ACCEPT, "2.1.5", "ok", 75, false, 0, "DUNNO"},
+    {"accept with a header", REEVE_ACCEPT, "2.1.5", "ok", 75, true, 0,
+     "PREPEND X-Greylist: delayed 75 seconds by reeve at node-1; Sat, 21 Nov 2026 21:20:00 +0000"},
+    {"defer", REEVE_DEFER, "4.7.1", "Greylisted, ticket ABC", 0, false, 0,
+     "DEFER_IF_PERMIT 4.7.1 Greylisted, ticket ABC"},
+    {"defer with its own code", REEVE_DEFER, "4.4.1", "later", 0, false, 0,
+     "DEFER_IF_PERMIT 4.4.1 later"},
+    {"reject", REEVE_REJECT, "5.1.3", "bad address", 0, false, 0, "REJECT 5.1.3 bad address"},
+    {"reject, three digits", REEVE_REJECT, "5.7.134", "no", 0, false, 0, "REJECT 5.7.134 no"},
+    {"hold", REEVE_HOLD, "2.0.0", "held, ticket ABC", 0, false, 0, "HOLD held, ticket ABC"},
+    {"secure is held", REEVE_SECURE, "2.0.0", "needs TLS", 0, false, 0, "HOLD needs TLS"},
+    {"fallback dunno", 0, "", "", 0, false, REEVE_FALLBACK_ACCEPT, "DUNNO"},
+    {"fallback defer", 0, "", "", 0, false, REEVE_FALLBACK_DEFER,
+     "DEFER_IF_PERMIT 4.3.0 Temporarily unable to decide, try again later"},
+    {"no enhanced code", REEVE_DEFER, "", "later", 0, false, 0, "DEFER_IF_PERMIT 4.7.1 later"},
+    {"a code of another class", REEVE_REJECT, "4.7.1", "no", 0, false, 0, "REJECT 5.7.1 no"},
+    {"a code of two parts", REEVE_REJECT, "5.7", "no", 0, false, 0, "REJECT 5.7.1 no"},
+    {"a code with a tail", REEVE_REJECT, "5.7.1 x", "no", 0, false, 0, "REJECT 5.7.1 no"},
+    {"a code with four digits", REEVE_REJECT, "5.7.1234", "no", 0, false, 0, "REJECT 5.7.1 no"},
+    {"a code with an empty part", REEVE_REJECT, "5..1", "no", 0, false, 0, "REJECT 5.7.1 no"},
+    {"a newline", REEVE_REJECT, "5.7.1", "no\naction=OK\n\n", 0, false, 0,
+     "REJECT 5.7.1 no?action=OK??"},
+    {"control characters", REEVE_DEFER, "4.7.1", "a\x01\x7f\rb", 0, false, 0,
+     "DEFER_IF_PERMIT 4.7.1 a???b"},
+    {"characters that are not ASCII", REEVE_DEFER, "4.7.1",
+     "f\xc3\xbcr \xe2\x82\xac \xf0\x9f\x93\xa7", 0, false, 0, "DEFER_IF_PERMIT 4.7.1 f?r ? ?"},
+    {"bytes that are not UTF-8", REEVE_HOLD, "", "\xff\x80x", 0, false, 0, "HOLD ?x"},
+};
+
+static void actions(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(ANSWERS) / sizeof(ANSWERS[0]); i++) {
+        const struct answer_row *row = &ANSWERS[i];
+        const struct reeve_verdict verdict = {.action = row->action,
+                                              .enhanced = row->enhanced,
+                                              .text = row->text,
+                                              .waited_s = row->waited_s};
+        const struct translate_action action = {
+            .verdict = row->action != 0 ? &verdict : NULL,
+            .fallback = row->fallback,
+            .prepend = row->prepend,
+            .node = "node-1",
+            .wall_ms = WALL_MS,
+        };
+        char memory[TRANSLATE_ACTION_MAX];
+        char *expected = mem_format("action=%s\n\n", row->expected);
+        struct text_buf out;
+
+        text_buf_init(&out, memory, sizeof(memory));
+        translate_action(&out, &action);
+        if (strcmp(memory, expected) != 0 || out.full)
+            fail_msg("%s: '%s', expected '%s'", row->name, memory, expected);
+        mem_free(expected);
+    }
+}
+
+static void an_action_never_outgrows_its_room(void **unused)
+{
+    char text[5000];
+    struct reeve_verdict verdict = {
+        .action = REEVE_ACCEPT, .text = text, .enhanced = text, .waited_s = UINT32_MAX};
+    const struct translate_action action = {
+        .verdict = &verdict, .prepend = true, .node = text, .wall_ms = WALL_MS};
+
+    (void)unused;
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    for (int i = REEVE_ACCEPT; i <= REEVE_SECURE; i++) {
+        char memory[TRANSLATE_ACTION_MAX];
+        struct text_buf out;
+
+        verdict.action = (enum reeve_action)i;
+        text_buf_init(&out, memory, sizeof(memory));
+        translate_action(&out, &action);
+        assert_false(out.full);
+        assert_true(out.used < 512 + strlen("action=\n\n"));
+        assert_string_equal(memory + out.used - 2, "\n\n");
+        assert_ptr_equal(strchr(memory, '\n'), memory + out.used - 2);
+    }
+}
+
+static void which_verdict_counts(void **unused)
+{
+    const struct reeve_verdict first = {.action = REEVE_ACCEPT};
+    const struct reeve_verdict end = {.action = REEVE_REJECT};
+    const struct reeve_verdict strange = {.action = (enum reeve_action)99};
+    const struct reeve_verdict unsaid = {.action = (enum reeve_action)0};
+
+    (void)unused;
+    assert_ptr_equal(
+        translate_verdict(&(struct reeve_answer){.verdicts = &first, .verdict_count = 1}), &first);
+    assert_ptr_equal(translate_verdict(&(struct reeve_answer){
+                         .verdicts = &first, .verdict_count = 1, .end = &end}),
+                     &end);
+    assert_null(translate_verdict(
+        &(struct reeve_answer){.verdicts = &first, .verdict_count = 1, .fallback = true}));
+    assert_null(translate_verdict(&(struct reeve_answer){.verdict_count = 0}));
+    assert_null(
+        translate_verdict(&(struct reeve_answer){.verdicts = &strange, .verdict_count = 1}));
+    assert_null(translate_verdict(&(struct reeve_answer){.verdicts = &unsaid, .verdict_count = 1}));
+}
+
+static void when_a_header_is_added(void **unused)
+{
+    const struct policy_request rcpt = {.protocol_state = "RCPT"};
+    const struct policy_request end = {.protocol_state = "END-OF-MESSAGE"};
+    const struct reeve_verdict waited = {.action = REEVE_ACCEPT, .waited_s = 1};
+    const struct reeve_verdict known = {.action = REEVE_ACCEPT};
+    const struct reeve_verdict defer = {.action = REEVE_DEFER, .waited_s = 1};
+
+    (void)unused;
+    assert_true(translate_is_prepended(&rcpt, &waited));
+    assert_false(translate_is_prepended(&rcpt, &known));
+    assert_false(translate_is_prepended(&rcpt, &defer));
+    assert_false(translate_is_prepended(&end, &waited));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(states),
+        cmocka_unit_test(every_field_is_carried),
+        cmocka_unit_test(what_postfix_does_not_know_is_not_given),
+        cmocka_unit_test(a_transaction_that_is_too_long_for_the_wire_is_not_given),
+        cmocka_unit_test(actions),
+        cmocka_unit_test(an_action_never_outgrows_its_room),
+        cmocka_unit_test(which_verdict_counts),
+        cmocka_unit_test(when_a_header_is_added),
+    };
+
+    return cmocka_run_group_tests_name("policyd translate", tests, NULL, NULL);
+}
