@@ -1,0 +1,384 @@
+// ask.c: a request as a scenario's line asks it.
+//
+// One table names every field of Request and Check that a line can set: its word, its place in
+// msg.h's structs and its number in reeve.proto. Both encoders read it.
+#include "tests/scenario/ask.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/wire.h"
+#include "tests/scenario/protobuf.h"
+#include "tests/scenario/when.h"
+
+enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG };
+
+struct field {
+    const char *word;
+    enum field_kind kind;
+    bool of_request; // else of Check
+    unsigned number; // in reeve.proto
+    size_t offset;   // in struct msg_request
+    size_t width;    // of a number
+};
+
+#define OF_REQUEST(word, kind, number, member)                          \
+    {                                                                   \
+        word, kind, true, number, offsetof(struct msg_request, member), \
+            sizeof(((struct msg_request *)0)->member)                   \
+    }
+#define OF_CHECK(word, kind, number, member)                                   \
+    {                                                                          \
+        word, kind, false, number, offsetof(struct msg_request, check.member), \
+            sizeof(((struct msg_request *)0)->check.member)                    \
+    }
+
+static const struct field FIELDS[] = {
+    OF_REQUEST("budget", FIELD_NUMBER, 2, budget_ms),
+    OF_REQUEST("gateway", FIELD_TEXT, 3, gateway),
+    OF_REQUEST("at_ms", FIELD_NUMBER, 4, at_ms),
+    OF_CHECK("stage", FIELD_NUMBER, 1, stage),
+    OF_CHECK("transaction", FIELD_TEXT, 2, transaction),
+    OF_CHECK("ip", FIELD_TEXT, 3, client_ip),
+    OF_CHECK("name", FIELD_TEXT, 4, client_name),
+    OF_CHECK("helo", FIELD_TEXT, 5, helo),
+    OF_CHECK("user", FIELD_TEXT, 6, auth_user),
+    OF_CHECK("tls", FIELD_FLAG, 7, tls),
+    OF_CHECK("smtputf8", FIELD_FLAG, 8, smtputf8),
+    OF_CHECK("from", FIELD_TEXT, 9, sender),
+    OF_CHECK("count", FIELD_NUMBER, 11, recipient_count),
+    OF_CHECK("size", FIELD_NUMBER, 12, size_bytes),
+    OF_CHECK("dry", FIELD_FLAG, 15, dry_run),
+    OF_CHECK("trace", FIELD_FLAG, 16, trace),
+};
+enum { FIELD_COUNT = sizeof(FIELDS) / sizeof(FIELDS[0]), RECIPIENTS_NUMBER = 10 };
+_Static_assert(sizeof(FIELDS) / sizeof(FIELDS[0]) <= ASK_FIELDS,
+               "struct ask has room for every field");
+
+static const char *const STAGES[] = {"", "connect", "mail", "rcpt", "end"};
+enum { STAGE_COUNT = sizeof(STAGES) / sizeof(STAGES[0]) };
+
+static size_t field_of(const char *word, size_t len)
+{
+    size_t i = 0;
+
+    while (i < FIELD_COUNT &&
+           (strlen(FIELDS[i].word) != len || strncmp(FIELDS[i].word, word, len) != 0))
+        i++;
+    return i;
+}
+
+enum msg_stage ask_stage(const struct ask *ask)
+{
+    uint64_t stage = ask->number[field_of("stage", 5)];
+
+    return stage == 0 ? MSG_RCPT : (enum msg_stage)stage;
+}
+
+// ---- Words of a check
+
+static bool read_stage(const char *text, uint64_t *out)
+{
+    for (size_t i = 1; i < STAGE_COUNT; i++) {
+        if (strcmp(text, STAGES[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+// A number may be a span of time: budget=200ms.
+static bool read_number(const char *word, const char *text, uint64_t *out)
+{
+    char *end;
+    int64_t span_ms;
+
+    if (strcmp(word, "stage") == 0)
+        return read_stage(text, out);
+    *out = strtoull(text, &end, 10);
+    if (end != text && *end == '\0')
+        return true;
+    if (!when_span(text, &span_ms))
+        return false;
+    *out = (uint64_t)span_ms;
+    return true;
+}
+
+static enum err add_recipient(struct ask *ask, const char *value, struct arena *arena,
+                              struct err_detail *detail)
+{
+    if (ask->recipient == NULL)
+        ask->recipient = arena_zalloc(arena, ASK_RECIPIENTS_MAX * sizeof(*ask->recipient));
+    if (ask->recipient == NULL || ask->recipient_count == ASK_RECIPIENTS_MAX)
+        return err_say(detail, ERR_LIMIT, "more than %d recipients", ASK_RECIPIENTS_MAX);
+    return script_value(value, arena, &ask->recipient[ask->recipient_count++], detail);
+}
+
+// to=<u{1..1000}@corp.example> names a thousand recipients.
+static enum err add_recipients(struct ask *ask, const char *value, struct arena *arena,
+                               struct err_detail *detail)
+{
+    const char *open = strchr(value, '{');
+    unsigned from = 0;
+    unsigned to = 0;
+    int used = 0;
+    enum err err = ERR_NONE;
+
+    if (open == NULL || sscanf(open, "{%u..%u}%n", &from, &to, &used) != 2 || used == 0)
+        return add_recipient(ask, value, arena, detail);
+    for (unsigned i = from; err == ERR_NONE && i <= to; i++) {
+        char *one = mem_format("%.*s%u%s", (int)(open - value), value, i, open + used);
+
+        err = add_recipient(ask, one, arena, detail);
+        mem_free(one);
+    }
+    return err;
+}
+
+static enum err set_field(struct ask *ask, size_t i, const char *value, struct arena *arena,
+                          struct err_detail *detail)
+{
+    if (FIELDS[i].kind == FIELD_TEXT)
+        return script_value(value, arena, &ask->text[i], detail);
+    if (read_number(FIELDS[i].word, value, &ask->number[i]))
+        return ERR_NONE;
+    return err_say(detail, ERR_SYNTAX, "%s= takes a number or a stage, not '%s'", FIELDS[i].word,
+                   value);
+}
+
+// What both kinds of line can say about the way of the request.
+static bool set_way(struct ask *ask, const char *word)
+{
+    int64_t age_ms = 0;
+
+    if (strncmp(word, "node=", 5) == 0)
+        ask->node = word + 5;
+    else if (strncmp(word, "age=", 4) == 0 && when_span(word + 4, &age_ms))
+        ask->age_ms = (uint64_t)age_ms;
+    else if (strcmp(word, "door=admin") == 0)
+        ask->admin_door = true;
+    else if (strcmp(word, "door=lookups") == 0)
+        ask->admin_door = false;
+    else
+        return false;
+    return true;
+}
+
+static enum err check_word(struct ask *ask, const char *word, struct arena *arena,
+                           struct err_detail *detail)
+{
+    const char *equals = strchr(word, '=');
+    size_t i = field_of(word, equals == NULL ? strlen(word) : (size_t)(equals - word));
+
+    if (set_way(ask, word))
+        return ERR_NONE;
+    if (strncmp(word, "to=", 3) == 0)
+        return add_recipients(ask, word + 3, arena, detail);
+    if (i == FIELD_COUNT || (equals == NULL) != (FIELDS[i].kind == FIELD_FLAG))
+        return err_say(detail, ERR_SYNTAX, "a check knows no '%s' (README.md, section Check)",
+                       word);
+    if (FIELDS[i].kind != FIELD_FLAG)
+        return set_field(ask, i, equals + 1, arena, detail);
+    ask->number[i] = 1;
+    return ERR_NONE;
+}
+
+enum err ask_check(const struct words *words, size_t *used, struct arena *arena, struct ask *out,
+                   struct err_detail *detail)
+{
+    enum err err = ERR_NONE;
+    size_t i = 1;
+
+    *out = (struct ask){.verb = MSG_CHECK, .node = "a"};
+    for (; err == ERR_NONE && i < words->count && strcmp(words->word[i], "->") != 0; i++)
+        err = check_word(out, words->word[i], arena, detail);
+    *used = i;
+    return err;
+}
+
+// ---- Words of an admin line
+
+static enum err admin_word(struct ask *ask, const char *word, struct arena *arena,
+                           struct err_detail *detail)
+{
+    const char *equals = strchr(word, '=');
+    struct bytes value;
+    enum err err;
+
+    if (set_way(ask, word))
+        return ERR_NONE;
+    if (strcmp(word, "dry") == 0) {
+        ask->dry_run = true;
+        return ERR_NONE;
+    }
+    if (equals == NULL || ask->arg_count == ASK_ARGS_MAX)
+        return err_say(detail, ERR_SYNTAX, "expected argument=value, not '%s'", word);
+    err = script_value(equals + 1, arena, &value, detail);
+    if (err == ERR_NONE)
+        ask->arg[ask->arg_count++] = (struct msg_pair){
+            .key = arena_text(arena, word, (size_t)(equals - word)), .value = value.at};
+    return err;
+}
+
+enum err ask_admin(const struct words *words, size_t *used, struct arena *arena, struct ask *out,
+                   struct err_detail *detail)
+{
+    enum err err = ERR_NONE;
+    size_t i = 2;
+
+    *out = (struct ask){.verb = MSG_ADMIN, .node = "a", .admin_door = true};
+    out->arg = arena_zalloc(arena, ASK_ARGS_MAX * sizeof(*out->arg));
+    if (words->count < 2 || out->arg == NULL)
+        return err_say(detail, ERR_SYNTAX, "expected: admin VERB [ARGUMENT=VALUE ...] -> ...");
+    out->admin_verb = words->word[1];
+    for (; err == ERR_NONE && i < words->count && strcmp(words->word[i], "->") != 0; i++)
+        err = admin_word(out, words->word[i], arena, detail);
+    *used = i;
+    return err;
+}
+
+// ---- Bytes, libreeve's way
+
+static void put_number(struct msg_request *request, const struct field *field, uint64_t number)
+{
+    char *at = (char *)request + field->offset;
+    uint32_t narrow = (uint32_t)number;
+    bool flag = number != 0;
+
+    if (field->width == sizeof(number))
+        memcpy(at, &number, sizeof(number));
+    else if (field->width == sizeof(narrow))
+        memcpy(at, &narrow, sizeof(narrow));
+    else
+        memcpy(at, &flag, sizeof(flag));
+}
+
+static void put_field(struct msg_request *request, const struct ask *ask, size_t i)
+{
+    const char *text = ask->text[i].at == NULL ? "" : ask->text[i].at;
+
+    if (FIELDS[i].kind == FIELD_TEXT)
+        memcpy((char *)request + FIELDS[i].offset, &text, sizeof(text));
+    else
+        put_number(request, &FIELDS[i], ask->number[i]);
+}
+
+static enum err put_recipients(struct msg_request *request, const struct ask *ask,
+                               struct arena *scratch)
+{
+    const char **recipient = arena_alloc(scratch, ask->recipient_count * sizeof(*recipient) + 1);
+
+    if (recipient == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < ask->recipient_count; i++)
+        recipient[i] = ask->recipient[i].at;
+    request->check.recipients = recipient;
+    request->check.recipient_total = ask->recipient_count;
+    return ERR_NONE;
+}
+
+enum err ask_encode(const struct ask *ask, const struct ask_how *how, struct arena *scratch,
+                    struct bytes *out)
+{
+    struct msg_request request = {.verb = ask->verb};
+    enum err err = put_recipients(&request, ask, scratch);
+    size_t size = arena_left(scratch) / 2;
+
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        put_field(&request, ask, i);
+    request.id = how->id;
+    request.check.stage = (enum msg_stage)ask->number[field_of("stage", 5)];
+    request.check.trace = request.check.trace || how->trace;
+    request.admin = (struct msg_admin){.verb = ask->admin_verb,
+                                       .args = ask->arg,
+                                       .arg_count = ask->arg_count,
+                                       .dry_run = ask->dry_run,
+                                       .as_user = ""};
+    out->at = arena_alloc(scratch, size);
+    if (err != ERR_NONE || out->at == NULL)
+        return ERR_MEMORY;
+    return wire_encode_request(&request, scratch, out->at, size, &out->len);
+}
+
+// ---- Bytes, by hand
+
+bool ask_is_raw(const struct ask *ask)
+{
+    bool is_raw = ask->by_hand;
+
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        is_raw = is_raw || (ask->text[i].at != NULL && strlen(ask->text[i].at) != ask->text[i].len);
+    for (size_t i = 0; i < ask->recipient_count; i++)
+        is_raw = is_raw || strlen(ask->recipient[i].at) != ask->recipient[i].len;
+    return is_raw;
+}
+
+static void write_fields(struct protobuf *to, const struct ask *ask, bool of_request)
+{
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        if (FIELDS[i].of_request != of_request)
+            continue;
+        if (FIELDS[i].kind == FIELD_TEXT && ask->text[i].at != NULL)
+            protobuf_bytes(to, FIELDS[i].number, ask->text[i].at, ask->text[i].len);
+        else if (ask->number[i] != 0)
+            protobuf_number(to, FIELDS[i].number, ask->number[i]);
+    }
+}
+
+static void write_check(struct protobuf *to, const struct ask *ask, bool trace)
+{
+    static const unsigned TRACE = 16;
+
+    write_fields(to, ask, false);
+    for (size_t i = 0; i < ask->recipient_count; i++)
+        protobuf_bytes(to, RECIPIENTS_NUMBER, ask->recipient[i].at, ask->recipient[i].len);
+    if (trace)
+        protobuf_number(to, TRACE, 1);
+}
+
+static void write_admin(struct protobuf *to, const struct ask *ask, struct arena *scratch)
+{
+    enum {
+        VERB = 1,
+        ARGS = 2,
+        DRY_RUN = 4,
+        KEY = 1,
+        VALUE = 2,
+        PAIR_BYTES = 2 * MSG_ADMIN_ARG_MAX
+    };
+
+    protobuf_bytes(to, VERB, ask->admin_verb, strlen(ask->admin_verb));
+    for (size_t i = 0; i < ask->arg_count; i++) {
+        struct protobuf pair = {.at = arena_alloc(scratch, PAIR_BYTES), .size = PAIR_BYTES};
+
+        protobuf_bytes(&pair, KEY, ask->arg[i].key, strlen(ask->arg[i].key));
+        protobuf_bytes(&pair, VALUE, ask->arg[i].value, strlen(ask->arg[i].value));
+        protobuf_bytes(to, ARGS, pair.at, pair.used);
+        to->full = to->full || pair.full;
+    }
+    if (ask->dry_run)
+        protobuf_number(to, DRY_RUN, 1);
+}
+
+enum err ask_encode_by_hand(const struct ask *ask, const struct ask_how *how, struct arena *scratch,
+                            struct bytes *out)
+{
+    size_t size = arena_left(scratch) / 4;
+    struct protobuf verb = {.at = arena_alloc(scratch, size), .size = size};
+    struct protobuf request = {.at = arena_alloc(scratch, size), .size = size};
+
+    if (verb.at == NULL || request.at == NULL)
+        return ERR_MEMORY;
+    if (ask->verb == MSG_CHECK)
+        write_check(&verb, ask, how->trace);
+    if (ask->verb == MSG_ADMIN)
+        write_admin(&verb, ask, scratch);
+    protobuf_number(&request, 1, how->id);
+    write_fields(&request, ask, true);
+    protobuf_bytes(&request, (unsigned)ask->verb, verb.at, verb.used);
+    *out = (struct bytes){(char *)request.at, request.used};
+    return verb.full || request.full ? ERR_MEMORY : ERR_NONE;
+}

@@ -1,0 +1,514 @@
+// steps.c: what a line of a scenario does: one table of words, one function a word.
+#include "tests/scenario/steps.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/scenario/protobuf.h"
+#include "tests/scenario/steps_expect.h"
+#include "tests/scenario/when.h"
+
+// A line that is being played.
+struct step_line {
+    struct world *world;
+    struct place place;
+    const char *block;
+    struct words words;
+};
+
+static void run_text(struct world *world, unsigned number, const char *text, const char *block);
+
+// misunderstood: ends the scenario.
+static void misunderstood(const struct step_line *line, const char *expected)
+{
+    world_fail(line->world, &line->place, "expected: %s", expected);
+    line->world->broken = true;
+}
+
+static const char *word(const struct step_line *line, size_t i)
+{
+    return i < line->words.count ? line->words.word[i] : "";
+}
+
+// What stands behind the first words of the line.
+static const char *behind(const struct step_line *line, size_t words)
+{
+    const char *text = line->place.text;
+
+    for (size_t i = 0; i < words && i < line->words.count; i++) {
+        text += strspn(text, " \t");
+        text += strlen(line->words.word[i]);
+    }
+    return text + strspn(text, " \t");
+}
+
+// The value of a word key=value anywhere in the line, or NULL.
+static const char *value_of(const struct step_line *line, const char *key)
+{
+    size_t len = strlen(key);
+
+    for (size_t i = 1; i < line->words.count; i++)
+        if (strncmp(line->words.word[i], key, len) == 0 && line->words.word[i][len] == '=')
+            return line->words.word[i] + len + 1;
+    return NULL;
+}
+
+static bool read_count(const char *text, uint64_t *out)
+{
+    char *end;
+
+    *out = strtoull(text, &end, 10);
+    return end != text && *end == '\0';
+}
+
+// ---- Time
+
+static void step_start(struct step_line *line)
+{
+    struct world *world = line->world;
+
+    if (world->node_count > 0 ||
+        !when_time(word(line, 1), world->start_ms, world->now_ms, &world->start_ms)) {
+        misunderstood(line, "start 2026-01-05T06:00:00Z, before anything else");
+        return;
+    }
+    world->now_ms = 0;
+    (void)world_set_time(world, world->start_ms);
+}
+
+static void step_at(struct step_line *line)
+{
+    struct world *world = line->world;
+    uint64_t at_ms;
+
+    if (!when_time(word(line, 1), world->start_ms, world->now_ms, &at_ms)) {
+        misunderstood(line, "at +61s | 12h+1s | 2026-01-05T06:00:00Z [STEP]");
+        return;
+    }
+    if (!world_set_time(world, at_ms)) {
+        misunderstood(line, "a time that is not over; the scripted clock never goes back");
+        return;
+    }
+    if (line->words.count > 2)
+        run_text(world, line->place.number, behind(line, 2), line->block);
+}
+
+// with_number: {n} in a text becomes the number.
+static char *with_number(const char *text, uint64_t number)
+{
+    char *out = mem_text(text);
+    char *found;
+
+    while ((found = strstr(out, "{n}")) != NULL) {
+        char *longer = mem_format("%.*s%" PRIu64 "%s", (int)(found - out), out, number, found + 3);
+
+        mem_free(out);
+        out = longer;
+    }
+    return out;
+}
+
+static void repeat(struct step_line *line, uint64_t times, int64_t every_ms, size_t words)
+{
+    struct world *world = line->world;
+    const char *body = behind(line, words);
+
+    for (uint64_t i = 1; i <= times && !world->broken; i++) {
+        char *text = with_number(body, i);
+
+        (void)world_set_time(world, world->now_ms + (uint64_t)every_ms);
+        run_text(world, line->place.number, text, line->block);
+        mem_free(text);
+    }
+}
+
+static void step_every(struct step_line *line)
+{
+    int64_t every_ms = 0;
+    int64_t for_ms = 0;
+
+    if (!when_span(word(line, 1), &every_ms) || strcmp(word(line, 2), "for") != 0 ||
+        !when_span(word(line, 3), &for_ms) || every_ms <= 0)
+        misunderstood(line, "every 1d for 40d STEP");
+    else
+        repeat(line, (uint64_t)(for_ms / every_ms), every_ms, 4);
+}
+
+static void step_repeat(struct step_line *line)
+{
+    uint64_t times;
+
+    if (!read_count(word(line, 1), &times))
+        misunderstood(line, "repeat 3 STEP");
+    else
+        repeat(line, times, 0, 2);
+}
+
+// ---- Nodes and policies
+
+static void step_policy(struct step_line *line)
+{
+    const char *name = value_of(line, "node");
+    struct node *node = name == NULL ? NULL : world_node(line->world, name);
+    struct err_detail detail = {""};
+
+    if (line->block == NULL)
+        misunderstood(line, "policy [node=NAME] <<END, YAML, END");
+    else if (world_set_policy(line->world, node, line->block, &detail) != ERR_NONE)
+        misunderstood(line, detail.text);
+}
+
+static void step_node(struct step_line *line)
+{
+    struct node *node = world_node(line->world, word(line, 1));
+    const char *seats = value_of(line, "seats");
+    uint64_t count = 0;
+
+    if (node == NULL || line->words.count < 3 || (seats != NULL && !read_count(seats, &count))) {
+        misunderstood(line, "node NAME [replay] [seats=N] [hide-addresses]");
+        return;
+    }
+    for (size_t i = 2; i < line->words.count; i++) {
+        node->config.replay = node->config.replay || strcmp(word(line, i), "replay") == 0;
+        node->config.hide_addresses =
+            node->config.hide_addresses || strcmp(word(line, i), "hide-addresses") == 0;
+    }
+    if (seats != NULL)
+        node->config.seats = (unsigned)count;
+    world_restart(node);
+}
+
+static void step_restart(struct step_line *line)
+{
+    struct node *node = world_node(line->world, word(line, 1));
+
+    if (node == NULL || line->words.count != 2)
+        misunderstood(line, "restart NAME");
+    else
+        world_restart(node);
+}
+
+static void step_drain(struct step_line *line)
+{
+    struct node *node = world_node(line->world, word(line, 1));
+
+    if (node == NULL || line->words.count != 2)
+        misunderstood(line, "drain NAME");
+    else
+        server_drain(node->server);
+}
+
+static void step_listen(struct step_line *line)
+{
+    mem_free(line->world->topic);
+    line->world->topic = mem_text(word(line, 1));
+}
+
+// ---- Requests
+
+static void ask_line(struct step_line *line,
+                     enum err (*read)(const struct words *, size_t *, struct arena *, struct ask *,
+                                      struct err_detail *))
+{
+    struct err_detail detail = {""};
+    struct ask ask;
+    size_t used = 0;
+
+    if (read(&line->words, &used, &line->world->scratch, &ask, &detail) != ERR_NONE)
+        misunderstood(line, detail.text);
+    else if (used == line->words.count)
+        misunderstood(line, "... -> what is expected");
+    else
+        world_ask(line->world, &line->place, &ask);
+}
+
+static void step_check(struct step_line *line)
+{
+    ask_line(line, ask_check);
+}
+
+// given: words that every check from now on has; those of recipients stand last.
+static void step_given(struct step_line *line)
+{
+    const char *recipient = strstr(behind(line, 1), "to=");
+
+    if (recipient != NULL && strchr(recipient, ' ') != NULL) {
+        misunderstood(line, "given WORDS OF A CHECK ... to=<...>, the one recipient last");
+        return;
+    }
+    mem_free(line->world->given);
+    line->world->given = mem_text(behind(line, 1));
+}
+
+static void step_admin(struct step_line *line)
+{
+    ask_line(line, ask_admin);
+}
+
+// Verbs without fields of interest: ping, report, sent, access, held.
+static void step_verb(struct step_line *line)
+{
+    static const struct {
+        const char *word;
+        enum msg_verb verb;
+    } VERBS[] = {{"ping", MSG_PING},
+                 {"report", MSG_REPORT},
+                 {"sent", MSG_SENT},
+                 {"access", MSG_ACCESS},
+                 {"held", MSG_HELD}};
+    struct ask ask = {.node = value_of(line, "node"), .by_hand = true};
+
+    for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++)
+        if (strcmp(word(line, 0), VERBS[i].word) == 0)
+            ask.verb = VERBS[i].verb;
+    ask.node = ask.node == NULL ? "a" : ask.node;
+    ask.admin_door = value_of(line, "door") != NULL && strcmp(value_of(line, "door"), "admin") == 0;
+    world_ask(line->world, &line->place, &ask);
+}
+
+static void step_send(struct step_line *line)
+{
+    const char *name = value_of(line, "node");
+    struct node *node = world_node(line->world, name == NULL ? "a" : name);
+    struct err_detail detail = {""};
+    struct bytes bytes;
+
+    if (node == NULL ||
+        script_value(word(line, 1), &line->world->scratch, &bytes, &detail) != ERR_NONE)
+        misunderstood(line, "send hex(0a0b) [node=NAME] -> STATUS");
+    else
+        world_send(line->world, &line->place, node, &bytes);
+}
+
+// ---- The store
+
+// The nodes that a line is about: the one of node=, or all.
+static bool is_meant(const struct step_line *line, const struct node *node)
+{
+    const char *name = value_of(line, "node");
+
+    return name == NULL || strcmp(name, node->name) == 0;
+}
+
+static bool read_state(const char *text, enum store_state *out)
+{
+    static const char *const WORDS[] = {
+#define STATE_WORD(name, text) [STORE_##name] = #name,
+        STORE_STATE_LIST(STATE_WORD)
+#undef STATE_WORD
+    };
+
+    for (size_t i = 0; i < STORE_STATE_COUNT; i++) {
+        if (strcasecmp(text, WORDS[i]) == 0) {
+            *out = (enum store_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+// The moment behind the word `at`; all moments if there is no such word. False if there is no such
+// moment.
+static bool read_moments(const struct step_line *line, bool moments[MEMORY_MOMENT_COUNT])
+{
+    const char *name = NULL;
+    bool is_any = false;
+
+    for (size_t i = 1; i + 1 < line->words.count; i++)
+        if (strcmp(line->words.word[i], "at") == 0)
+            name = line->words.word[i + 1];
+    for (size_t i = 0; i < MEMORY_MOMENT_COUNT; i++) {
+        moments[i] = name == NULL || strcmp(name, memory_moment_word((enum memory_moment)i)) == 0;
+        is_any = is_any || moments[i];
+    }
+    return is_any;
+}
+
+static void store_trouble(struct step_line *line, enum store_state state)
+{
+    struct world *world = line->world;
+    const char *name = value_of(line, "node");
+    struct store *store = name == NULL ? NULL : world_node(world, name)->store;
+    bool moments[MEMORY_MOMENT_COUNT];
+
+    if (!read_moments(line, moments)) {
+        misunderstood(line, "store STATE [at read|pending|passed|align|track|admin] [node=NAME]");
+        return;
+    }
+    for (size_t i = 0; i < MEMORY_MOMENT_COUNT; i++)
+        if (moments[i])
+            memory_trouble(world->memory, store, (enum memory_moment)i, state);
+}
+
+static void store_hold(struct step_line *line)
+{
+    bool moments[MEMORY_MOMENT_COUNT];
+
+    if (!read_moments(line, moments)) {
+        misunderstood(line, "store hold [at read|pending|passed|align|track] [node=NAME]");
+        return;
+    }
+    for (size_t n = 0; n < line->world->node_count; n++)
+        for (size_t i = 0; i < MEMORY_MOMENT_COUNT; i++)
+            if (is_meant(line, &line->world->node[n]) && moments[i])
+                memory_hold(line->world->node[n].store, (enum memory_moment)i, true);
+}
+
+// release N: that many go on, and what comes still waits. release: all go on, and nothing waits any
+// more.
+static void store_release(struct step_line *line)
+{
+    struct world *world = line->world;
+    const char *name = value_of(line, "node");
+    struct store *store = name == NULL ? NULL : world_node(world, name)->store;
+    uint64_t count = 0;
+    bool is_counted = read_count(word(line, 2), &count);
+
+    for (size_t n = 0; n < world->node_count && !is_counted; n++)
+        for (size_t i = 0; i < MEMORY_MOMENT_COUNT; i++)
+            if (is_meant(line, &world->node[n]))
+                memory_hold(world->node[n].store, (enum memory_moment)i, false);
+    for (uint64_t i = 0; i < count || !is_counted; i++) {
+        if (memory_release(world->memory, store))
+            continue;
+        if (is_counted)
+            world_fail(world, &line->place, "only %" PRIu64 " operations were held", i);
+        break;
+    }
+    world_settle(world);
+}
+
+static void store_jump(struct step_line *line)
+{
+    int64_t by_ms;
+
+    if (!when_span(word(line, 2), &by_ms))
+        misunderstood(line, "store clock-jump 61s (or -61s)");
+    else
+        memory_clock_jump(line->world->memory, by_ms);
+}
+
+static void store_forget(struct step_line *line)
+{
+    memory_clear(line->world->memory);
+}
+
+static void step_store(struct step_line *line)
+{
+    static const struct {
+        const char *word;
+        void (*run)(struct step_line *line);
+    } RUN[] = {
+        {"hold", store_hold},
+        {"release", store_release},
+        {"clock-jump", store_jump},
+        {"forget-all", store_forget},
+    };
+    enum store_state state;
+
+    (void)world_node(line->world, "a");
+    for (size_t i = 0; i < sizeof(RUN) / sizeof(RUN[0]); i++) {
+        if (strcmp(word(line, 1), RUN[i].word) == 0) {
+            RUN[i].run(line);
+            return;
+        }
+    }
+    if (read_state(word(line, 1), &state))
+        store_trouble(line, state);
+    else
+        misunderstood(line, "store up|down|slow|full|... or hold, release, clock-jump, forget-all");
+}
+
+// ---- Expectations that are no replies
+
+static void step_expect(struct step_line *line)
+{
+    struct err_detail detail = {""};
+    enum err err = expect_run(line->world, &line->words, &detail);
+
+    if (err == ERR_SYNTAX)
+        misunderstood(line, detail.text);
+    else if (err != ERR_NONE)
+        world_fail(line->world, &line->place, "%s", detail.text);
+}
+
+// ---- The table
+
+static const struct {
+    const char *word;
+    void (*run)(struct step_line *line);
+} STEPS[] = {
+    {"start", step_start},   {"at", step_at},           {"every", step_every},
+    {"repeat", step_repeat}, {"policy", step_policy},   {"node", step_node},
+    {"drain", step_drain},   {"restart", step_restart}, {"listen", step_listen},
+    {"check", step_check},   {"admin", step_admin},     {"ping", step_verb},
+    {"report", step_verb},   {"sent", step_verb},       {"access", step_verb},
+    {"held", step_verb},     {"send", step_send},       {"store", step_store},
+    {"expect", step_expect}, {"given", step_given},
+};
+
+// with_ticket: {ticket} becomes the ticket of the last verdict that had one.
+static char *with_ticket(const struct world *world, const char *text)
+{
+    const char *found = strstr(text, "{ticket}");
+
+    if (found == NULL)
+        return mem_text(text);
+    return mem_format("%.*s%s%s", (int)(found - text), text,
+                      world->ticket == NULL ? "" : world->ticket, found + strlen("{ticket}"));
+}
+
+// asks_for: the words of a check, up to its ->, have one that begins so.
+static bool asks_for(const char *text, const char *key)
+{
+    const char *arrow = strstr(text, " -> ");
+    const char *found = strstr(text, key);
+
+    return found != NULL && (arrow == NULL || found < arrow);
+}
+
+// with_given: a check gets the words of `given`, so that a line says only what it is about. Its own
+// words come later and so win; where it names recipients, those of `given` are left out.
+static char *with_given(const struct world *world, char *text)
+{
+    const char *given = world->given;
+    const char *recipient = given == NULL ? NULL : strstr(given, "to=");
+    size_t keep = given == NULL ? 0 : strlen(given);
+    char *longer;
+
+    if (given == NULL || strncmp(text, "check ", 6) != 0)
+        return text;
+    if (recipient != NULL && asks_for(text, " to="))
+        keep = (size_t)(recipient - given);
+    longer = mem_format("check %.*s %s", (int)keep, given, text + 6);
+    mem_free(text);
+    return longer;
+}
+
+static void run_text(struct world *world, unsigned number, const char *text, const char *block)
+{
+    char *whole = with_given(world, with_ticket(world, text));
+    struct step_line line = {.world = world, .place = {number, whole}, .block = block};
+    struct err_detail detail = {""};
+    size_t i = 0;
+
+    if (script_words(whole, &world->scratch, &line.words, &detail) != ERR_NONE) {
+        misunderstood(&line, detail.text);
+        mem_free(whole);
+        return;
+    }
+    while (i < sizeof(STEPS) / sizeof(STEPS[0]) && strcmp(STEPS[i].word, word(&line, 0)) != 0)
+        i++;
+    if (i < sizeof(STEPS) / sizeof(STEPS[0]))
+        STEPS[i].run(&line);
+    else
+        misunderstood(&line, "a step of README.md: at, check, admin, store, expect, policy ...");
+    mem_free(whole);
+}
+
+void steps_run(struct world *world, const struct script_line *line)
+{
+    arena_reset(&world->scratch);
+    run_text(world, line->number, line->text, line->block);
+}

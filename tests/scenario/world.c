@@ -1,0 +1,429 @@
+// world.c: what a scenario plays in.
+#include "tests/scenario/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/policy/set.h"
+#include "proto/base/mem.h"
+#include "proto/wire.h"
+#include "tests/scenario/promises.h"
+#include "tests/scenario/want.h"
+#include "tests/support/clock_scripted.h"
+
+enum { SCRATCH_BYTES = 64 << 20, SEATS = 64, LARGE_SEATS = 4, BUDGET_MS = 200 };
+
+// 2026-01-05T06:00:00Z: in the middle of a slice of 12 h and of one of 36 d.
+static const uint64_t START_MS = 1767592800000;
+
+// A request whose reply has not come.
+struct question {
+    struct question *next;
+    uint64_t id;
+    struct node *node;
+    unsigned number;
+    char *text; // its line
+};
+
+// A reply that was not compared yet.
+struct arrival {
+    struct arrival *next;
+    struct node *node;
+    size_t len;
+    char bytes[];
+};
+
+// An event that was published.
+struct heard {
+    struct heard *next;
+    char *topic;
+};
+
+void world_init(struct world *world, const struct world_way *way, const char *path, FILE *report)
+{
+    *world = (struct world){.way = *way, .path = path, .report = report};
+    world->memory = memory_new(way->expires);
+    world->policy = mem_text("");
+    world->start_ms = world->now_ms = START_MS;
+    arena_init(&world->scratch, mem_new(SCRATCH_BYTES), SCRATCH_BYTES);
+    clock_scripted_set(START_MS);
+}
+
+static void fail_v(struct world *world, const struct place *place, const char *fmt, va_list args)
+{
+    world->failures++;
+    (void)fprintf(world->report, "%s:%u: %s\n", world->path, place->number, place->text);
+    (void)fprintf(world->report, "    ");
+    (void)vfprintf(world->report, fmt, args);
+    (void)fprintf(world->report, "\n");
+}
+
+void world_fail(struct world *world, const struct place *place, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    fail_v(world, place, fmt, args);
+    va_end(args);
+}
+
+bool world_set_time(struct world *world, uint64_t now_ms)
+{
+    if (now_ms < world->now_ms)
+        return false;
+    world->now_ms = now_ms;
+    clock_scripted_set(now_ms);
+    return true;
+}
+
+// ---- Nodes
+
+static void on_reply(void *arg, enum server_door door, const struct door_peer *peer,
+                     const void *bytes, size_t len)
+{
+    struct node *node = arg;
+    struct arrival *arrival = mem_new(sizeof(*arrival) + len);
+    struct arrival **last = &node->world->arrived;
+
+    (void)door;
+    (void)peer;
+    arrival->node = node;
+    arrival->len = len;
+    memcpy(arrival->bytes, bytes, len);
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = arrival;
+}
+
+static bool wants_event(void *arg, const char *topic)
+{
+    const struct node *node = arg;
+    const char *prefix = node->world->topic;
+
+    return prefix != NULL && strncmp(topic, prefix, strlen(prefix)) == 0;
+}
+
+static void on_event(void *arg, const char *topic, const struct msg_event *event)
+{
+    struct node *node = arg;
+    struct heard *heard = mem_new(sizeof(*heard));
+
+    (void)event;
+    heard->topic = mem_text(topic);
+    heard->next = node->world->heard;
+    node->world->heard = heard;
+}
+
+static enum err set_node_policy(struct node *node, struct err_detail *detail)
+{
+    const char *text = node->policy != NULL ? node->policy : node->world->policy;
+    struct policy *policy = NULL;
+    enum err err = policy_parse("policy", text, strlen(text), &policy, detail);
+
+    if (err == ERR_NONE)
+        server_set_policy(node->server, policy);
+    return err;
+}
+
+static enum err on_reload(void *arg, struct err_detail *detail)
+{
+    return set_node_policy(arg, detail);
+}
+
+static void node_start(struct node *node)
+{
+    const struct server_out out = {on_reply, wants_event, on_event, on_reload, node};
+    struct err_detail detail = {""};
+
+    node->store = memory_connect(node->world->memory);
+    server_new(&node->server, &node->config, node->store, &node->stats, out);
+    if (set_node_policy(node, &detail) != ERR_NONE) // its text was accepted when it was given
+        (void)fprintf(node->world->report, "%s: %s\n", node->name, detail.text);
+    (void)store_ring(node->store); // a node that starts asks the store for its secret
+}
+
+static void node_stop(struct node *node)
+{
+    memory_abandon(node->store);
+    server_free(&node->server);
+    store_free(&node->store);
+}
+
+struct node *world_node(struct world *world, const char *name)
+{
+    struct node *node;
+
+    for (size_t i = 0; i < world->node_count; i++)
+        if (strcmp(world->node[i].name, name) == 0)
+            return &world->node[i];
+    if (world->node_count == WORLD_NODES_MAX || strlen(name) >= WORLD_NAME_MAX)
+        return NULL;
+    node = &world->node[world->node_count++];
+    node->world = world;
+    (void)snprintf(node->name, sizeof(node->name), "%s", name);
+    node->config = (struct server_config){.node = node->name,
+                                          .version = "scenario",
+                                          .budget_ms = BUDGET_MS,
+                                          .seats = SEATS,
+                                          .large_seats = LARGE_SEATS};
+    node_start(node);
+    return node;
+}
+
+static void forget_questions(struct world *world, const struct node *node)
+{
+    struct question **at = &world->waiting;
+
+    while (*at != NULL) {
+        struct question *question = *at;
+        struct place place = {question->number, question->text};
+
+        if (node != NULL && question->node != node) {
+            at = &question->next;
+            continue;
+        }
+        if (strstr(question->text, "-> nothing") == NULL)
+            world_fail(world, &place, "came: nothing");
+        *at = question->next;
+        mem_free(question->text);
+        mem_free(question);
+    }
+}
+
+void world_restart(struct node *node)
+{
+    world_settle(node->world);
+    node_stop(node);
+    forget_questions(node->world, node);
+    node->stats = (struct stats){0};
+    node_start(node);
+}
+
+enum err world_set_policy(struct world *world, struct node *node, const char *text,
+                          struct err_detail *detail)
+{
+    char **kept = node == NULL ? &world->policy : &node->policy;
+    struct policy *policy = NULL;
+    enum err err = policy_parse("policy", text, strlen(text), &policy, detail);
+
+    if (err != ERR_NONE)
+        return err;
+    policy_free(&policy);
+    mem_free(*kept);
+    *kept = mem_text(text);
+    for (size_t i = 0; err == ERR_NONE && i < world->node_count; i++)
+        if (node == NULL || node == &world->node[i])
+            err = set_node_policy(&world->node[i], detail);
+    return err;
+}
+
+void world_end(struct world *world)
+{
+    world_settle(world);
+    forget_questions(world, NULL);
+    for (size_t i = 0; i < world->node_count; i++) {
+        node_stop(&world->node[i]);
+        mem_free(world->node[i].policy);
+    }
+    while (world->heard != NULL) {
+        struct heard *heard = world->heard;
+
+        world->heard = heard->next;
+        mem_free(heard->topic);
+        mem_free(heard);
+    }
+    memory_free(&world->memory);
+    mem_free(world->policy);
+    mem_free(world->topic);
+    mem_free(world->given);
+    mem_free(world->ticket);
+    mem_free(world->scratch.start);
+}
+
+// ---- Questions
+
+static void add_question(struct world *world, const struct place *place, struct node *node,
+                         uint64_t id)
+{
+    struct question *question = mem_new(sizeof(*question));
+
+    *question = (struct question){.next = world->waiting,
+                                  .id = id,
+                                  .node = node,
+                                  .number = place->number,
+                                  .text = mem_text(place->text)};
+    world->waiting = question;
+}
+
+static void receive(struct node *node, bool admin, struct bytes *bytes, uint64_t age_ms)
+{
+    static const struct door_peer PEER = {.len = 4, .id = "peer"};
+
+    server_receive(node->server, admin ? SERVER_ADMIN : SERVER_LOOKUPS, &PEER, bytes->at,
+                   bytes->len, age_ms);
+}
+
+// A reply can be late only because something of its node is held.
+static void settle_one(struct world *world, struct node *node)
+{
+    world_settle(world);
+    if (memory_held(world->memory, node->store) == 0)
+        forget_questions(world, node);
+}
+
+void world_ask(struct world *world, const struct place *place, const struct ask *ask)
+{
+    struct node *node = world_node(world, ask->node);
+    struct ask_how how = {.id = ++world->last_id, .trace = world->way.trace};
+    bool by_hand = world->way.trace || ask_is_raw(ask);
+    struct bytes bytes = {0};
+    enum err err = node == NULL ? ERR_LIMIT : ERR_NONE;
+
+    if (err == ERR_NONE)
+        err = by_hand ? ask_encode_by_hand(ask, &how, &world->scratch, &bytes)
+                      : ask_encode(ask, &how, &world->scratch, &bytes);
+    if (err != ERR_NONE) {
+        world_fail(world, place, "the request could not be made: %s", err_text(err));
+        return;
+    }
+    add_question(world, place, node, how.id);
+    receive(node, ask->admin_door, &bytes, ask->age_ms);
+    settle_one(world, node);
+}
+
+void world_send(struct world *world, const struct place *place, struct node *node,
+                struct bytes *bytes)
+{
+    add_question(world, place, node, 0); // what cannot be read has no id
+    receive(node, false, bytes, 0);
+    settle_one(world, node);
+}
+
+size_t world_waiting(const struct world *world)
+{
+    size_t count = 0;
+
+    for (const struct question *question = world->waiting; question != NULL;
+         question = question->next)
+        count++;
+    return count;
+}
+
+size_t world_heard(const struct world *world, const char *topic)
+{
+    size_t count = 0;
+
+    for (const struct heard *heard = world->heard; heard != NULL; heard = heard->next)
+        count += strncmp(heard->topic, topic, strlen(topic)) == 0;
+    return count;
+}
+
+// ---- Replies
+
+static struct question *take_question(struct world *world, const struct node *node, uint64_t id)
+{
+    struct question **at = &world->waiting;
+    struct question *question;
+
+    while (*at != NULL && ((*at)->id != id || (*at)->node != node))
+        at = &(*at)->next;
+    question = *at;
+    if (question != NULL)
+        *at = question->next;
+    return question;
+}
+
+static void keep_ticket(struct world *world, const struct msg_reply *reply)
+{
+    for (size_t i = 0; i < reply->decision.verdict_count; i++) {
+        const char *ticket = reply->decision.verdicts[i].ticket;
+
+        if (*ticket != '\0') {
+            mem_free(world->ticket);
+            world->ticket = mem_text(ticket);
+            return;
+        }
+    }
+}
+
+// What a line asked, read again now that its reply is there.
+static enum err read_line(struct world *world, const char *text, struct ask *ask, struct want *want,
+                          struct err_detail *detail)
+{
+    struct words words;
+    size_t used = 0;
+    enum err err = script_words(text, &world->scratch, &words, detail);
+
+    if (err == ERR_NONE && strcmp(words.word[0], "check") == 0)
+        err = ask_check(&words, &used, &world->scratch, ask, detail);
+    while (err == ERR_NONE && used < words.count && strcmp(words.word[used], "->") != 0)
+        used++;
+    if (err == ERR_NONE && used == words.count)
+        err = err_say(detail, ERR_SYNTAX, "the line has no ->");
+    if (err == ERR_NONE)
+        err = want_parse(words.word + used + 1, words.count - used - 1, &world->scratch, want,
+                         detail);
+    return err;
+}
+
+static void compare(struct world *world, const struct question *question,
+                    const struct msg_reply *reply)
+{
+    const struct place place = {question->number, question->text};
+    struct err_detail detail = {""};
+    struct ask ask = {0};
+    struct want want;
+    char *why = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&why, &size);
+    bool holds = read_line(world, question->text, &ask, &want, &detail) == ERR_NONE;
+
+    if (!holds)
+        (void)fprintf(out, "    %s\n", detail.text);
+    else if (want.nothing)
+        (void)fprintf(out, "    wanted no reply\n");
+    holds = holds && !want.nothing && want_holds(&want, reply, world->way.trace, out);
+    holds = promises_hold(&ask, question->node->name, reply, &world->scratch, out) && holds;
+    (void)fclose(out);
+    if (!holds) {
+        world_fail(world, &place, "does not hold:");
+        (void)fputs(why, world->report);
+    }
+    free(why);
+}
+
+static void settle_arrival(struct world *world, struct arrival *arrival)
+{
+    struct place place = {0, "a reply"};
+    struct err_detail detail = {""};
+    struct msg_reply reply;
+    struct question *question;
+
+    arena_reset(&world->scratch);
+    if (wire_decode_reply(arrival->bytes, arrival->len, &world->scratch, &reply, &detail) !=
+        ERR_NONE) {
+        world_fail(world, &place, "cannot be decoded: %s", detail.text);
+        return;
+    }
+    question = take_question(world, arrival->node, reply.id);
+    if (question == NULL) {
+        world_fail(world, &place, "to no question (node %s, id %llu)", arrival->node->name,
+                   (unsigned long long)reply.id);
+        return;
+    }
+    keep_ticket(world, &reply);
+    compare(world, question, &reply);
+    mem_free(question->text);
+    mem_free(question);
+}
+
+void world_settle(struct world *world)
+{
+    while (world->arrived != NULL) {
+        struct arrival *arrival = world->arrived;
+
+        world->arrived = arrival->next;
+        settle_arrival(world, arrival);
+        mem_free(arrival);
+    }
+}

@@ -1,0 +1,83 @@
+// store_memory.h: the store of node/store/store.h, kept in memory instead of Redis. Linked instead
+// of node/store, it gives scenario tests what a real store cannot: exact time, trouble at one
+// chosen moment of a request, and operations that wait until the script lets them go on, one by
+// one, so that the order of a race is written down.
+//
+// A struct memory is the server: what is stored, shared by every node of a scenario. A struct store
+// is one node's connection to it. Keys are named by node/core/key.h exactly as they would be in
+// Redis, and each HSETNX, HSET and HMGET has one counterpart here. Operations are answered before
+// their function returns, unless they are held.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/store/store.h"
+
+// The moments of a request at which the store is touched, and where trouble can be put. One list:
+// enum and script word.
+#define MEMORY_MOMENT_LIST(X)                       \
+    X(READ, "read")       /* store_read_passed */   \
+    X(PENDING, "pending") /* store_add_pending */   \
+    X(PASSED, "passed")   /* store_write_passed */  \
+    X(ALIGN, "align")     /* store_align_pending */ \
+    X(TRACK, "track")     /* store_track */         \
+    X(ADMIN, "admin")     /* what an operator asks; never held */
+
+enum memory_moment {
+#define MEMORY_MOMENT_ENUM(name, word) MEMORY_##name,
+    MEMORY_MOMENT_LIST(MEMORY_MOMENT_ENUM)
+#undef MEMORY_MOMENT_ENUM
+        MEMORY_MOMENT_COUNT,
+};
+const char *memory_moment_word(enum memory_moment moment);
+
+struct memory;
+
+// memory_new: an empty server. expires false: nothing is ever dropped, as if Redis had never come
+// round to it; whatever is decided must be the same.
+struct memory *memory_new(bool expires);
+// memory_free: after every store was freed. NULL-safe, NULLs.
+void memory_free(struct memory **memory);
+
+// memory_connect: one more node's store. store_free disconnects it.
+struct store *memory_connect(struct memory *memory);
+
+// memory_trouble: from now on, operations of that moment meet the state, as Redis would: a full or
+// read-only server answers reads and refuses writes, a slow one does what it is told and is not
+// heard, any other trouble does nothing. STORE_UP ends it. The whole store's state (store_state) is
+// the one that all moments share; otherwise it is up.
+void memory_trouble(struct store *store, enum memory_moment moment, enum store_state state);
+
+// memory_hold: operations of that moment wait for memory_release.
+void memory_hold(struct store *store, enum memory_moment moment, bool hold);
+// memory_release: lets the oldest held operation of the store (NULL = of any) go on. False if there
+// is none.
+bool memory_release(struct memory *memory, struct store *store);
+// memory_abandon: forgets the store's held operations unanswered, as the death of its node does.
+void memory_abandon(struct store *store);
+size_t memory_held(const struct memory *memory, const struct store *store);
+
+// memory_clock_jump: the server's clock steps, as after a fail-over to a host with another time.
+// Stores that are connected see the step (over 60 s: store_clock_ok is false); one that connects
+// later knows no other time.
+void memory_clock_jump(struct memory *memory, int64_t by_ms);
+// memory_clear: the server lost everything.
+void memory_clear(struct memory *memory);
+
+// What is stored now: fields whose key has not expired, and tracking rows.
+size_t memory_count(const struct memory *memory, enum key_table table);
+size_t memory_tracks(const struct memory *memory);
+
+// What was asked of the server, one a triplet or row; refused ones count as well.
+struct memory_used {
+    uint64_t read_passed;   // store_read_passed
+    uint64_t read_pending;  // store_add_pending, its reads
+    uint64_t write_pending; // store_add_pending that was not read-only
+    uint64_t write_passed;
+    uint64_t write_align;
+    uint64_t write_track;
+    uint64_t write_admin;
+};
+const struct memory_used *memory_used(const struct memory *memory);

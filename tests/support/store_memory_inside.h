@@ -1,0 +1,62 @@
+// store_memory_inside.h: what the two halves of the store in memory share (store_memory.c,
+// store_memory_admin.c).
+#pragma once
+
+#include "tests/support/store_memory.h"
+#include "tests/support/store_memory_table.h"
+
+// One operation of a node, run or held. Which fields count is the moment's affair.
+struct op {
+    struct op *next;
+    struct store *store;
+    enum memory_moment moment;
+    struct store_triplet *list; // READ, PENDING: borrowed until done was called
+    bool read_only;             // PENDING
+    struct store_done done;     // READ, PENDING
+    struct key_triplet key;     // PASSED, ALIGN
+    uint64_t at_ms;             // PASSED, ALIGN
+    uint32_t mark;              // PASSED, ALIGN
+    struct memory_row *row;     // TRACK: owned
+};
+
+struct memory_row; // a tracking row with its texts
+
+enum { MEMORY_RETRY_SLICES = 64 };
+
+struct memory {
+    struct memory_table table;
+    struct key_ring ring;
+    int64_t clock_offset_ms; // the server's clock minus the scripted one
+    struct store *stores;
+    enum store_state trouble[MEMORY_MOMENT_COUNT]; // of stores that connect
+    unsigned connects;
+    struct op *held;         // oldest first
+    struct memory_row *rows; // newest first
+    struct memory_used used;
+    struct retry_counts retry[MEMORY_RETRY_SLICES];
+    size_t retry_count;
+};
+
+struct store {
+    struct store *next;
+    struct memory *memory;
+    enum store_state trouble[MEMORY_MOMENT_COUNT];
+    bool hold[MEMORY_MOMENT_COUNT];
+    bool has_met; // the server answered once, so the ring is known
+    bool clock_jumped;
+    uint64_t replay_ms;
+    unsigned node; // of tickets
+    struct ticket last_ticket;
+    struct store_counters counters;
+};
+
+uint64_t memory_now_ms(const struct memory *memory);
+// Whether a server in that state answers reads, and does writes.
+bool memory_reads(enum store_state state);
+bool memory_writes(enum store_state state);
+
+struct memory_row *memory_row_new(const struct track_row *row);
+void memory_row_free(struct memory_row **row);                       // NULL-safe, NULLs
+void memory_rows_add(struct memory *memory, struct memory_row *row); // takes
+void memory_rows_clear(struct memory *memory);
+void memory_retry_add(struct memory *memory, const struct retry_counts *counts);
