@@ -48,7 +48,9 @@ struct store *memory_connect(struct memory *memory);
 // read-only server answers reads and refuses writes, a slow one does what it is told and is not
 // heard, any other trouble does nothing. STORE_UP ends it. The whole store's state (store_state) is
 // the one that all moments share; otherwise it is up.
-void memory_trouble(struct store *store, enum memory_moment moment, enum store_state state);
+// store NULL: every store, those that connect later included.
+void memory_trouble(struct memory *memory, struct store *store, enum memory_moment moment,
+                    enum store_state state);
 
 // memory_hold: operations of that moment wait for memory_release.
 void memory_hold(struct store *store, enum memory_moment moment, bool hold);
