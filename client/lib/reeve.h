@@ -23,7 +23,7 @@ enum reeve_error {
     REEVE_BAD_OPTION = 1,  // an option is missing or wrong
     REEVE_SYSTEM = 2,      // no memory, no descriptors, no such address
     REEVE_REFUSED = 3,     // the node refused the request: see the answer's error
-    REEVE_UNREACHABLE = 4, // no node answered by the deadline
+    REEVE_UNREACHABLE = 4, // no node gave an answer of use by the deadline
 };
 
 enum reeve_stage { REEVE_CONNECT = 1, REEVE_MAIL = 2, REEVE_RCPT = 3, REEVE_END = 4 };
@@ -141,7 +141,8 @@ REEVE_API enum reeve_error reeve_admin(struct reeve *reeve, const char *verb, co
 REEVE_API void reeve_answer_free(struct reeve_answer **answer);
 
 // The event-loop calls. reeve_submit copies the check, sends it, and calls done exactly once from a later reeve_dispatch (or from
-// reeve_free); the answer is valid during the callback. It returns a number that names the request (never 0).
+// reeve_free); the answer is valid during the callback. It returns a number that names the request. 0 = there is no memory even to
+// remember it, or reeve_free is at work: then done is not called.
 REEVE_API uint64_t reeve_submit(struct reeve *reeve, const struct reeve_check *check,
                                 void (*done)(void *arg, const struct reeve_answer *answer), void *arg);
 // reeve_cancel: its callback will not come any more. Unknown numbers are ignored.
