@@ -559,8 +559,8 @@ const char *mail_sender_key(const struct mail_address *sender, bool fold, struct
         text_buf_add(&key, "%s", sender->text); // no parts; each flawed address stands for itself
     } else if (fold) {
         add_stable_local(&key, sender);
-        fold_digits(&key);
         add_domain(&key, sender->domain);
+        fold_digits(&key); // of the domain too: senders number their hosts as well
     } else {
         text_buf_add(&key, "%s", sender->local);
         add_domain(&key, sender->domain);
