@@ -54,6 +54,7 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     facts->stage = check->stage;
     facts->smtputf8 = check->smtputf8;
     facts->dry_run = check->dry_run;
+    server->unique++; // a Check without a transaction is its own
     facts->now_ms = store_now_ms(server->store);
     facts->clock_ok = store_clock_ok(server->store);
     facts->keys_known = store_ring(server->store)->count > 0;
@@ -92,7 +93,7 @@ static enum err prepare_keys(struct server *server, struct seat *seat, struct re
         return ERR_MEMORY;
     if (ring->count > 0)
         recipient->facts.mark = key_mark(ring, seat->request.check.transaction,
-                                         recipient->pair.recipient_key, ++server->unique);
+                                         recipient->pair.recipient_key, server->unique);
     recipient->reading =
         plan_recipient(&seat->facts, &recipient->facts, seat_policy(seat), ring, &recipient->pair)
             .passed;
