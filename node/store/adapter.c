@@ -1,0 +1,87 @@
+// adapter.c: the five hooks of hiredis on one loop_fd. Promises: survives that hiredis frees the
+// context, and so this adapter, in the middle of an event.
+#include "node/store/adapter.h"
+
+#include <hiredis/async.h>
+#include <string.h>
+
+#include "proto/base/mem.h"
+
+struct adapter {
+    redisAsyncContext *context;
+    struct loop_fd *watch;
+    int wanted;
+    bool busy; // inside on_event
+    bool gone; // hiredis freed the context meanwhile
+};
+
+static void on_event(void *arg, int events)
+{
+    struct adapter *adapter = arg;
+
+    adapter->busy = true;
+    if ((events & LOOP_READ) != 0)
+        redisAsyncHandleRead(adapter->context);
+    if ((events & LOOP_WRITE) != 0 && !adapter->gone)
+        redisAsyncHandleWrite(adapter->context);
+    adapter->busy = false;
+    if (adapter->gone)
+        mem_free(adapter);
+}
+
+static void want(struct adapter *adapter, int events)
+{
+    if (adapter->wanted == events)
+        return;
+    adapter->wanted = events;
+    loop_fd_want(adapter->watch, events);
+}
+
+static void add_read(void *arg)
+{
+    want(arg, ((struct adapter *)arg)->wanted | LOOP_READ);
+}
+
+static void del_read(void *arg)
+{
+    want(arg, ((struct adapter *)arg)->wanted & ~LOOP_READ);
+}
+
+static void add_write(void *arg)
+{
+    want(arg, ((struct adapter *)arg)->wanted | LOOP_WRITE);
+}
+
+static void del_write(void *arg)
+{
+    want(arg, ((struct adapter *)arg)->wanted & ~LOOP_WRITE);
+}
+
+static void cleanup(void *arg)
+{
+    struct adapter *adapter = arg;
+
+    memset(&adapter->context->ev, 0, sizeof(adapter->context->ev)); // never called twice
+    loop_fd_free(&adapter->watch);
+    if (adapter->busy)
+        adapter->gone = true;
+    else
+        mem_free(adapter);
+}
+
+bool adapter_attach(struct redisAsyncContext *context, struct loop *loop)
+{
+    if (context->ev.data != NULL)
+        return false;
+    struct adapter *adapter = mem_new(sizeof(*adapter));
+
+    adapter->context = context;
+    adapter->watch = loop_fd_new(loop, context->c.fd, on_event, adapter);
+    context->ev.data = adapter;
+    context->ev.addRead = add_read;
+    context->ev.delRead = del_read;
+    context->ev.addWrite = add_write;
+    context->ev.delWrite = del_write;
+    context->ev.cleanup = cleanup;
+    return true;
+}

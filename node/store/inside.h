@@ -1,0 +1,74 @@
+// inside.h: the store's own parts, seen by the files of this room alone.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/store/embedded.h"
+#include "node/store/meta.h"
+#include "node/store/ops.h"
+#include "node/store/redis.h"
+#include "node/store/retry.h"
+#include "node/store/store.h"
+#include "node/store/store_clock.h"
+#include "proto/base/log.h"
+
+enum {
+    STORE_LANES = 2,
+    STORE_TICK_MS = 1000,
+    STORE_SYNC_TICKS = 10,    // clock and meta are asked again
+    STORE_RETRY_TICKS = 60,   // counts of the last whole slice
+    STORE_ADMIN_WORK_MAX = 8, // operator's questions at once
+    STORE_LATELY_MS = 60000,  // how long store_describe remembers an error
+};
+
+struct store {
+    struct loop *loop;
+    const struct store_config *config;
+    struct store_counters counters;
+    const char *address;
+    char *password;
+    struct redis *lane[STORE_LANES];
+    struct ops *ops;
+    struct embedded *embedded; // NULL with STORE_SINGLE
+    struct loop_timer *tick;
+    uint64_t ticks;
+    // Greeting and agreement.
+    uint64_t asked_us;    // when the question under way was sent
+    unsigned meta_rounds; // how often meta was found incomplete
+    char version[32];     // of the server; "" = not known
+    struct meta meta;
+    struct log_limit meta_lines;
+    struct store_clock clock;
+    struct retry retry;
+    // Tracking.
+    uint32_t node;
+    struct ticket last_ticket;
+    uint64_t indexed_day; // day for which this node stands in the index; 0 = none
+    unsigned admin_work;  // operator's questions under way
+    // The last error reply, for those who ask how the store is.
+    enum store_state refusal;
+    uint64_t refused_at_ms;
+    struct log_limit refusal_lines;
+    struct log_limit garbage_lines;
+};
+
+// store_became_up: the greeting of the lookups' connection was answered well.
+void store_became_up(struct store *store);
+
+// store_send: a command on the lookups' connection whose reply nobody waits for: errors are
+// counted, and a loss is, too.
+void store_send(struct store *store, struct resp *resp);
+// store_note_error: counts an error reply and remembers it for store_describe. UP is no error.
+void store_note_error(struct store *store, enum store_state state, const struct redisReply *reply);
+
+// store_keeps_expiry: not with replay, whose stamps may be long gone. store_put_expiry: EXPIREAT,
+// rounded up to whole seconds.
+bool store_keeps_expiry(const struct store *store);
+void store_put_expiry(struct resp *resp, const char *key, uint64_t at_ms);
+
+// greeting_start_*: what struct redis_config calls greet; arg is the store. greeting_sync: the time
+// and meta again.
+void greeting_start_lookups(void *arg);
+void greeting_start_admin(void *arg);
+void greeting_sync(struct store *store);

@@ -1,0 +1,216 @@
+// ops.c: seats of operations. Promises: kind->end is called exactly once an operation, within the
+// deadline whatever happens to the connection; nothing is allocated after ops_new.
+//
+// All operations have the same deadline, so those under way are a list in the order of their start
+// and one timer, set for the first of them, is enough.
+#include "node/store/ops.h"
+
+#include <stddef.h>
+
+#include "node/store/inside.h"
+#include "node/store/reply.h"
+#include "proto/base/clock.h"
+#include "proto/base/mem.h"
+
+struct seat {
+    struct op op;
+    uint32_t generation;
+    uint16_t number;
+    bool taken;
+    struct seat *next, *prev; // under way: by start; free: next alone
+};
+
+struct ops {
+    struct store *store;
+    struct loop_timer *timer;
+    bool timer_is_set;
+    uint64_t deadline_ms;
+    struct seat *first, *last; // under way
+    struct seat *idle;
+    struct seat seat[OPS_SEATS];
+};
+
+// ---- the list of those under way
+
+static void list_append(struct ops *ops, struct seat *seat)
+{
+    seat->next = NULL;
+    seat->prev = ops->last;
+    if (ops->last != NULL)
+        ops->last->next = seat;
+    else
+        ops->first = seat;
+    ops->last = seat;
+}
+
+static void list_remove(struct ops *ops, struct seat *seat)
+{
+    if (seat->prev != NULL)
+        seat->prev->next = seat->next;
+    else
+        ops->first = seat->next;
+    if (seat->next != NULL)
+        seat->next->prev = seat->prev;
+    else
+        ops->last = seat->prev;
+}
+
+static struct seat *seat_of(struct op *op)
+{
+    return (struct seat *)(void *)((char *)op - offsetof(struct seat, op));
+}
+
+static void give_back(struct ops *ops, struct seat *seat)
+{
+    seat->taken = false;
+    seat->generation++;
+    seat->next = ops->idle;
+    ops->idle = seat;
+}
+
+// The seat is free before the end is told: whoever is told may begin the next operation at once.
+static void finish(struct ops *ops, struct seat *seat)
+{
+    struct op op = seat->op;
+
+    list_remove(ops, seat);
+    give_back(ops, seat);
+    op.kind->end(ops->store, &op);
+}
+
+// ---- deadlines
+
+static void set_timer(struct ops *ops)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    ops->timer_is_set = ops->first != NULL;
+    if (ops->first == NULL)
+        return;
+    uint64_t due_ms = ops->first->op.started_ms + ops->deadline_ms;
+
+    loop_timer_set(ops->timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
+static void deadline_came(void *arg)
+{
+    struct ops *ops = arg;
+    uint64_t now_ms = clock_mono_ms();
+
+    while (ops->first != NULL && ops->first->op.started_ms + ops->deadline_ms <= now_ms) {
+        ops->store->counters.timeouts++;
+        op_note(&ops->first->op, STORE_SLOW);
+        finish(ops, ops->first);
+    }
+    set_timer(ops);
+}
+
+// ---- replies
+
+static void count_late(struct ops *ops, const struct redisReply *reply)
+{
+    if (reply != NULL)
+        ops->store->counters.late++;
+}
+
+static void got_reply(void *arg, uint64_t tag, const struct redisReply *reply)
+{
+    struct ops *ops = arg;
+    struct seat *seat = &ops->seat[tag >> 32];
+    enum store_state state = reply_state(reply);
+
+    if (!seat->taken || seat->generation != (uint32_t)tag) {
+        count_late(ops, reply);
+        return;
+    }
+    op_note(&seat->op, state);
+    if (reply == NULL) {
+        finish(ops, seat);
+        return;
+    }
+    store_note_error(ops->store, state, reply);
+    seat->op.kind->reply(ops->store, &seat->op, reply);
+    seat->op.replies_left--;
+    if (seat->op.replies_left == 0)
+        finish(ops, seat);
+}
+
+// ---- the seam
+
+struct ops *ops_new(struct store *store, struct loop *loop, uint64_t deadline_ms)
+{
+    struct ops *ops = mem_new(sizeof(*ops));
+
+    ops->store = store;
+    ops->deadline_ms = deadline_ms;
+    ops->timer = loop_timer_new(loop, deadline_came, ops);
+    for (unsigned i = 0; i < OPS_SEATS; i++) {
+        ops->seat[i].number = (uint16_t)i;
+        give_back(ops, &ops->seat[i]);
+    }
+    return ops;
+}
+
+void ops_free(struct ops **ops)
+{
+    if (*ops == NULL)
+        return;
+    while ((*ops)->first != NULL) {
+        op_note(&(*ops)->first->op, STORE_DOWN);
+        finish(*ops, (*ops)->first);
+    }
+    loop_timer_free(&(*ops)->timer);
+    mem_free(*ops);
+    *ops = NULL;
+}
+
+static enum store_state readiness(struct ops *ops, const struct redis *redis, unsigned commands)
+{
+    enum store_state state = redis_state(redis);
+
+    if (redis_state(ops->store->lane[STORE_LOOKUPS]) == STORE_FOREIGN)
+        state = STORE_FOREIGN; // not even an operator writes there
+    if (state != STORE_UP) {
+        ops->store->counters.refused_down++;
+        return state;
+    }
+    if (ops->idle == NULL || !redis_has_room(redis, commands)) {
+        ops->store->counters.refused_crowded++;
+        return STORE_CROWDED;
+    }
+    return STORE_UP;
+}
+
+struct op *op_begin(struct ops *ops, struct redis *redis, const struct op_kind *kind,
+                    unsigned commands, enum store_state *why)
+{
+    struct seat *seat = ops->idle;
+
+    *why = readiness(ops, redis, commands);
+    if (*why != STORE_UP)
+        return NULL;
+    ops->idle = seat->next;
+    seat->taken = true;
+    seat->op = (struct op){
+        .kind = kind, .started_ms = clock_mono_ms(), .replies_left = commands, .state = STORE_UP};
+    list_append(ops, seat);
+    if (!ops->timer_is_set)
+        set_timer(ops);
+    return &seat->op;
+}
+
+void op_send(struct ops *ops, struct op *op, struct redis *redis, struct resp *resp)
+{
+    const struct seat *seat = seat_of(op);
+    struct redis_wait wait = {
+        .fn = got_reply, .arg = ops, .tag = (uint64_t)seat->number << 32 | seat->generation};
+
+    if (!redis_send(redis, resp, wait))
+        op_note(op, STORE_ERROR);
+}
+
+void op_note(struct op *op, enum store_state state)
+{
+    if (op->state == STORE_UP)
+        op->state = state;
+}
