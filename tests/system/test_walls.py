@@ -31,7 +31,7 @@ BREACHES = [
     ("the store sees the chain", "node/store/redis.c", '#include "node/core/chain.h"', "behind a wall"),
     ("the policy sees the store", "node/policy/set.c", '#include "node/store/store.h"', "behind a wall"),
     ("a door sees a verb", "node/net/router.c", '#include "node/verbs/server.h"', "behind a wall"),
-    ("a verb sees a door", "node/verbs/check.c", '#include "node/net/router.h"', "behind a wall"),
+    ("a verb sees a socket", "node/verbs/check.c", '#include "node/net/pub.h"', "behind a wall"),
     ("a client sees the node", "client/ctl/main.c", '#include "node/config.h"', "behind a wall"),
     ("the library sees the loop", "client/lib/reeve.c", '#include "proto/base/loop.h"', "behind a wall"),
     ("the library sees the tool", "client/lib/reeve.c", '#include "client/ctl/ctl.h"', "behind a wall"),
