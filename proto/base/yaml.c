@@ -169,6 +169,14 @@ static enum err say_reader(const struct builder *b)
     return err_say(b->detail, ERR_CONFIG, "%s:%u: %s", b->file, line, b->parser.problem);
 }
 
+// starts_with_colon: [::1] is an address to people and an empty key to YAML.
+static bool starts_with_colon(const struct builder *b)
+{
+    const char *at = at_mark(b, &b->parser.problem_mark);
+
+    return b->bytes + b->len - at > 1 && at[0] == ':' && strchr(" \t\r\n", at[1]) == NULL;
+}
+
 static enum err say_parser(const struct builder *b)
 {
     const yaml_parser_t *p = &b->parser;
@@ -185,6 +193,8 @@ static enum err say_parser(const struct builder *b)
     if (p->error == YAML_SCANNER_ERROR && first == '\t')
         return err_say(b->detail, ERR_CONFIG, "%s:%u: a tab cannot indent; use spaces", b->file,
                        line_of(context));
+    if (p->error == YAML_PARSER_ERROR && starts_with_colon(b))
+        return say_quote(b, &p->problem_mark);
     if (p->context == NULL)
         return err_say(b->detail, ERR_CONFIG, "%s:%u: %s", b->file, line_of(&p->problem_mark),
                        p->problem);
