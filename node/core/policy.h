@@ -65,13 +65,13 @@ struct policy_rule {
 };
 
 struct policy {
-    uint64_t version; // the same on every node that has the same set: a 63 bit hash of what is in force; 0 = no policy file
+    uint64_t version; // the same on every node that has the same set: a 53 bit hash of what is in force; 0 = no policy file
     const char **domain; // internal domains, normalised, sorted
     size_t domain_count;
-    struct ip_net *trusted; // sorted
+    struct ip_net *trusted; // sorted; none lies inside another
     size_t trusted_count;
     struct policy_settings settings;
-    struct policy_rule *greylist; // most specific first, as policy_match wants it
+    struct policy_rule *greylist; // most specific first (policy_rule_compare)
     size_t greylist_count;
 };
 
@@ -87,10 +87,11 @@ struct policy_subject {
     uint64_t now_ms;
 };
 
-// policy_greylist_match: the one rule of kind greylist that applies, or NULL. shadow_only: rules in shadow are left out
-// (false: only rules in force; true: only rules in shadow).
+// policy_greylist_match: the one rule of kind greylist that applies, or NULL. in_shadow false: of the rules in force; true: of the
+// rules in shadow. Of rules of one specificity the one whose source fits the client most closely applies, one without a source
+// last; then the lowest id.
 const struct policy_rule *policy_greylist_match(const struct policy *policy, const struct policy_subject *subject, bool in_shadow);
 
-// policy_rule_compare: the order of README.md: override first, then from's specificity, to's, a source before none (longer
-// prefix first), then the lowest id. For qsort over struct policy_rule.
+// policy_rule_compare: the order of README.md as far as it does not depend on the client: override first, then from's
+// specificity, then to's, then the lowest id. For qsort over struct policy_rule.
 int policy_rule_compare(const void *a, const void *b);

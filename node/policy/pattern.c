@@ -1,0 +1,172 @@
+// pattern.c: who a policy is about: the text of a from or a to -> struct policy_pattern, and back.
+//
+//     *              everyone                      dom, @dom      that domain alone
+//     internal       a domain of `domains`         .dom, *.dom    any depth below it, not itself
+//     external       any other                     user@*         this user in every domain
+//     <>             the null sender               user@dom       one address
+#include <stdio.h>
+#include <string.h>
+
+#include "node/policy/build.h"
+#include "proto/base/mem.h"
+
+// One text while it is read.
+struct reading {
+    struct policy_build *build;
+    const struct yaml_node *node;
+    enum pattern_role role;
+    struct err_detail *detail;
+};
+
+static enum err say(const struct reading *r, const char *why)
+{
+    return err_say(r->detail, ERR_CONFIG, "%s:%u: %s: '%s' is not a pattern: %s", r->node->file,
+                   r->node->line, r->role == PATTERN_FROM ? "from" : "to", r->node->text, why);
+}
+
+static enum err read_domain(const struct reading *r, const char *text,
+                            enum policy_pattern_kind kind, struct policy_pattern *out)
+{
+    char domain[MAIL_DOMAIN_MAX + 1];
+
+    if (strchr(text, '*') != NULL)
+        return say(r, "a star stands alone, before a dot (*.dom), or behind an @ (user@*)");
+    if (!mail_domain_normalise(text, domain))
+        return say(r, "not a domain name");
+    *out = (struct policy_pattern){
+        .kind = kind, .local = "", .domain = build_keep(r->build, mem_text(domain))};
+    return ERR_NONE;
+}
+
+// check_tag: recipients are compared without their +tag, so a `to` with one would match nobody.
+static enum err check_tag(const struct reading *r, const struct mail_address *address)
+{
+    if (r->role == PATTERN_TO && strcmp(address->local, address->base) != 0)
+        return say(r, "recipients are compared without +tag, so leave it out");
+    return ERR_NONE;
+}
+
+static enum err read_parts(const struct reading *r, const char *text, bool any_domain,
+                           struct policy_pattern *out)
+{
+    char memory[4096];
+    struct arena arena;
+    struct mail_address address;
+    enum err err;
+
+    arena_init(&arena, memory, sizeof(memory));
+    err = mail_parse(text, &arena, &address);
+    if (err != ERR_NONE)
+        return say(r, "too long");
+    if (address.flaw != MAIL_OK)
+        return say(r, mail_flaw_text(address.flaw));
+    err = check_tag(r, &address);
+    if (err != ERR_NONE)
+        return err;
+    *out = (struct policy_pattern){
+        .kind = any_domain ? POLICY_LOCAL : POLICY_ADDRESS,
+        .local = build_keep(r->build, mem_text(address.local)),
+        .domain = any_domain ? "" : build_keep(r->build, mem_text(address.domain)),
+    };
+    return ERR_NONE;
+}
+
+static enum err read_address(const struct reading *r, const char *at, struct policy_pattern *out)
+{
+    const char *text = r->node->text;
+    bool any_domain = strcmp(at, "@*") == 0;
+    char with_domain[MAIL_ADDRESS_MAX + sizeof(".invalid")];
+
+    if (strncmp(text, "*@", 2) == 0)
+        return say(r, "for all of a domain write the domain alone");
+    if (memchr(text, '*', (size_t)(at - text)) != NULL || (!any_domain && strchr(at, '*') != NULL))
+        return say(r, "a star stands alone, before a dot (*.dom), or behind an @ (user@*)");
+    if (!any_domain)
+        return read_parts(r, text, false, out);
+    (void)snprintf(with_domain, sizeof(with_domain), "%.*s@any.invalid", (int)(at - text), text);
+    return read_parts(r, with_domain, true, out);
+}
+
+static enum err read_text(const struct reading *r, struct policy_pattern *out)
+{
+    const char *text = r->node->text;
+    const char *at = strrchr(text, '@');
+
+    if (text[0] == '\0')
+        return say(r, "it is empty; everyone is \"*\", the null sender is <>");
+    if (strlen(text) > MAIL_ADDRESS_MAX)
+        return say(r, "too long");
+    *out = (struct policy_pattern){.kind = POLICY_EVERYONE, .local = "", .domain = ""};
+    if (strcmp(text, "*") == 0)
+        return ERR_NONE;
+    if (strcmp(text, "<>") == 0) {
+        out->kind = POLICY_NULL;
+        return r->role == PATTERN_FROM ? ERR_NONE : say(r, "<> is a sender only");
+    }
+    if (strcmp(text, "internal") == 0 || strcmp(text, "external") == 0) {
+        out->kind = POLICY_PARTY;
+        out->internal = text[0] == 'i';
+        return ERR_NONE;
+    }
+    if (text[0] == '.')
+        return read_domain(r, text + 1, POLICY_BELOW, out);
+    if (strncmp(text, "*.", 2) == 0)
+        return read_domain(r, text + 2, POLICY_BELOW, out);
+    if (at == text)
+        return read_domain(r, text + 1, POLICY_DOMAIN, out);
+    return at != NULL ? read_address(r, at, out) : read_domain(r, text, POLICY_DOMAIN, out);
+}
+
+enum err pattern_read(struct policy_build *build, const struct yaml_node *node,
+                      enum pattern_role role, struct policy_pattern *out, struct err_detail *detail)
+{
+    const struct reading reading = {.build = build, .node = node, .role = role, .detail = detail};
+    const char *key = role == PATTERN_FROM ? "from" : "to";
+    enum err err;
+
+    if (node->kind == YAML_MAP && yaml_find(node, "group") != NULL)
+        return err_say(detail, ERR_CONFIG,
+                       "%s:%u: %s: {group: ...} is not supported by this version", node->file,
+                       node->line, key);
+    if (node->kind == YAML_LIST)
+        return err_say(detail, ERR_CONFIG,
+                       "%s:%u: %s: expected one pattern, not a list (write a policy for each)",
+                       node->file, node->line, key);
+    err = yaml_expect(node, YAML_TEXT, key, detail);
+    return err != ERR_NONE ? err : read_text(&reading, out);
+}
+
+const char *pattern_format(const struct policy_pattern *pattern, char out[POLICY_PATTERN_TEXT_MAX])
+{
+    const char *local = "";
+    const char *between = "";
+    const char *domain = pattern->domain;
+
+    switch (pattern->kind) {
+    case POLICY_EVERYONE:
+        local = "*";
+        break;
+    case POLICY_PARTY:
+        local = pattern->internal ? "internal" : "external";
+        break;
+    case POLICY_NULL:
+        local = "<>";
+        break;
+    case POLICY_BELOW:
+        between = ".";
+        break;
+    case POLICY_DOMAIN: // a domain of one label may be called like a party
+        between = strcmp(domain, "internal") == 0 || strcmp(domain, "external") == 0 ? "@" : "";
+        break;
+    case POLICY_LOCAL:
+        local = pattern->local;
+        between = "@*";
+        break;
+    case POLICY_ADDRESS:
+        local = pattern->local;
+        between = "@";
+        break;
+    }
+    (void)snprintf(out, POLICY_PATTERN_TEXT_MAX, "%s%s%s", local, between, domain);
+    return out;
+}

@@ -1,0 +1,191 @@
+// settings.c: the section `settings`. The tables make defaults, ranges, checks and `reeved -T`; a
+// unit test holds the manual page (reeve-policy.5) against them. A setting may stand in any file of
+// the set, but in one only.
+#include <stdio.h>
+#include <string.h>
+
+#include "node/policy/build.h"
+#include "proto/base/mem.h"
+
+#define HOUR_MS (3600ULL * 1000)
+#define DAY_MS  (24 * HOUR_MS)
+
+static const char *const mode_words[] = {
+    [POLICY_ENFORCE] = "enforce", [POLICY_SHADOW] = "shadow", [POLICY_SHADOW + 1] = NULL};
+static const char *const relay_words[] = {
+    [POLICY_RELAY_JUDGE] = "judge", [POLICY_RELAY_IGNORE] = "ignore", NULL};
+static const char *const fail_words[] = {
+    [POLICY_FAIL_PASS] = "pass", [POLICY_FAIL_DEFER] = "defer", NULL};
+
+#define AT(field) offsetof(struct policy_settings, field)
+
+static const struct yaml_row root_rows[] = {
+    {"relay", YAML_IS_WORD, AT(relay), "judge", 0, 0, relay_words,
+     "judge: mail of strangers to domains that are not ours is refused; ignore: the gateway has "
+     "decided that before"},
+    {"fail", YAML_IS_WORD, AT(fail), "pass", 0, 0, fail_words,
+     "what happens to mail while the store is away"},
+    {"auth_domain", YAML_IS_TEXT, AT(auth_domain), NULL, 0, MAIL_DOMAIN_MAX, NULL,
+     "domain of logins that are written without one"},
+    {"greylist", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "greylisting"},
+    {"tracking", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "the record of decisions"},
+    {0},
+};
+static const struct yaml_row greylist_rows[] = {
+    {"mode", YAML_IS_WORD, AT(greylist.mode), "shadow", 0, 0, mode_words,
+     "shadow: what would be deferred is counted and listed, and passes; enforce: it is deferred"},
+    {"delay", YAML_IS_DURATION, AT(greylist.delay_ms), "60s", 1000, DAY_MS, NULL,
+     "age from which a retry passes"},
+    {"window", YAML_IS_DURATION, AT(greylist.window_ms), "12h", HOUR_MS, 7 * DAY_MS, NULL,
+     "age up to which a retry passes; an older one is a first try again"},
+    {"life", YAML_IS_DURATION, AT(greylist.life_ms), "36d", 7 * DAY_MS, 36 * DAY_MS, NULL,
+     "how long a pass holds after the last mail"},
+    {"net_ipv4", YAML_IS_COUNT, AT(greylist.net_ipv4), "24", 8, 32, NULL,
+     "bits of an IPv4 address that a retry must share"},
+    {"net_ipv6", YAML_IS_COUNT, AT(greylist.net_ipv6), "64", 16, 128, NULL,
+     "bits of an IPv6 address that a retry must share"},
+    {"fold_sender", YAML_IS_BOOL, AT(greylist.fold_sender), "true", 0, 0, NULL,
+     "whether senders that differ in a number, a +tag or a bounce signature are one"},
+    {0},
+};
+static const struct yaml_row tracking_rows[] = {
+    {"sample", YAML_IS_SHARE, AT(tracking_sample), "0.01", 0, 0, NULL,
+     "share of accepts that are recorded; the rest always is"},
+    {0},
+};
+
+static const struct section {
+    const char *key; // "" = settings itself
+    const char *where;
+    const struct yaml_row *rows;
+    const char *const not_yet[8];
+} sections[] = {
+    {"",
+     "settings",
+     root_rows,
+     {"auto_allow", "reputation", "spam", "limits", "auth_failure_voids",
+      "admin_permit_over_user_block", "timezone"}},
+    {"greylist", "settings.greylist", greylist_rows, {"recipient_check_first", "identities"}},
+    {"tracking", "settings.tracking", tracking_rows, {NULL}},
+};
+enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
+
+// The entries of one section out of all files, as one map of copied nodes.
+struct gathered {
+    struct yaml_node map;
+    struct yaml_node *last;
+};
+
+static bool is_section(const char *key)
+{
+    return strcmp(key, "greylist") == 0 || strcmp(key, "tracking") == 0;
+}
+
+static enum err gather_entry(struct policy_build *build, struct gathered *all,
+                             const struct yaml_node *node, const char *where,
+                             struct err_detail *detail)
+{
+    const struct yaml_node *first = yaml_find(&all->map, node->key);
+    struct yaml_node *copy;
+
+    if (first != NULL && !is_section(node->key))
+        return err_say(detail, ERR_CONFIG, "%s:%u: %s.%s is set twice (first in %s:%u)", node->file,
+                       node->line, where, node->key, first->file, first->line);
+    copy = build_keep(build, mem_new(sizeof(*copy)));
+    *copy = *node;
+    copy->next = NULL;
+    if (all->last == NULL)
+        all->map.child = copy;
+    else
+        all->last->next = copy;
+    all->last = copy;
+    return ERR_NONE;
+}
+
+// gather: what one file adds to a section.
+static enum err gather(struct policy_build *build, struct gathered *all, size_t file,
+                       const struct section *section, struct err_detail *detail)
+{
+    const struct yaml_node *map = build_section(build, file, "settings");
+    enum err err = ERR_NONE;
+
+    if (section->key[0] != '\0')
+        map = yaml_find(map, section->key);
+    if (map == NULL)
+        return ERR_NONE;
+    err = yaml_expect(map, YAML_MAP, section->where, detail);
+    if (err == ERR_NONE)
+        err = build_refuse(map, section->where, section->not_yet, detail);
+    for (const struct yaml_node *node = map->child; node != NULL && err == ERR_NONE;
+         node = node->next)
+        err = gather_entry(build, all, node, section->where, detail);
+    return err;
+}
+
+static enum err say_at(const struct gathered *all, const char *key, const char *what,
+                       struct err_detail *detail)
+{
+    const struct yaml_node *node = yaml_find(&all->map, key);
+
+    return err_say(detail, ERR_CONFIG, "%s:%u: %s", node->file, node->line, what);
+}
+
+// check_delay: with nothing between delay and window no retry could ever pass.
+static enum err check_delay(const struct gathered *all, const struct policy_settings *settings,
+                            struct err_detail *detail)
+{
+    char delay[24];
+    char window[24];
+    char what[128];
+
+    if (settings->greylist.delay_ms < settings->greylist.window_ms)
+        return ERR_NONE;
+    (void)snprintf(what, sizeof(what),
+                   "settings.greylist.delay (%s) must be shorter than the window (%s)",
+                   yaml_duration_format(settings->greylist.delay_ms, delay),
+                   yaml_duration_format(settings->greylist.window_ms, window));
+    return say_at(all, yaml_find(&all->map, "delay") != NULL ? "delay" : "window", what, detail);
+}
+
+static enum err check_auth_domain(struct policy_build *build, const struct gathered *all,
+                                  struct err_detail *detail)
+{
+    char domain[MAIL_DOMAIN_MAX + 1];
+
+    if (build->policy.settings.auth_domain[0] == '\0')
+        return ERR_NONE;
+    if (!mail_domain_normalise(build->policy.settings.auth_domain, domain))
+        return say_at(all, "auth_domain", "settings.auth_domain: expected a domain name", detail);
+    build->policy.settings.auth_domain = build_keep(build, mem_text(domain));
+    return ERR_NONE;
+}
+
+enum err settings_read(struct policy_build *build, struct err_detail *detail)
+{
+    struct policy_settings *settings = &build->policy.settings;
+    struct gathered all[SECTIONS] = {0};
+    enum err err = ERR_NONE;
+
+    for (size_t i = 0; i < SECTIONS && err == ERR_NONE; i++) {
+        all[i].map.kind = YAML_MAP;
+        for (size_t file = 0; file < build->file_count && err == ERR_NONE; file++)
+            err = gather(build, &all[i], file, &sections[i], detail);
+        if (err == ERR_NONE)
+            err = yaml_read(&all[i].map, sections[i].where, sections[i].rows, settings, detail);
+    }
+    if (err == ERR_NONE)
+        err = check_auth_domain(build, &all[0], detail);
+    return err != ERR_NONE ? err : check_delay(&all[1], settings, detail);
+}
+
+void settings_print(const struct policy_settings *settings, void *stdio_file)
+{
+    (void)fprintf(stdio_file, "settings:\n");
+    for (size_t i = 0; i < SECTIONS; i++) {
+        bool is_root = sections[i].key[0] == '\0';
+
+        if (!is_root)
+            (void)fprintf(stdio_file, "  %s:\n", sections[i].key);
+        yaml_print(sections[i].rows, settings, is_root ? 2 : 4, stdio_file);
+    }
+}
