@@ -95,7 +95,7 @@ $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
-.PRECIOUS: $(BUILD)/obj/tests/unit/%.o
+.PRECIOUS: $(BUILD)/obj/%.o
 unit: $(UNITS)
 	scripts/run-units $(UNITS)
 
