@@ -72,23 +72,33 @@ static void write_decision(const struct policy_request *request,
              verdict->ticket[0] != '\0' ? verdict->ticket : "-", verdict->retry_after_s, memory);
 }
 
+// note_refusal: the node is there, and this one question was the trouble.
+static void note_refusal(struct journal *journal, const struct reeve_answer *answer,
+                         uint64_t now_ms)
+{
+    char why[LOG_QUOTE_MAX];
+    const char *message = answer->message[0] != '\0' ? answer->message : "an unknown action";
+
+    log_limited(&journal->refused, now_ms, LOG_WARN_LEVEL,
+                "the node gave no verdict, the fallback answers node=%s why=%s", answer->node,
+                log_quote(why, message));
+}
+
 static void note_fallback(struct journal *journal, const struct reeve_answer *answer,
                           uint64_t now_ms)
 {
     char why[LOG_QUOTE_MAX];
 
-    if (answer->error == REEVE_REFUSED) // the node is there: this one question was the trouble
-        log_limited(&journal->refused, now_ms, LOG_WARN_LEVEL,
-                    "the node refused a question, the fallback answers node=%s why=%s",
-                    answer->node, log_quote(why, answer->message));
-    else if (!journal->away)
-        log_warn("no node answers, the fallback does why=%s", log_quote(why, answer->message));
-    if (answer->error == REEVE_REFUSED)
+    if (answer->error != REEVE_UNREACHABLE && answer->error != REEVE_SYSTEM) {
+        note_refusal(journal, answer, now_ms);
         return;
-    if (!journal->away)
-        journal->away_since_ms = now_ms;
-    journal->away = true;
+    }
     journal->fallback_count++;
+    if (journal->away)
+        return;
+    log_warn("no node answers, the fallback does why=%s", log_quote(why, answer->message));
+    journal->away_since_ms = now_ms;
+    journal->away = true;
 }
 
 static void note_return(struct journal *journal, const struct reeve_answer *answer, uint64_t now_ms)
