@@ -270,8 +270,7 @@ static const char *quote(struct span text, struct arena *arena)
 
 static const char *local_text(struct span folded, bool quoted, struct arena *arena)
 {
-    return quoted && !is_dot_atom(folded) ? quote(folded, arena)
-                                          : arena_text(arena, folded.at, folded.len);
+    return quoted ? quote(folded, arena) : arena_text(arena, folded.at, folded.len);
 }
 
 // Without its subaddress; a + at the very start separates nothing.
@@ -308,6 +307,7 @@ static enum err fill_parts(struct mail_address *out, struct span folded, bool qu
 
     filled.flaw = MAIL_OK;
     filled.local = local_text(folded, quoted, arena);
+    quoted = quoted && !is_dot_atom(base); // they may have been for the tag alone
     filled.base = base.len < folded.len ? local_text(base, quoted, arena) : filled.local;
     filled.domain = arena_text(arena, domain, strlen(domain));
     if (filled.local == NULL || filled.base == NULL || filled.domain == NULL)
@@ -337,7 +337,7 @@ static enum err parse_parts(struct mail_address *out, struct arena *arena)
         flaw = normalise_domain(given, domain);
     if (flaw != MAIL_OK)
         return flawed(out, flaw);
-    return fill_parts(out, folded, local.quoted, domain, arena);
+    return fill_parts(out, folded, local.quoted && !is_dot_atom(folded), domain, arena);
 }
 
 enum err mail_parse(const char *text, struct arena *arena, struct mail_address *out)
