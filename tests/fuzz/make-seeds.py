@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""Writes the seed corpora of the fuzz targets ip, mail and wire: one small file for each thing that a parser tells apart.
+
+Usage: tests/fuzz/make-seeds.py        (from the top; needs protoc and Debian's python3-protobuf)
+Run it again after the contract has grown. It only adds and replaces files called seed-*; what a fuzzer found stays.
+"""
+import importlib
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+CORPUS = pathlib.Path("tests/fuzz/corpus")
+REQUEST, REPLY, STATS, EVENT = range(4)  # the first byte of an input of fuzz_wire: which decoder
+
+IP = [
+    "192.0.2.1", "192.0.2.0/24", "192.0.2.1/24", "0.0.0.0/0", "2001:db8::1", "2001:db8::/32", "::/0", "::1",
+    "::ffff:192.0.2.1", "::ffff:192.0.2.0/120", "::ffff:0.0.0.0/95", "192.0.2.256", "1:2:3:4:5:6:7:8", "1::2::3", "10.0.0.0/33",
+]
+
+MAIL = [
+    "", "ann@example.org", "Ann.Smith+tag@EXAMPLE.Org.", "postmaster", "ann", "a..b@docomo.example", "a@b@c", "@x", "ann@",
+    '"ann smith+t"@x.example', '"a\\"b\\\\c"@x', '"ann"@x', '"ann', "ann@[192.0.2.1]", "ann@[IPv6:2001:db8::1]", "ann@[",
+    "jürgen@münchen.example", "STRAßE@faß.example", "用户@例子.广告", "a@x。example", "a@x。。b", "a@☃.example", "\u037ea@x",
+    "prvs=1234abcdef=ann@x", "prvs=ann/1234abcdef@x", "SRS0=HH=TT=x.example=ann@fwd", "SRS0+a+b=TT=x.example=ann1+t@fwd",
+    "SRS1=HH=one.example==H2=TT=x.example=ann@two", "bounce-123-456@mx12.x", "list-bounces+ann=x.example@lists",
+]
+
+
+def contract():
+    """The module that protoc makes of the contract."""
+    with tempfile.TemporaryDirectory() as made:
+        subprocess.run(["protoc", "--proto_path=proto", f"--python_out={made}", "reeve.proto"], check=True)
+        sys.path.insert(0, made)
+        return importlib.import_module("reeve_pb2")
+
+
+def full_check(pb):
+    check = pb.Check(
+        stage=pb.STAGE_END, transaction="4F2", client_ip="192.0.2.1", client_name="mail.example.net", helo="helo",
+        auth_user="ann", tls=True, smtputf8=True, sender="bob@example.net", recipients=["ann@x.example", "jürgen@x.example"],
+        recipient_count=2, size_bytes=1 << 40, dry_run=True, trace=True,
+    )
+    check.authentication.spf = pb.AUTH_PASS
+    check.authentication.spf_domain = "example.net"
+    check.authentication.dkim.add(outcome=pb.AUTH_FAIL, domain="example.net")
+    check.message.headers.add(name="Subject", value="hello")
+    check.message.attachments.add(part=1, name="a.zip", sha256=b"\x00" * 4, inner_names=["a", "b"])
+    check.message.spam_score = 1.5
+    return check
+
+
+def full_verdict(pb):
+    verdict = pb.Verdict(
+        recipient="ann@x.example", action=pb.ACTION_DEFER, code=451, enhanced="4.7.1", text="later (T1)",
+        reason="greylist_new", rule="r", narrative="n", direction=pb.DIRECTION_INBOUND, skip_spam=True, ticket="T1",
+        retry_after_s=60, score_known=True, score=12.5, hold_for="user", waited_s=9, shadow="block_admin",
+    )
+    verdict.trace.add(step="greylist", outcome="hit", rule="r", why="new")
+    verdict.dispositions.add(part=1, what="strip")
+    return verdict
+
+
+def requests(pb):
+    yield "check", pb.Request(id=7, budget_ms=250, gateway="mx1", at_ms=1, check=full_check(pb))
+    yield "mail", pb.Request(id=7, check=pb.Check(stage=pb.STAGE_MAIL, sender="a@x"))
+    yield "rcpt", pb.Request(id=7, check=pb.Check(sender="a@x", recipients=["b@y"]))
+    yield "rcpt-none", pb.Request(id=7, check=pb.Check(sender="a@x"))
+    admin = pb.Admin(verb="grey.show", args={"sender": "a@x", "recipient": "b@y"}, document=b"a: b\n", as_user="ann")
+    yield "admin", pb.Request(id=7, admin=admin)
+    yield "report", pb.Request(id=7, report=pb.Report(event="e", evidence=pb.EVIDENCE_SPAM, weight=1))
+    yield "sent", pb.Request(id=7, sent=pb.Sent(sender="a@x", recipients=["b@y"]))
+    yield "access", pb.Request(id=7, access=pb.Access(user="ann", protocol=pb.PROTOCOL_IMAP))
+    yield "ping", pb.Request(id=7, ping=pb.Ping())
+    yield "held", pb.Request(id=7, held=pb.Held(done=[pb.HeldResult(ticket="T1", outcome="gone")]))
+
+
+def replies(pb):
+    decision = pb.Decision(verdicts=[full_verdict(pb)], policy_version=3, message=full_verdict(pb))
+    yield "decision", pb.Reply(id=7, node="n", draining=True, degraded=True, degraded_why="store", decision=decision)
+    yield "error", pb.Reply(id=7, status=pb.STATUS_BAD_REQUEST, error="why")
+    yield "ack", pb.Reply(id=7, ack=pb.Ack(recorded=1, skipped_why=["untrusted"]))
+    yield "rows", pb.Reply(id=7, admin=pb.AdminReply(rows=[pb.Row(fields={"a": "b"}), pb.Row()], cursor="c", document=b"d"))
+    yield "pong", pb.Reply(id=7, pong=pb.Pong(version="0.1", uptime_ms=1, store="embedded"))
+    yield "orders", pb.Reply(id=7, held=pb.HeldOrders(orders=[pb.HeldOrder(ticket="T1", what="release")]))
+
+
+def wire(pb):
+    """Pairs of a name and the bytes of an input."""
+    for name, request in requests(pb):
+        yield f"request-{name}", bytes([REQUEST]) + request.SerializeToString()
+    for name, reply in replies(pb):
+        yield f"reply-{name}", bytes([REPLY]) + reply.SerializeToString()
+    stats = pb.Stats(node="n", epoch_ms=1, sequence=2, at_ms=3, metrics=[pb.Metric(name="m", value=1.5, labels={"a": "b"})])
+    yield "stats", bytes([STATS]) + stats.SerializeToString()
+    event = pb.DecisionEvent(node="n", at_ms=1, gateway="g", client_ip="::1", sender="a@x", verdict=full_verdict(pb), took_us=9)
+    yield "event", bytes([EVENT]) + event.SerializeToString()
+    check = pb.Request(id=7, check=full_check(pb)).SerializeToString()
+    yield "request-small-arena", bytes([0xFC]) + check
+    yield "request-cut-off", bytes([REQUEST]) + check[:-9]
+    yield "request-two-verbs", bytes([REQUEST]) + check + pb.Request(ping=pb.Ping()).SerializeToString()
+    yield "request-damaged-text", bytes([REQUEST]) + check.replace(b"helo", b"h\xff\x00o")
+    yield "request-group", bytes([REQUEST]) + b"\x08\x07\x53\x54"
+    yield "request-unknown-fields", bytes([REQUEST]) + b"\xa0\x1f\x01\xaa\x1f\x01x" + check
+
+
+def write(target, name, data):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"seed-{name}").write_bytes(data)
+
+
+def main():
+    for target, texts in (("ip", IP), ("mail", MAIL)):
+        for number, text in enumerate(texts):
+            write(target, f"{number:02}", text.encode())
+    write("mail", "not-utf8", b"a\xff\x00@x.example\r\n")
+    write("mail", "too-long", b"a" * 400 + b"@x.example")
+    for name, data in wire(contract()):
+        write("wire", name, data)
+
+
+if __name__ == "__main__":
+    main()
