@@ -77,6 +77,11 @@ enum msg_stage ask_stage(const struct ask *ask)
     return stage == 0 ? MSG_RCPT : (enum msg_stage)stage;
 }
 
+bool ask_is_dry(const struct ask *ask)
+{
+    return ask->number[field_of("dry", 3)] != 0;
+}
+
 // ---- Words of a check
 
 static bool read_stage(const char *text, uint64_t *out)
@@ -96,8 +101,8 @@ static bool read_number(const char *word, const char *text, uint64_t *out)
     char *end;
     int64_t span_ms;
 
-    if (strcmp(word, "stage") == 0)
-        return read_stage(text, out);
+    if (strcmp(word, "stage") == 0 && read_stage(text, out))
+        return true;
     *out = strtoull(text, &end, 10);
     if (end != text && *end == '\0')
         return true;

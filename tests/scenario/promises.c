@@ -79,7 +79,9 @@ static void judge_tickets(struct judge *judge, const struct msg_verdict *verdict
     bool is_tracked = verdict->action != MSG_ACCEPT || *verdict->shadow != '\0' ||
                       strcmp(verdict->reason, "greylist_pass") == 0;
 
-    if (is_tracked)
+    if (ask_is_dry(judge->ask))
+        must(judge, *verdict->ticket == '\0', "a dry run has no ticket", verdict->ticket);
+    else if (is_tracked)
         must(judge, *verdict->ticket != '\0',
              "a deferral, a rejection, a pass and a shadowed verdict have a ticket", "");
     if (strcmp(verdict->reason, "greylist_early") == 0)
@@ -92,8 +94,8 @@ static void judge_recipient(struct judge *judge, const struct msg_verdict *verdi
 {
     char *clean = arena_alloc(scratch, MSG_ADDRESS_MAX + 1);
 
-    if (clean == NULL)
-        return;
+    if (clean == NULL || strlen(asked->at) != asked->len)
+        return; // a NUL cannot be echoed as it was
     (void)text_clean(clean, MSG_ADDRESS_MAX, asked->at, asked->len);
     must(judge, strcmp(clean, verdict->recipient) == 0,
          "verdicts name the recipients in the order asked", verdict->recipient);

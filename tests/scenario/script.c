@@ -167,6 +167,8 @@ enum err script_words(const char *text, struct arena *arena, struct words *out,
 
 // ---- Values
 
+enum { REPEAT_MAX = 1000000 };
+
 // A value while it is being built. With at NULL it is only measured.
 struct building {
     char *at;
@@ -180,22 +182,40 @@ static void build(struct building *to, const char *bytes, size_t len)
     to->len += len;
 }
 
-// repeat(TEXT,N): the last comma parts them. Returns what follows, or NULL if it is not well
-// formed.
-static const char *build_repeat(struct building *to, const char *inside)
+static enum err build_value(struct building *to, const char *text, const char *end, unsigned depth,
+                            struct err_detail *detail);
+
+// close_of: the parenthesis that closes what inside stands in, or NULL.
+static const char *close_of(const char *inside)
 {
-    const char *close = strchr(inside, ')');
+    unsigned open = 1;
+
+    for (; *inside != '\0'; inside++) {
+        open += *inside == '(';
+        open -= *inside == ')';
+        if (open == 0)
+            return inside;
+    }
+    return NULL;
+}
+
+// repeat(TEXT,N): the last comma parts them; TEXT may hold hex(). Returns what follows, or NULL if
+// it is not well formed.
+static const char *build_repeat(struct building *to, const char *inside, unsigned depth)
+{
+    const char *close = close_of(inside);
     const char *comma = close == NULL ? NULL : memrchr(inside, ',', (size_t)(close - inside));
     unsigned long times;
     char *end;
 
-    if (comma == NULL)
+    if (comma == NULL || depth > 1)
         return NULL;
     times = strtoul(comma + 1, &end, 10);
-    if (end != close || times > 1000000)
+    if (end != close || times > REPEAT_MAX)
         return NULL;
     for (; times > 0; times--)
-        build(to, inside, (size_t)(comma - inside));
+        if (build_value(to, inside, comma, depth + 1, NULL) != ERR_NONE)
+            return NULL;
     return close + 1;
 }
 
@@ -214,14 +234,14 @@ static const char *build_hex(struct building *to, const char *inside)
     return inside + 1;
 }
 
-static enum err build_value(struct building *to, const char *text, const char *end,
+static enum err build_value(struct building *to, const char *text, const char *end, unsigned depth,
                             struct err_detail *detail)
 {
     while (text < end) {
         const char *next = text + 1;
 
         if (strncmp(text, "repeat(", 7) == 0)
-            next = build_repeat(to, text + 7);
+            next = build_repeat(to, text + 7, depth);
         else if (strncmp(text, "hex(", 4) == 0)
             next = build_hex(to, text + 4);
         else
@@ -243,7 +263,7 @@ enum err script_value(const char *word, struct arena *arena, struct bytes *out,
     const char *start = word + is_wrapped;
     const char *end = word + len - is_wrapped;
     struct building building = {0};
-    enum err err = build_value(&building, start, end, detail);
+    enum err err = build_value(&building, start, end, 0, detail);
 
     if (err != ERR_NONE)
         return err;
@@ -251,5 +271,5 @@ enum err script_value(const char *word, struct arena *arena, struct bytes *out,
     if (out->at == NULL)
         return err_say(detail, ERR_MEMORY, "the value is too long");
     building = (struct building){.at = out->at};
-    return build_value(&building, start, end, detail);
+    return build_value(&building, start, end, 0, detail);
 }

@@ -94,17 +94,17 @@ static void step_at(struct step_line *line)
         run_text(world, line->place.number, behind(line, 2), line->block);
 }
 
-// with_number: {n} in a text becomes the number.
-static char *with_number(const char *text, uint64_t number)
+// replaced: a copy of the text in which every name is its value.
+static char *replaced(const char *text, const char *name, const char *value)
 {
     char *out = mem_text(text);
     char *found;
 
-    while ((found = strstr(out, "{n}")) != NULL) {
-        char *longer = mem_format("%.*s%" PRIu64 "%s", (int)(found - out), out, number, found + 3);
+    while ((found = strstr(out, name)) != NULL) {
+        char *next = mem_format("%.*s%s%s", (int)(found - out), out, value, found + strlen(name));
 
         mem_free(out);
-        out = longer;
+        out = next;
     }
     return out;
 }
@@ -115,7 +115,11 @@ static void repeat(struct step_line *line, uint64_t times, int64_t every_ms, siz
     const char *body = behind(line, words);
 
     for (uint64_t i = 1; i <= times && !world->broken; i++) {
-        char *text = with_number(body, i);
+        char number[24];
+        char *text;
+
+        (void)snprintf(number, sizeof(number), "%" PRIu64, i);
+        text = replaced(body, "{n}", number);
 
         (void)world_set_time(world, world->now_ms + (uint64_t)every_ms);
         run_text(world, line->place.number, text, line->block);
@@ -448,17 +452,6 @@ static const struct {
     {"expect", step_expect}, {"given", step_given},
 };
 
-// with_ticket: {ticket} becomes the ticket of the last verdict that had one.
-static char *with_ticket(const struct world *world, const char *text)
-{
-    const char *found = strstr(text, "{ticket}");
-
-    if (found == NULL)
-        return mem_text(text);
-    return mem_format("%.*s%s%s", (int)(found - text), text,
-                      world->ticket == NULL ? "" : world->ticket, found + strlen("{ticket}"));
-}
-
 // asks_for: the words of a check, up to its ->, have one that begins so.
 static bool asks_for(const char *text, const char *key)
 {
@@ -469,7 +462,8 @@ static bool asks_for(const char *text, const char *key)
 }
 
 // with_given: a check gets the words of `given`, so that a line says only what it is about. Its own
-// words come later and so win; where it names recipients, those of `given` are left out.
+// words come later and so win; where it names recipients, or asks at a stage that has none, that of
+// `given` is left out.
 static char *with_given(const struct world *world, char *text)
 {
     const char *given = world->given;
@@ -479,7 +473,8 @@ static char *with_given(const struct world *world, char *text)
 
     if (given == NULL || strncmp(text, "check ", 6) != 0)
         return text;
-    if (recipient != NULL && asks_for(text, " to="))
+    if (recipient != NULL && (asks_for(text, " to=") || asks_for(text, " stage=mail") ||
+                              asks_for(text, " stage=connect")))
         keep = (size_t)(recipient - given);
     longer = mem_format("check %.*s %s", (int)keep, given, text + 6);
     mem_free(text);
@@ -488,7 +483,8 @@ static char *with_given(const struct world *world, char *text)
 
 static void run_text(struct world *world, unsigned number, const char *text, const char *block)
 {
-    char *whole = with_given(world, with_ticket(world, text));
+    const char *ticket = world->ticket == NULL ? "" : world->ticket;
+    char *whole = with_given(world, replaced(text, "{ticket}", ticket));
     struct step_line line = {.world = world, .place = {number, whole}, .block = block};
     struct err_detail detail = {""};
     size_t i = 0;

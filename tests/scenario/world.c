@@ -11,7 +11,7 @@
 #include "tests/scenario/want.h"
 #include "tests/support/clock_scripted.h"
 
-enum { SCRATCH_BYTES = 64 << 20, SEATS = 64, LARGE_SEATS = 4, BUDGET_MS = 200 };
+enum { SCRATCH_BYTES = 64 << 20, SEATS = 64, FAILURES_MAX = 10, LARGE_SEATS = 4, BUDGET_MS = 200 };
 
 // 2026-01-05T06:00:00Z: in the middle of a slice of 12 h and of one of 36 d.
 static const uint64_t START_MS = 1767592800000;
@@ -52,6 +52,7 @@ void world_init(struct world *world, const struct world_way *way, const char *pa
 static void fail_v(struct world *world, const struct place *place, const char *fmt, va_list args)
 {
     world->failures++;
+    world->broken = world->broken || world->failures >= FAILURES_MAX;
     (void)fprintf(world->report, "%s:%u: %s\n", world->path, place->number, place->text);
     (void)fprintf(world->report, "    ");
     (void)vfprintf(world->report, fmt, args);

@@ -56,7 +56,7 @@ struct world {
     const char *path;
     FILE *report;
     size_t failures;
-    bool broken; // a line was not understood: the rest makes no sense
+    bool broken; // a line was not understood, or too many did not hold: the rest is left out
 };
 
 // Where in the file a line is, and what stands there.
