@@ -1,8 +1,8 @@
 // ops.c: seats of operations. Promises: kind->end is called exactly once an operation, within the
 // deadline whatever happens to the connection; nothing is allocated after ops_new.
 //
-// All operations have the same deadline, so those under way are a list in the order of their start
-// and one timer, set for the first of them, is enough.
+// Those under way are a list in the order of their deadlines, and one timer, set for the first of
+// them, is enough. Nearly all have the store's own deadline, so a new one belongs at the end.
 #include "node/store/ops.h"
 
 #include <stddef.h>
@@ -17,13 +17,13 @@ struct seat {
     uint32_t generation;
     uint16_t number;
     bool taken;
-    struct seat *next, *prev; // under way: by start; free: next alone
+    struct seat *next, *prev; // under way: by deadline; free: next alone
 };
 
 struct ops {
     struct store *store;
     struct loop_timer *timer;
-    bool timer_is_set;
+    uint64_t timer_ms; // what the timer is set for; 0 = it rests
     uint64_t deadline_ms;
     struct seat *first, *last; // under way
     struct seat *idle;
@@ -32,15 +32,22 @@ struct ops {
 
 // ---- the list of those under way
 
-static void list_append(struct ops *ops, struct seat *seat)
+static void list_insert(struct ops *ops, struct seat *seat)
 {
-    seat->next = NULL;
-    seat->prev = ops->last;
-    if (ops->last != NULL)
-        ops->last->next = seat;
+    struct seat *before = ops->last;
+
+    while (before != NULL && before->op.due_ms > seat->op.due_ms)
+        before = before->prev;
+    seat->prev = before;
+    seat->next = before != NULL ? before->next : ops->first;
+    if (seat->next != NULL)
+        seat->next->prev = seat;
+    else
+        ops->last = seat;
+    if (before != NULL)
+        before->next = seat;
     else
         ops->first = seat;
-    ops->last = seat;
 }
 
 static void list_remove(struct ops *ops, struct seat *seat)
@@ -80,16 +87,15 @@ static void finish(struct ops *ops, struct seat *seat)
 
 // ---- deadlines
 
+// A timer that is due too early only looks once more.
 static void set_timer(struct ops *ops)
 {
+    if (ops->first == NULL || (ops->timer_ms != 0 && ops->timer_ms <= ops->first->op.due_ms))
+        return;
     uint64_t now_ms = clock_mono_ms();
 
-    ops->timer_is_set = ops->first != NULL;
-    if (ops->first == NULL)
-        return;
-    uint64_t due_ms = ops->first->op.started_ms + ops->deadline_ms;
-
-    loop_timer_set(ops->timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+    ops->timer_ms = ops->first->op.due_ms;
+    loop_timer_set(ops->timer, ops->timer_ms > now_ms ? ops->timer_ms - now_ms : 0, 0);
 }
 
 static void deadline_came(void *arg)
@@ -97,7 +103,8 @@ static void deadline_came(void *arg)
     struct ops *ops = arg;
     uint64_t now_ms = clock_mono_ms();
 
-    while (ops->first != NULL && ops->first->op.started_ms + ops->deadline_ms <= now_ms) {
+    ops->timer_ms = 0;
+    while (ops->first != NULL && ops->first->op.due_ms <= now_ms) {
         ops->store->counters.timeouts++;
         op_note(&ops->first->op, STORE_SLOW);
         finish(ops, ops->first);
@@ -191,12 +198,26 @@ struct op *op_begin(struct ops *ops, struct redis *redis, const struct op_kind *
         return NULL;
     ops->idle = seat->next;
     seat->taken = true;
-    seat->op = (struct op){
-        .kind = kind, .started_ms = clock_mono_ms(), .replies_left = commands, .state = STORE_UP};
-    list_append(ops, seat);
-    if (!ops->timer_is_set)
-        set_timer(ops);
+    seat->op = (struct op){.kind = kind,
+                           .due_ms = clock_mono_ms() + ops->deadline_ms,
+                           .replies_left = commands,
+                           .state = STORE_UP};
+    list_insert(ops, seat);
+    set_timer(ops);
     return &seat->op;
+}
+
+void op_hurry(struct ops *ops, struct op *op, uint64_t within_ms)
+{
+    struct seat *seat = seat_of(op);
+    uint64_t due_ms = clock_mono_ms() + within_ms;
+
+    if (within_ms == 0 || due_ms >= op->due_ms)
+        return;
+    list_remove(ops, seat);
+    op->due_ms = due_ms;
+    list_insert(ops, seat);
+    set_timer(ops);
 }
 
 void op_send(struct ops *ops, struct op *op, struct redis *redis, struct resp *resp)

@@ -26,7 +26,7 @@ struct op_kind {
 
 struct op {
     const struct op_kind *kind;
-    uint64_t started_ms;
+    uint64_t due_ms; // monotonic: its deadline
     unsigned replies_left;
     enum store_state state; // STORE_UP, or the first thing that went wrong
     // Of triplet operations.
@@ -47,6 +47,9 @@ void ops_free(struct ops **ops); // ends what is under way with STORE_DOWN
 // counted).
 struct op *op_begin(struct ops *ops, struct redis *redis, const struct op_kind *kind,
                     unsigned commands, enum store_state *why);
+// op_hurry: the caller waits no longer than within_ms from now; 0, or longer than the store's own
+// deadline, changes nothing.
+void op_hurry(struct ops *ops, struct op *op, uint64_t within_ms);
 // op_send: one of the commands that were announced. What cannot be sent ends the operation when its
 // deadline comes.
 void op_send(struct ops *ops, struct op *op, struct redis *redis, struct resp *resp);

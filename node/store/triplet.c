@@ -160,6 +160,7 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
         return;
     }
     op->done = done;
+    op_hurry(store->ops, op, done.within_ms);
     op->at = list;
     for (const struct store_triplet *each = list; each != NULL; each = each->next) {
         for (unsigned age = KEY_CURRENT; age <= KEY_PREVIOUS; age++)
@@ -187,6 +188,7 @@ void store_add_pending(struct store *store, struct store_triplet *list, bool rea
         return;
     }
     op->done = done;
+    op_hurry(store->ops, op, done.within_ms);
     op->at = list;
     op->read_only = read_only;
     for (const struct store_triplet *each = list; each != NULL; each = each->next) {
