@@ -286,6 +286,16 @@ static void merge(struct seat *seat, struct msg_decision *decision)
     decision->has_message = true;
 }
 
+// Why the store did not say: what it answered, or, where it was not even asked, how it is. Between
+// its first connection and the reading of its secrets it is up and yet not to be asked.
+static enum store_state silence_of(const struct server *server, const struct seat *seat)
+{
+    enum store_state state =
+        seat->store_state != STORE_UP ? seat->store_state : store_state(server->store);
+
+    return state != STORE_UP ? state : STORE_LOADING;
+}
+
 static enum check_state check_answer(struct server *server, struct seat *seat)
 {
     struct msg_reply reply = {.answer = MSG_DECISION, .degraded_why = ""};
@@ -303,7 +313,7 @@ static enum check_state check_answer(struct server *server, struct seat *seat)
         struct text_buf text;
 
         text_buf_init(&text, why, why != NULL ? 128 : 0);
-        text_buf_add(&text, "the store is %s", store_state_text(seat->store_state));
+        text_buf_add(&text, "the store is %s", store_state_text(silence_of(server, seat)));
         reply.degraded_why = why;
     }
     reply.decision = (struct msg_decision){.verdicts = seat->verdicts,
