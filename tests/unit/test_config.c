@@ -15,6 +15,7 @@
 #include "node/config.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
+#include "tests/support/manual.h"
 #include "tests/support/table.h"
 
 struct file {
@@ -461,6 +462,42 @@ static void print_says_what_is_default(void **state)
     config_free(&config);
 }
 
+// ---- What ships
+
+static void the_manual_page_is_complete(void **state)
+{
+    struct config *config = NULL;
+    char *page = manual_read("node/reeve.yaml.5");
+    char *text;
+
+    (void)state;
+    assert_int_equal(config_load(NULL, &config, NULL), ERR_NONE);
+    text = printed(config);
+    assert_int_equal(manual_check(page, text), manual_count(page));
+    free(text);
+    mem_free(page);
+    config_free(&config);
+}
+
+static void the_sample_holds_the_defaults(void **state)
+{
+    struct config *config = NULL;
+    struct err_detail detail = {.text = ""};
+    enum err err = config_load("deploy/reeve.yaml", &config, &detail);
+    const char *policy;
+
+    (void)state;
+    assert_string_equal(detail.text, "");
+    assert_int_equal(err, ERR_NONE);
+    assert_int_equal(config->policy.count, 1);
+    policy = strrchr(config->policy.text[0], '/');
+    assert_string_equal(policy, "/policy.yaml");
+    assert_int_equal(access(config->policy.text[0], R_OK), 0);
+    config->policy.count = 0;
+    check_defaults(config);
+    config_free(&config);
+}
+
 int main(void)
 {
     static struct table table;
@@ -475,5 +512,7 @@ int main(void)
     TABLE_ROWS(&table, loopback_rows, check_loopback);
     TABLE_TEST(&table, print_reads_back);
     TABLE_TEST(&table, print_says_what_is_default);
+    TABLE_TEST(&table, the_manual_page_is_complete);
+    TABLE_TEST(&table, the_sample_holds_the_defaults);
     return table_run(&table, "config");
 }

@@ -14,6 +14,7 @@
 #include "node/policy/build.h"
 #include "node/policy/set.h"
 #include "proto/base/mem.h"
+#include "tests/support/manual.h"
 #include "tests/support/table.h"
 
 #define RULE(rest) "policies:\n  - {id: a, kind: greylist, option: no_action, " rest "}\n"
@@ -416,6 +417,113 @@ static void check_date(void **state)
     }
 }
 
+// ---- What ships
+
+// policy_keys: what the message about an unknown key lists.
+static char *policy_keys(void)
+{
+    static const char text[] = "policies: [{id: a, kind: greylist, option: no_action, x: y}]";
+    struct policy *policy = NULL;
+    struct err_detail detail;
+    const char *known;
+
+    assert_int_equal(policy_parse("p.yaml", text, strlen(text), &policy, &detail), ERR_CONFIG);
+    known = strstr(detail.text, "(known: ");
+    assert_non_null(known);
+    return mem_text_n(known + 8, strlen(known + 8) - 1);
+}
+
+static size_t check_keys(const char *page)
+{
+    char *keys = policy_keys();
+    size_t count = 0;
+    size_t len;
+
+    for (const char *at = keys; *at != '\0'; at += len + strspn(at + len, ", "), count++) {
+        char *key;
+
+        len = strcspn(at, ",");
+        key = mem_text_n(at, len);
+        mem_free(manual_item(page, key));
+        mem_free(key);
+    }
+    mem_free(keys);
+    return count;
+}
+
+static void the_manual_page_is_complete(void **state)
+{
+    struct policy *policy = parsed("");
+    char *page = manual_read("node/policy/reeve-policy.5");
+    char *text = printed(policy);
+    size_t domain_keys = 1; // recipients
+
+    (void)state;
+    assert_int_equal(domain_keys + check_keys(page) + manual_check(page, text), manual_count(page));
+    free(text);
+    mem_free(page);
+    policy_free(&policy);
+}
+
+static bool begins(const char *line, const char *const *with)
+{
+    for (; *with != NULL; with++) {
+        if (strncmp(line, *with, strlen(*with)) == 0)
+            return true;
+    }
+    return false;
+}
+
+// uncommented: the sample with its examples taken in, and without the empty values that stand for
+// them.
+static char *uncommented(const char *sample)
+{
+    static const char *const examples[] = {"# - {", "# corp.", "# branch.", "# auth_domain", NULL};
+    static const char *const empty[] = {"domains: {}", "policies: []", NULL};
+    char *text = mem_text(sample);
+    size_t len;
+
+    for (char *line = text; *line != '\0'; line += len) {
+        len = strcspn(line, "\n") + 1;
+        if (begins(line, examples))
+            line[0] = ' ';
+        if (begins(line, empty))
+            memset(line + len - 3, ' ', 2);
+    }
+    return text;
+}
+
+static void the_sample_holds_the_defaults(void **state)
+{
+    static const char *const paths[] = {"deploy/policy.yaml"};
+    struct policy *policy = NULL;
+    struct err_detail detail = {.text = ""};
+    enum err err = policy_load(paths, 1, &policy, &detail);
+
+    (void)state;
+    assert_string_equal(detail.text, "");
+    assert_int_equal(err, ERR_NONE);
+    assert_int_equal(policy->settings.relay, POLICY_RELAY_IGNORE);
+    policy->settings.relay = POLICY_RELAY_JUDGE;
+    check_defaults(policy);
+    policy_free(&policy);
+}
+
+static void the_examples_in_the_sample_work(void **state)
+{
+    char *sample = manual_read("deploy/policy.yaml");
+    char *text = uncommented(sample);
+    struct policy *policy = parsed(text);
+
+    (void)state;
+    assert_int_equal(policy->domain_count, 2);
+    assert_int_equal(policy->greylist_count, 4);
+    assert_string_equal(policy->settings.auth_domain, "corp.example");
+    policy_free(&policy);
+    mem_free(text);
+    mem_free(sample);
+}
+
 int main(void)
 {
     static struct table table;
@@ -430,5 +538,8 @@ int main(void)
     TABLE_ROWS(&table, print_rows, check_print);
     TABLE_TEST(&table, print_says_what_is_default);
     TABLE_ROWS(&table, date_rows, check_date);
+    TABLE_TEST(&table, the_manual_page_is_complete);
+    TABLE_TEST(&table, the_sample_holds_the_defaults);
+    TABLE_TEST(&table, the_examples_in_the_sample_work);
     return table_run(&table, "policy_set");
 }
