@@ -185,9 +185,9 @@ static const char *reply_flaw(const struct msg_reply *message, const struct ask 
     case MSG_OK:
         break;
     case MSG_BAD_REQUEST:
-        return "it did not understand the request";
+        return "it refused the request";
     case MSG_FORBIDDEN:
-        return "it does not allow the request";
+        return "it does not allow this client to ask that";
     case MSG_OVERLOADED:
         return "it is overloaded";
     case MSG_EXPIRED:
