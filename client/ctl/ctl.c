@@ -1,0 +1,139 @@
+// ctl.c: errors and the connection of a command. Promises: an error names what was wrong and what
+// to do about it, once, on standard error; standard output holds nothing but results.
+#include "client/ctl/ctl.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LOOKUP_DEADLINE_MS = 2000, ADMIN_DEADLINE_MS = 10000, MESSAGE_MAX = 4096 };
+
+static void tell(struct ctl *ctl, int code, const char *message)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "reevectl: %s\n", message);
+    if (!ctl->want_json)
+        return;
+    json_open(&ctl->json, NULL, '{');
+    json_open(&ctl->json, "error", '{');
+    json_count(&ctl->json, "exit", (uint64_t)code);
+    json_text(&ctl->json, "message", message);
+    json_close(&ctl->json, '}');
+    json_close(&ctl->json, '}');
+}
+
+int ctl_fail(struct ctl *ctl, int code, const char *fmt, ...)
+{
+    char message[MESSAGE_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(message, sizeof(message), fmt, args);
+    va_end(args);
+    tell(ctl, code, message);
+    return code;
+}
+
+int ctl_misuse(struct ctl *ctl, const struct command *command, const char *fmt, ...)
+{
+    const char *group = command->group == NULL ? "" : command->group;
+    const char *space = command->group == NULL ? "" : " ";
+    char message[MESSAGE_MAX];
+    size_t used;
+    va_list args;
+
+    (void)snprintf(message, sizeof(message), "%s%s%s: ", group, space, command->name);
+    used = command->name[0] == '\0' ? 0 : strlen(message);
+    va_start(args, fmt);
+    (void)vsnprintf(message + used, sizeof(message) - used, fmt, args);
+    va_end(args);
+    tell(ctl, CTL_USAGE, message);
+    (void)fprintf(stderr, "usage: reevectl %s%s%s%s%s\n", group, space, command->name,
+                  command->name[0] == '\0' ? "" : " ", command->usage);
+    return CTL_USAGE;
+}
+
+void ctl_warn(const char *fmt, ...)
+{
+    va_list args;
+
+    (void)fflush(stdout);
+    va_start(args, fmt);
+    (void)fputs("reevectl: ", stderr);
+    (void)vfprintf(stderr, fmt, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+}
+
+int ctl_fail_answer(struct ctl *ctl, const char *endpoint, const struct reeve_answer *answer)
+{
+    if (answer->error == REEVE_REFUSED)
+        return ctl_fail(ctl, CTL_REFUSED, "%s", answer->message);
+    if (answer->status == REEVE_STATUS_UNAVAILABLE)
+        return ctl_fail(ctl, CTL_NO_STORE, "%s", answer->message);
+    if (answer->status != REEVE_STATUS_OK)
+        return ctl_fail(ctl, CTL_NO_NODE, "%s", answer->message);
+    return ctl_fail(ctl, CTL_NO_NODE,
+                    "no answer from %s: %s. Is reeved running there, and is it the right address "
+                    "(--node, --admin)?",
+                    endpoint, answer->message);
+}
+
+int ctl_client(struct ctl *ctl)
+{
+    const char *const nodes[] = {ctl->node};
+    const unsigned deadline_ms = (unsigned)ctl->deadline_ms;
+    const struct reeve_options options = {
+        .nodes = nodes,
+        .node_count = 1,
+        .admin = ctl->admin,
+        .deadline_ms = deadline_ms > 0 ? deadline_ms : LOOKUP_DEADLINE_MS,
+        .admin_deadline_ms = deadline_ms > 0 ? deadline_ms : ADMIN_DEADLINE_MS,
+    };
+    char message[512];
+    enum reeve_error error =
+        ctl->reeve != NULL ? REEVE_OK : reeve_new(&ctl->reeve, &options, message, sizeof(message));
+
+    if (error == REEVE_OK)
+        return CTL_FINE;
+    return ctl_fail(ctl, error == REEVE_BAD_OPTION ? CTL_USAGE : CTL_NO_NODE, "%s", message);
+}
+
+// An ipc door that is not there would only be noticed when the deadline is over.
+static int look_at_door(struct ctl *ctl)
+{
+    const char *path = ctl->admin + strlen("ipc://");
+
+    if (strncmp(ctl->admin, "ipc:///", strlen("ipc:///")) != 0 || access(path, W_OK) == 0)
+        return CTL_FINE;
+    if (errno == EACCES)
+        return ctl_fail(ctl, CTL_NO_NODE,
+                        "you may not use the admin socket %s: become root, or a member of the "
+                        "group that it belongs to",
+                        path);
+    return ctl_fail(ctl, CTL_NO_NODE,
+                    "there is no admin socket %s: is reeved running on this host? (another "
+                    "address: --admin or REEVE_ADMIN)",
+                    path);
+}
+
+int ctl_admin(struct ctl *ctl, const char *verb, const struct reeve_pair *args, size_t arg_count,
+              bool dry_run, struct reeve_answer **out)
+{
+    struct reeve_answer *answer = NULL;
+    int code = look_at_door(ctl);
+
+    if (code == CTL_FINE)
+        code = ctl_client(ctl);
+    if (code != CTL_FINE)
+        return code;
+    if (reeve_admin(ctl->reeve, verb, args, arg_count, dry_run, ctl->at_ms, &answer) == REEVE_OK) {
+        *out = answer;
+        return CTL_FINE;
+    }
+    code = ctl_fail_answer(ctl, ctl->admin, answer);
+    reeve_answer_free(&answer);
+    return code;
+}

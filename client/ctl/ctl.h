@@ -1,0 +1,76 @@
+// ctl.h: what every command of reevectl gets, and how it ends.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/ctl/json.h"
+#include "client/lib/reeve.h"
+#include "proto/err.h"
+
+// Exit codes; reevectl(1) documents them.
+enum ctl_exit {
+    CTL_FINE = 0,
+    CTL_NEGATIVE = 1, // the verdict is no accept; nothing was found
+    CTL_USAGE = 2,    // the command line or its input is wrong
+    CTL_NO_NODE = 3,  // no node answered
+    CTL_REFUSED = 4,  // the node refused it, and says why
+    CTL_NO_STORE = 5, // the node's store is not available
+};
+
+struct ctl {
+    const char *node, *admin, *stats; // endpoints
+    uint64_t deadline_ms;             // 0 = each kind of request has its own
+    uint64_t at_ms;                   // --at: for a node started with --replay
+    bool want_json;
+    uint64_t now_ms; // wall clock at the start
+    struct json json;
+    struct reeve *reeve; // made when first needed
+};
+
+// One command: "grey show", its options in one line, and what it is for.
+struct command {
+    const char *group; // "grey"; NULL for a command of one word
+    const char *name;
+    const char *usage;
+    const char *what;
+    int (*run)(struct ctl *ctl, const struct command *command, int argc, char **argv);
+};
+
+// ctl_client: connects (in the background) at the first call. CTL_FINE, or the exit code after an
+// error was told.
+int ctl_client(struct ctl *ctl);
+
+// ctl_admin: asks the admin door. CTL_FINE and *out (the caller frees it), or the exit code after
+// an error was told.
+int ctl_admin(struct ctl *ctl, const char *verb, const struct reeve_pair *args, size_t arg_count,
+              bool dry_run, struct reeve_answer **out);
+
+// ctl_fail: tells an error, on standard error as "reevectl: ..." and with --json also as an object
+// on standard output. Returns code.
+int ctl_fail(struct ctl *ctl, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+// ctl_misuse: the same for a wrong command line, with the line of usage that helps.
+int ctl_misuse(struct ctl *ctl, const struct command *command, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+// ctl_fail_answer: tells what went wrong with a request, and the exit code for it.
+int ctl_fail_answer(struct ctl *ctl, const char *endpoint, const struct reeve_answer *answer);
+
+// ctl_warn: something odd that does not end the command.
+void ctl_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+// The commands. Those of one group share a function and look at command->name.
+int run_help(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_ping(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_check(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_explain(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_grey(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_grey_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_track(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_why(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_reload(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_clock(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_secret(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_store(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_decisions(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_stats(struct ctl *ctl, const struct command *command, int argc, char **argv);

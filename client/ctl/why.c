@@ -1,0 +1,263 @@
+// why.c: `reevectl why`: a pasted line of a mail log in, the story of that mail out.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "client/ctl/args.h"
+#include "client/ctl/print.h"
+#include "client/ctl/story.h"
+#include "client/ctl/ticket.h"
+#include "client/ctl/track.h"
+#include "proto/base/mem.h"
+
+enum { LOG_LINE_MAX = 1 << 16 };
+#define OTHERS_LIMIT "500" // rows of the same sender and recipient
+
+// ---- the line
+
+static char *join_args(int argc, char **argv)
+{
+    char *line = mem_new(LOG_LINE_MAX);
+    struct text_buf buf;
+
+    text_buf_init(&buf, line, LOG_LINE_MAX);
+    for (int i = 0; i < argc; i++)
+        text_buf_add(&buf, "%s%s", i > 0 ? " " : "", argv[i]);
+    return line;
+}
+
+static char *read_line(void)
+{
+    char *line = mem_new(LOG_LINE_MAX);
+    size_t used = 0;
+
+    while (used < LOG_LINE_MAX - 1) {
+        ssize_t got = read(STDIN_FILENO, line + used, LOG_LINE_MAX - 1 - used);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        used += (size_t)got;
+    }
+    for (size_t i = 0; i < used; i++) {
+        if (line[i] == '\0')
+            line[i] = ' ';
+    }
+    return line;
+}
+
+// ---- rows that outlive their answer
+
+struct rows {
+    struct reeve_row *row; // their fields live in the answers
+    size_t count;
+    struct reeve_answer **answer;
+    size_t answer_count;
+};
+
+static void rows_free(struct rows *rows)
+{
+    for (size_t i = 0; i < rows->answer_count; i++)
+        reeve_answer_free(&rows->answer[i]);
+    mem_free((void *)rows->answer);
+    mem_free(rows->row);
+    *rows = (struct rows){.count = 0};
+}
+
+// rows_take: appends the answer's rows, and owns it.
+static void rows_take(struct rows *rows, struct reeve_answer *answer)
+{
+    rows->row = mem_grow(rows->row, rows->count + answer->row_count, sizeof(*rows->row));
+    for (size_t i = 0; i < answer->row_count; i++)
+        rows->row[rows->count++] = answer->rows[i];
+    rows->answer = mem_grow((void *)rows->answer, rows->answer_count + 1, sizeof(*rows->answer));
+    rows->answer[rows->answer_count++] = answer;
+}
+
+static int find(struct ctl *ctl, const char *verb, const struct reeve_pair *args, size_t count,
+                struct rows *out)
+{
+    struct reeve_answer *answer = NULL;
+    int code = ctl_admin(ctl, verb, args, count, false, &answer);
+
+    if (code == CTL_FINE)
+        rows_take(out, answer);
+    return code;
+}
+
+// ---- the three questions
+
+struct why {
+    struct ctl *ctl;
+    const struct command *command;
+    char ticket[TICKET_LEN + 1]; // "" = there is none in the line
+    char sender[TICKET_ADDRESS_MAX], recipient[TICKET_ADDRESS_MAX]; // of the line, without a ticket
+    struct rows row, others, stored;
+    bool stored_is_known;
+};
+
+// keep_sender: the newest row of the wanted sender becomes the only one. (The null sender cannot be
+// asked for by name.)
+static void keep_sender(struct rows *rows, const char *sender)
+{
+    size_t found = 0;
+
+    while (found < rows->count && strcasecmp(print_field(&rows->row[found], "sender"), sender) != 0)
+        found++;
+    if (found < rows->count)
+        rows->row[0] = rows->row[found];
+    rows->count = found < rows->count ? 1 : 0;
+}
+
+static int find_row(struct why *why)
+{
+    const struct reeve_pair by_ticket[] = {{"ticket", why->ticket}};
+    const struct reeve_pair by_pair[] = {
+        {"recipient", why->recipient}, {"limit", OTHERS_LIMIT}, {"sender", why->sender}};
+    int code;
+
+    if (why->ticket[0] != '\0')
+        return find(why->ctl, "track", by_ticket, 1, &why->row);
+    code = find(why->ctl, "track", by_pair, why->sender[0] == '\0' ? 2 : 3, &why->row);
+    if (code == CTL_FINE)
+        keep_sender(&why->row, why->sender);
+    return code;
+}
+
+static int find_others(struct why *why)
+{
+    const struct reeve_row *row = &why->row.row[0];
+    const struct reeve_pair args[] = {
+        {"recipient", print_field(row, "recipient")},
+        {"limit", OTHERS_LIMIT},
+        {"sender", print_field(row, "sender")},
+    };
+    bool is_null_sender = args[2].value[0] == '\0'; // "" would mean any; story_tell sorts them out
+
+    if (args[0].value[0] == '\0')
+        return CTL_FINE; // decided before there was a recipient
+    return find(why->ctl, "track", args, is_null_sender ? 2 : 3, &why->others);
+}
+
+// find_stored: a pair that cannot be asked about (a malformed address) has nothing stored.
+static int find_stored(struct why *why)
+{
+    const struct reeve_row *row = &why->row.row[0];
+    const char *sender = print_field(row, "sender");
+    const struct reeve_pair args[] = {
+        {"sender", sender[0] == '\0' ? "<>" : sender},
+        {"recipient", print_field(row, "recipient")},
+    };
+
+    if (strncmp(print_field(row, "reason"), "greylist_", strlen("greylist_")) != 0 &&
+        print_field(row, "shadow")[0] == '\0')
+        return CTL_FINE;
+    why->stored_is_known = true;
+    return find(why->ctl, "grey.show", args, 2, &why->stored);
+}
+
+// ---- telling
+
+static int tell_gone(struct why *why)
+{
+    if (why->ticket[0] != '\0')
+        return ctl_fail(why->ctl, CTL_NEGATIVE,
+                        "no decision has the ticket %s. Decisions are kept for 7 days; was it "
+                        "longer ago, or made by another cluster, or was the store lost meanwhile?",
+                        why->ticket);
+    return ctl_fail(why->ctl, CTL_NEGATIVE,
+                    "there is no ticket in that line, and no decision about mail from <%s> to <%s> "
+                    "in the last 7 days (accepts are kept only by sampling)",
+                    why->sender, why->recipient);
+}
+
+static void print_lines_json(struct json *json, const char *text)
+{
+    json_open(json, "story", '[');
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        char *line = mem_text_n(text, len);
+
+        json_text(json, NULL, line);
+        mem_free(line);
+        text += len + (text[len] == '\n');
+    }
+    json_close(json, ']');
+}
+
+static void tell(const struct why *why)
+{
+    const struct story story = {
+        .row = &why->row.row[0],
+        .others = why->others.row,
+        .other_count = why->others.count,
+        .stored_is_known = why->stored_is_known,
+        .stored = why->stored.row,
+        .stored_count = why->stored.count,
+        .now_ms = why->ctl->at_ms > 0 ? why->ctl->at_ms : why->ctl->now_ms,
+    };
+    struct json *json = &why->ctl->json;
+    char text[STORY_MAX];
+    struct text_buf buf;
+
+    text_buf_init(&buf, text, sizeof(text));
+    story_tell(&story, &buf);
+    if (!why->ctl->want_json) {
+        (void)fputs(text, stdout);
+        return;
+    }
+    json_open(json, NULL, '{');
+    print_row_json(json, "row", story.row);
+    print_rows_json(json, "others", why->others.row, why->others.count);
+    print_rows_json(json, "stored", why->stored.row, why->stored.count);
+    print_lines_json(json, text);
+    json_close(json, '}');
+}
+
+static int answer_line(struct why *why, const char *line)
+{
+    bool found = ticket_find(line, why->ticket);
+    int code = CTL_FINE;
+
+    if (!found && (!ticket_find_address(line, "from", why->sender) ||
+                   !ticket_find_address(line, "to", why->recipient)))
+        return ctl_misuse(why->ctl, why->command,
+                          "no ticket in that line: one has %d letters and digits and follows the "
+                          "word \"ticket\" in Reeve's reply; without one, the line needs from=<> "
+                          "and to=<>, or use: reevectl track --from ADDRESS --to ADDRESS",
+                          TICKET_LEN);
+    code = find_row(why);
+    if (code == CTL_FINE && why->row.count == 0)
+        code = tell_gone(why);
+    if (code == CTL_FINE)
+        code = find_others(why);
+    if (code == CTL_FINE)
+        code = find_stored(why);
+    if (code == CTL_FINE)
+        tell(why);
+    return code;
+}
+
+int run_why(struct ctl *ctl, const struct command *command, int argc, char **argv)
+{
+    struct why why = {.ctl = ctl, .command = command};
+    char *line = NULL;
+    int first = 0;
+    int code = args_read(ctl, command, NULL, argc, argv, &first);
+
+    if (code != CTL_FINE)
+        return code;
+    if (first == argc || (first + 1 == argc && strcmp(argv[first], "-") == 0))
+        line = read_line();
+    else
+        line = join_args(argc - first, argv + first);
+    code = answer_line(&why, line);
+    rows_free(&why.row);
+    rows_free(&why.others);
+    rows_free(&why.stored);
+    mem_free(line);
+    return code;
+}

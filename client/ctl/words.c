@@ -1,0 +1,86 @@
+// words.c: see words.h.
+#include "client/ctl/words.h"
+
+#include <string.h>
+
+static const struct reason_words {
+    const char *reason, *why, *advice;
+} reasons[] = {
+    {"accept", "nothing spoke against it", ""},
+    {"degraded", "some facts were unknown, and mail is let through rather than held up",
+     "The store may be in trouble: reevectl store show, reevectl clock show."},
+    {"greylist_pass", "the sender came back after the delay", ""},
+    {"greylist_known", "this sender, recipient and network passed before", ""},
+    {"greylist_exempt", "a policy, or the recipient's name, exempts it from greylisting", ""},
+    {"greylist_new", "first try of this sender, recipient and network", ""},
+    {"greylist_early", "tried again before the delay was over", ""},
+    {"store_down", "the store was not available, and the policy says to defer then",
+     "The store must come back: reevectl store show. `fail: pass` in the policy lets mail through "
+     "meanwhile."},
+    {"syntax", "an address is malformed",
+     "The sender must correct the address; no policy lets such mail through."},
+    {"eai", "an address is not ASCII, and the client did not ask for SMTPUTF8",
+     "The sending server must offer SMTPUTF8 (RFC 6531), or use an ASCII address."},
+    {"relay_denied", "the recipient is not ours, and this client may not send to others",
+     "If the recipient's domain is yours, add it to `domains`; if the client is, add it to "
+     "`trusted_sources`."},
+    {"fallback", "no node answered in time", "Look at the node: reevectl ping."},
+};
+
+static const struct reason_words *find(const char *reason)
+{
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (strcmp(reasons[i].reason, reason) == 0)
+            return &reasons[i];
+    }
+    return NULL;
+}
+
+const char *words_of_reason(const char *reason)
+{
+    const struct reason_words *words = find(reason);
+
+    return words == NULL ? reason : words->why;
+}
+
+const char *words_of_advice(const char *reason)
+{
+    const struct reason_words *words = find(reason);
+
+    return words == NULL ? "" : words->advice;
+}
+
+const char *words_of_outcome(const char *outcome)
+{
+    static const char *const words[][2] = {
+        {"pass", "passes"},
+        {"skip", "does not apply"},
+        {"hit", "decides"},
+        {"shadow", "would decide (in shadow)"},
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(words[i][0], outcome) == 0)
+            return words[i][1];
+    }
+    return outcome;
+}
+
+void words_quote(struct text_buf *out, const char *text)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+=:/-";
+
+    if (text[0] != '\0' && text[strspn(text, plain)] == '\0') {
+        text_buf_add(out, "%s", text);
+        return;
+    }
+    text_buf_add(out, "'");
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            text_buf_add(out, "'\\''");
+        else
+            text_buf_add(out, "%c", *text);
+    }
+    text_buf_add(out, "'");
+}
