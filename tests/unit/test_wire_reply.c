@@ -13,11 +13,11 @@
 
 #include "proto/text.h"
 #include "proto/wire.h"
+#include "tests/support/decoding.h"
 #include "tests/support/frame.h"
 #include "tests/support/table.h"
 
 enum {
-    ARENA_BYTES = 32 << 20,
     // numbers of the contract
     DECISION = 10,
     ACK = 11,
@@ -28,70 +28,6 @@ enum {
     MESSAGE = 3,
     EVENT_VERDICT = 6,
 };
-
-// ---- one decoding of each kind
-
-enum kind { REPLY, STATS, EVENT };
-
-union decoded {
-    struct msg_reply reply;
-    struct msg_stats stats;
-    struct msg_event event;
-};
-
-struct decoding {
-    struct arena arena;
-    unsigned char *bytes;
-    enum err err;
-    union decoded out;
-    struct err_detail detail;
-};
-
-static enum err decode_kind(enum kind kind, void *bytes, size_t len, struct arena *arena,
-                            union decoded *out, struct err_detail *detail)
-{
-    if (kind == REPLY)
-        return wire_decode_reply(bytes, len, arena, &out->reply, detail);
-    if (kind == STATS)
-        return wire_decode_stats(bytes, len, arena, &out->stats, detail);
-    return wire_decode_event(bytes, len, arena, &out->event, detail);
-}
-
-static struct decoding *decode(enum kind kind, const void *bytes, size_t len, size_t arena_bytes)
-{
-    struct decoding *decoding = calloc(1, sizeof(*decoding));
-    union decoded untouched;
-
-    assert_non_null(decoding);
-    arena_init(&decoding->arena, malloc(arena_bytes), arena_bytes);
-    decoding->bytes = malloc(len);
-    if (len > 0)
-        memcpy(decoding->bytes, bytes, len);
-    memset(&decoding->out, 0x5A, sizeof(decoding->out));
-    untouched = decoding->out;
-    decoding->err = decode_kind(kind, decoding->bytes, len, &decoding->arena, &decoding->out,
-                                &decoding->detail);
-    if (decoding->err != ERR_NONE) {
-        assert_memory_equal(&decoding->out, &untouched, sizeof(untouched));
-        assert_true(strlen(decoding->detail.text) > 0);
-    }
-    return decoding;
-}
-
-static struct decoding *decode_frame(enum kind kind, struct frame *frame)
-{
-    struct decoding *decoding = decode(kind, frame->bytes, frame->len, ARENA_BYTES);
-
-    frame_free(frame);
-    return decoding;
-}
-
-static void decoding_free(struct decoding *decoding)
-{
-    free(decoding->arena.start);
-    free(decoding->bytes);
-    free(decoding);
-}
 
 // ---- every field by its number
 
@@ -184,11 +120,9 @@ static struct decoding *decode_number_field(const struct field_row *row, uint64_
 static void expect_text(const struct field_row *row, const char *text, size_t len, const char *want)
 {
     struct decoding *decoding = decode_text_field(row, text, len);
-    const char *got;
 
     assert_int_equal(decoding->err, ERR_NONE);
-    memcpy(&got, (const char *)&decoding->out + row->offset, sizeof(got));
-    assert_string_equal(got, want);
+    assert_string_equal(text_in(decoding, row->offset), want);
     decoding_free(decoding);
 }
 
@@ -402,224 +336,9 @@ static void count(void **state)
     decoding_free(decoding);
 }
 
-// ---- there and back
-
-static const struct msg_step two_steps[] = {
-    {"syntax", "pass", "", "sender and recipient are addresses"},
-    {"greylist", "hit", "rule-1", "first seen 2 s ago"},
-};
-
-#define VERDICT_OF(who)                                                                          \
-    {                                                                                            \
-        .recipient = who, .action = MSG_DEFER, .code = 451, .enhanced = "4.7.1",                 \
-        .text = "later (T1)", .reason = "greylist_new", .rule = "rule-1", .narrative = "a note", \
-        .direction = MSG_INBOUND, .skip_reputation = true, .skip_greylist = true,                \
-        .skip_spam = true, .ticket = "T1", .retry_after_s = 60, .score_known = true,             \
-        .score = 12.5, .trace = two_steps, .trace_count = 2, .hold_for = "user", .waited_s = 9,  \
-        .shadow = "block_admin",                                                                 \
-    }
-
-static const struct msg_verdict two_verdicts[] = {VERDICT_OF("ann@x.example"),
-                                                  VERDICT_OF("bob@x.example")};
-static const struct msg_pair two_fields[] = {{"sender", "a@x.example"}, {"", ""}};
-static const struct msg_row two_rows[] = {{two_fields, 2}, {NULL, 0}};
-static const struct msg_metric two_metrics[] = {{"requests", 1e18, two_fields, 2},
-                                                {"seats", -0.5, NULL, 0}};
-
-static const struct msg_reply full_decision = {
-    .id = UINT64_MAX,
-    .status = MSG_OK,
-    .node = "mx1-a",
-    .draining = true,
-    .degraded = true,
-    .degraded_why = "store: timed out",
-    .answer = MSG_DECISION,
-    .decision = {.verdicts = two_verdicts,
-                 .verdict_count = 2,
-                 .policy_version = 3,
-                 .has_message = true,
-                 .message = VERDICT_OF("")},
-};
-static const struct msg_reply full_admin = {
-    .id = 2,
-    .answer = MSG_ADMIN_REPLY,
-    .admin = {.rows = two_rows,
-              .row_count = 2,
-              .cursor = "next",
-              .document = "x\0y",
-              .document_bytes = 3,
-              .policy_version = 4},
-};
-static const struct msg_reply full_pong = {
-    .id = 3,
-    .answer = MSG_PONG,
-    .pong = {.version = "0.1", .uptime_ms = 5, .policy_version = 6, .store = "embedded"},
-};
-static const struct msg_reply full_ack = {.id = 4, .answer = MSG_ACK};
-static const struct msg_reply full_error = {
-    .id = 5, .status = MSG_BAD_REQUEST, .error = "Check.helo: why"};
-static const struct msg_stats full_stats = {.node = "mx1-a",
-                                            .epoch_ms = 1,
-                                            .sequence = 2,
-                                            .at_ms = 3,
-                                            .metrics = two_metrics,
-                                            .metric_count = 2};
-static const struct msg_event full_event = {.node = "mx1-a",
-                                            .at_ms = 1,
-                                            .gateway = "mx1",
-                                            .client_ip = "192.0.2.1",
-                                            .sender = "b@x.example",
-                                            .verdict = VERDICT_OF("ann@x.example"),
-                                            .took_us = 250};
-
-struct whole_row {
-    const char *name;
-    enum kind kind;
-    const void *what;
-};
-
-static const struct whole_row whole_rows[] = {
-    {"whole decision", REPLY, &full_decision}, {"whole admin reply", REPLY, &full_admin},
-    {"whole pong", REPLY, &full_pong},         {"whole ack", REPLY, &full_ack},
-    {"whole error", REPLY, &full_error},       {"whole stats", STATS, &full_stats},
-    {"whole event", EVENT, &full_event},
-};
-
-static enum err encode_kind(enum kind kind, const void *what, struct arena *scratch, void *bytes,
-                            size_t size, size_t *len)
-{
-    if (kind == REPLY)
-        return wire_encode_reply(what, scratch, bytes, size, len);
-    if (kind == STATS)
-        return wire_encode_stats(what, scratch, bytes, size, len);
-    return wire_encode_event(what, scratch, bytes, size, len);
-}
-
-struct encoded {
-    unsigned char bytes[4096];
-    size_t len;
-};
-
-static void encode(enum kind kind, const void *what, struct encoded *out)
-{
-    unsigned char memory[16384];
-    struct arena scratch;
-
-    arena_init(&scratch, memory, sizeof(memory));
-    assert_int_equal(encode_kind(kind, what, &scratch, out->bytes, sizeof(out->bytes), &out->len),
-                     ERR_NONE);
-}
-
-static void expect_same_step(const struct msg_step *got, const struct msg_step *want)
-{
-    assert_string_equal(got->step, want->step);
-    assert_string_equal(got->outcome, want->outcome);
-    assert_string_equal(got->rule, want->rule);
-    assert_string_equal(got->why, want->why);
-}
-
-static void expect_verdict(const struct msg_verdict *got, const char *recipient)
-{
-    const struct msg_verdict *want = &two_verdicts[0];
-
-    assert_string_equal(got->recipient, recipient);
-    assert_int_equal(got->action, want->action);
-    assert_int_equal(got->code, want->code);
-    assert_string_equal(got->enhanced, want->enhanced);
-    assert_string_equal(got->text, want->text);
-    assert_string_equal(got->reason, want->reason);
-    assert_string_equal(got->rule, want->rule);
-    assert_string_equal(got->narrative, want->narrative);
-    assert_int_equal(got->direction, want->direction);
-    assert_true(got->skip_reputation && got->skip_greylist && got->skip_spam && got->score_known);
-    assert_string_equal(got->ticket, want->ticket);
-    assert_int_equal(got->retry_after_s, want->retry_after_s);
-    assert_true(got->score > 12 && got->score < 13);
-    assert_int_equal(got->trace_count, 2);
-    expect_same_step(&got->trace[0], &two_steps[0]);
-    expect_same_step(&got->trace[1], &two_steps[1]);
-    assert_string_equal(got->hold_for, want->hold_for);
-    assert_int_equal(got->waited_s, want->waited_s);
-    assert_string_equal(got->shadow, want->shadow);
-}
-
-static void decision_there_and_back(void **state)
-{
-    struct encoded encoded;
-    struct decoding *decoding;
-    const struct msg_reply *got;
-
-    (void)state;
-    encode(REPLY, &full_decision, &encoded);
-    decoding = decode(REPLY, encoded.bytes, encoded.len, ARENA_BYTES);
-    got = &decoding->out.reply;
-    assert_int_equal(decoding->err, ERR_NONE);
-    assert_int_equal(got->decision.verdict_count, 2);
-    expect_verdict(&got->decision.verdicts[0], "ann@x.example");
-    expect_verdict(&got->decision.verdicts[1], "bob@x.example");
-    assert_true(got->decision.has_message);
-    expect_verdict(&got->decision.message, "");
-    decoding_free(decoding);
-}
-
-static void admin_there_and_back(void **state)
-{
-    struct encoded encoded;
-    struct decoding *decoding;
-    const struct msg_admin_reply *got;
-
-    (void)state;
-    encode(REPLY, &full_admin, &encoded);
-    decoding = decode(REPLY, encoded.bytes, encoded.len, ARENA_BYTES);
-    got = &decoding->out.reply.admin;
-    assert_int_equal(decoding->err, ERR_NONE);
-    assert_int_equal(got->row_count, 2);
-    assert_int_equal(got->rows[0].field_count, 2);
-    assert_string_equal(got->rows[0].fields[0].key, "sender");
-    assert_string_equal(got->rows[0].fields[0].value, "a@x.example");
-    assert_string_equal(got->rows[0].fields[1].key, "");
-    assert_int_equal(got->rows[1].field_count, 0);
-    assert_int_equal(got->document_bytes, 3);
-    assert_memory_equal(got->document, "x\0y", 3);
-    decoding_free(decoding);
-}
-
-static void stats_there_and_back(void **state)
-{
-    struct encoded encoded;
-    struct decoding *decoding;
-    const struct msg_stats *got;
-
-    (void)state;
-    encode(STATS, &full_stats, &encoded);
-    decoding = decode(STATS, encoded.bytes, encoded.len, ARENA_BYTES);
-    got = &decoding->out.stats;
-    assert_int_equal(decoding->err, ERR_NONE);
-    assert_int_equal(got->metric_count, 2);
-    assert_string_equal(got->metrics[0].name, "requests");
-    assert_true(got->metrics[0].value > 9.99e17 && got->metrics[1].value < 0);
-    assert_int_equal(got->metrics[0].label_count, 2);
-    assert_string_equal(got->metrics[0].labels[0].key, "sender");
-    assert_string_equal(got->metrics[1].name, "seats");
-    decoding_free(decoding);
-}
-
-static void event_there_and_back(void **state)
-{
-    struct encoded encoded;
-    struct decoding *decoding;
-
-    (void)state;
-    encode(EVENT, &full_event, &encoded);
-    decoding = decode(EVENT, encoded.bytes, encoded.len, ARENA_BYTES);
-    assert_int_equal(decoding->err, ERR_NONE);
-    expect_verdict(&decoding->out.event.verdict, "ann@x.example");
-    decoding_free(decoding);
-}
-
 static void an_event_without_a_verdict(void **state)
 {
-    struct decoding *decoding = decode(EVENT, "", 0, ARENA_BYTES);
+    struct decoding *decoding = decode(EVENT, "", 0, DECODING_ARENA_BYTES);
 
     (void)state;
     assert_int_equal(decoding->err, ERR_NONE);
@@ -641,96 +360,6 @@ static void a_node_cleans_before_it_sends(void **state)
     assert_non_null(memmem(encoded.bytes, encoded.len, TEXT_DAMAGE "0D", 5));
 }
 
-// ---- whatever was encoded: the same bytes again, and no harm when it is cut, turned or short of
-// memory
-
-static void the_same_bytes_again(void **state)
-{
-    const struct whole_row *row = *state;
-    struct encoded first;
-    struct encoded second;
-    struct decoding *decoding;
-
-    encode(row->kind, row->what, &first);
-    decoding = decode(row->kind, first.bytes, first.len, ARENA_BYTES);
-    assert_int_equal(decoding->err, ERR_NONE);
-    encode(row->kind, &decoding->out, &second);
-    assert_int_equal(first.len, second.len);
-    assert_memory_equal(first.bytes, second.bytes, first.len);
-    decoding_free(decoding);
-}
-
-static void cut_off_and_turned(void **state)
-{
-    const struct whole_row *row = *state;
-    struct encoded encoded;
-
-    encode(row->kind, row->what, &encoded);
-    for (size_t i = 0; i < encoded.len; i++) {
-        struct decoding *cut = decode(row->kind, encoded.bytes, i, 16384);
-        struct decoding *turned;
-
-        assert_true(cut->err == ERR_NONE || cut->err == ERR_SYNTAX);
-        decoding_free(cut);
-        encoded.bytes[i] ^= 0x80;
-        turned = decode(row->kind, encoded.bytes, encoded.len, 16384);
-        assert_true(turned->err == ERR_NONE || turned->err == ERR_SYNTAX ||
-                    turned->err == ERR_LIMIT);
-        decoding_free(turned);
-        encoded.bytes[i] ^= 0x80;
-    }
-}
-
-static void any_arena(void **state)
-{
-    const struct whole_row *row = *state;
-    struct encoded encoded;
-    size_t bytes = 0;
-    enum err err;
-
-    encode(row->kind, row->what, &encoded);
-    do {
-        struct decoding *decoding = decode(row->kind, encoded.bytes, encoded.len, bytes++);
-
-        err = decoding->err;
-        assert_true(err == ERR_NONE || err == ERR_MEMORY);
-        decoding_free(decoding);
-    } while (err != ERR_NONE);
-    assert_true(bytes > 50 && bytes < 16384);
-}
-
-static void any_room_and_scratch(void **state)
-{
-    const struct whole_row *row = *state;
-    struct encoded encoded;
-
-    encode(row->kind, row->what, &encoded);
-    for (size_t room = 0; room <= encoded.len; room++) {
-        unsigned char memory[16384];
-        unsigned char *bytes = malloc(room);
-        struct arena scratch;
-        size_t len = 4711;
-        enum err want = room < encoded.len ? ERR_MEMORY : ERR_NONE;
-
-        arena_init(&scratch, memory, sizeof(memory));
-        assert_int_equal(encode_kind(row->kind, row->what, &scratch, bytes, room, &len), want);
-        assert_int_equal(len, want == ERR_NONE ? encoded.len : 4711);
-        free(bytes);
-    }
-    for (size_t room = 0; room < 4096; room++) {
-        unsigned char *memory = malloc(room);
-        struct encoded again;
-        struct arena scratch;
-        enum err err;
-
-        arena_init(&scratch, memory, room);
-        err = encode_kind(row->kind, row->what, &scratch, again.bytes, sizeof(again.bytes),
-                          &again.len);
-        assert_true(err == ERR_MEMORY || (err == ERR_NONE && again.len == encoded.len));
-        free(memory);
-    }
-}
-
 int main(void)
 {
     static struct table table;
@@ -740,15 +369,7 @@ int main(void)
     TABLE_ROWS(&table, answer_rows, answer);
     TABLE_ROWS(&table, score_rows, score);
     TABLE_ROWS(&table, count_rows, count);
-    TABLE_TEST(&table, decision_there_and_back);
-    TABLE_TEST(&table, admin_there_and_back);
-    TABLE_TEST(&table, stats_there_and_back);
-    TABLE_TEST(&table, event_there_and_back);
     TABLE_TEST(&table, an_event_without_a_verdict);
     TABLE_TEST(&table, a_node_cleans_before_it_sends);
-    TABLE_ROWS(&table, whole_rows, the_same_bytes_again);
-    TABLE_ROWS(&table, whole_rows, cut_off_and_turned);
-    TABLE_ROWS(&table, whole_rows, any_arena);
-    TABLE_ROWS(&table, whole_rows, any_room_and_scratch);
     return table_run(&table, "wire reply");
 }
