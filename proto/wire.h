@@ -1,4 +1,5 @@
-// wire.h: structs of msg.h <-> bytes of reeve.proto. The only user of protobuf-c; reader and writer of the format in one file.
+// wire.h: structs of msg.h <-> bytes of reeve.proto. wire_*.c are the only users of protobuf-c; reader and writer of a message
+// stand in one of them.
 //
 // Decoding takes bytes of a stranger: nothing in them crashes, allocates outside the arena or reads outside the frame. Before
 // protobuf-c sees a frame, a walk over it bounds depth, counts of repeated fields and unknown fields, so a small frame cannot

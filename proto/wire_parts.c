@@ -92,6 +92,16 @@ char *wire_borrow(const char *text)
     return same.borrowed;
 }
 
+unsigned char *wire_borrow_bytes(const void *bytes)
+{
+    union {
+        const void *given;
+        unsigned char *borrowed;
+    } same = {.given = bytes};
+
+    return same.borrowed;
+}
+
 char *wire_text_cut(struct wire *wire, const char *text, size_t limit)
 {
     size_t len = text != NULL ? strlen(text) : 0;

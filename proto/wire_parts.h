@@ -46,10 +46,10 @@ char *wire_text_cut(struct wire *wire, const char *text, size_t limit);
 char *wire_text_given(struct wire *wire, const char *field, const char *text, size_t limit);
 // wire_borrow: protobuf-c's structs have char * where nothing is ever written. NULL is "".
 char *wire_borrow(const char *text);
+unsigned char *wire_borrow_bytes(const void *bytes);
 
 // wire_read_pairs, wire_write_pairs: a map<string, string>, of whatever message its entries are.
-// entries is protobuf-c's array of pointers to them; limit applies to a key and to a value, and
-// field names them.
+// entries is protobuf-c's array of pointers to them.
 struct msg_pair *wire_read_pairs(struct wire *wire, void *entries, size_t count);
 void *wire_write_pairs(struct wire *wire, const struct ProtobufCMessageDescriptor *entry_type,
                        const struct msg_pair *pairs, size_t count);

@@ -9,16 +9,6 @@
 #include "proto/wire.h"
 #include "proto/wire_parts.h"
 
-static uint8_t *borrow_bytes(const void *bytes)
-{
-    union {
-        const void *given;
-        uint8_t *borrowed;
-    } same = {.given = bytes};
-
-    return same.borrowed;
-}
-
 // ---- Verdict
 
 static const struct msg_step *read_steps(struct wire *wire, const Reeve__V1__Verdict *from)
@@ -190,7 +180,7 @@ static void write_admin_reply(struct wire *wire, const struct msg_admin_reply *f
         out->rows[i] = &rows[i];
     }
     out->cursor = wire_text(wire, from->cursor);
-    out->document.data = borrow_bytes(from->document);
+    out->document.data = wire_borrow_bytes(from->document);
     out->document.len = from->document_bytes;
     out->policy_version = from->policy_version;
 }

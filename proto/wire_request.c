@@ -218,17 +218,12 @@ static void write_check(struct wire *wire, const struct msg_check *from, Reeve__
 
 static void write_admin(struct wire *wire, const struct msg_admin *from, Reeve__V1__Admin *out)
 {
-    union {
-        const void *given;
-        uint8_t *borrowed;
-    } document = {.given = from->document};
-
     reeve__v1__admin__init(out);
     out->verb = wire_borrow(from->verb);
     out->args = wire_write_pairs(wire, &reeve__v1__admin__args_entry__descriptor, from->args,
                                  from->arg_count);
     out->n_args = from->arg_count;
-    out->document.data = document.borrowed;
+    out->document.data = wire_borrow_bytes(from->document);
     out->document.len = from->document_bytes;
     out->dry_run = from->dry_run;
     out->as_user = wire_borrow(from->as_user);
