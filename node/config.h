@@ -1,4 +1,5 @@
-// config.h: one node's file, reeve.yaml -> one const struct. What belongs to the whole cluster is in the policy set instead.
+// config.h: one node's file, reeve.yaml -> one const struct. What belongs to the whole cluster is
+// in the policy set instead.
 #pragma once
 
 #include <stdbool.h>
@@ -10,22 +11,23 @@
 #include "proto/err.h"
 
 struct config {
-    const char *node;           // name in replies, logs, metrics; default: the host's name
+    const char *node; // name in replies, logs, metrics; default: the host's name
     const char *state_dir;
     const char *lookups_listen; // tcp://... or ipc://...; IPv6 in brackets
     uint64_t lookups_budget_ms;
     uint64_t lookups_seats;
-    const char *admin_listen;   // an ipc socket is made with mode 0660
-    const char *stats_listen;   // "" = no stats socket
+    const char *admin_listen; // an ipc socket is made with mode 0660
+    const char *stats_listen; // "" = no stats socket
     bool stats_show_addresses;
-    int log_level;              // enum log_level
+    int log_level; // enum log_level
     struct store_config store;
-    struct yaml_texts policy;   // paths
-    const char *path;           // the file this was read from; NULL = all defaults
+    struct yaml_texts policy; // paths
+    const char *path;         // the file this was read from; NULL = all defaults
 };
 
-// config_load: path NULL = all defaults. Relative paths in the file are relative to the file. Checks what can be checked without
-// opening a socket: endpoints, lengths of socket paths (107 bytes), loopback where --replay asks for it.
+// config_load: path NULL = all defaults. Relative paths in the file are relative to the file.
+// Checks what can be checked without opening a socket: endpoints, lengths of socket paths (107
+// bytes), settings that contradict each other.
 MUST_USE enum err config_load(const char *path, struct config **out, struct err_detail *detail);
 void config_free(struct config **config);
 // config_print: what is in force, as YAML (reeved -T).

@@ -1,4 +1,5 @@
-// policy.h: the policy set, compiled, and its readers. Built by node/policy, read here; const from the moment it is handed over.
+// policy.h: the policy set, compiled, and its readers. Built by node/policy, read here; const from
+// the moment it is handed over.
 #pragma once
 
 #include <stdbool.h>
@@ -22,21 +23,22 @@ struct policy_settings {
         uint64_t net_ipv6;
         bool fold_sender;
     } greylist;
-    int relay;            // enum policy_relay
-    int fail;             // enum policy_fail
+    int relay; // enum policy_relay
+    int fail;  // enum policy_fail
     const char *auth_domain;
     double tracking_sample; // of accepts, 0..1
 };
 
-// What a from or to may be (README.md, section 1), most general first: the order is the specificity.
+// What a from or to may be (README.md, section 1), most general first: the order is the
+// specificity.
 enum policy_pattern_kind {
-    POLICY_EVERYONE,  // *
-    POLICY_PARTY,     // internal, external
-    POLICY_BELOW,     // .dom: any depth below, not the apex; a longer domain is more specific
-    POLICY_DOMAIN,    // dom
-    POLICY_LOCAL,     // user@*
-    POLICY_ADDRESS,   // user@dom
-    POLICY_NULL,      // <>
+    POLICY_EVERYONE, // *
+    POLICY_PARTY,    // internal, external
+    POLICY_BELOW,    // .dom: any depth below, not the apex; a longer domain is more specific
+    POLICY_DOMAIN,   // dom
+    POLICY_LOCAL,    // user@*
+    POLICY_ADDRESS,  // user@dom
+    POLICY_NULL,     // <>
 };
 
 struct policy_pattern {
@@ -65,7 +67,7 @@ struct policy_rule {
 };
 
 struct policy {
-    uint64_t version; // the same on every node that has the same set: a 53 bit hash of what is in force; 0 = no policy file
+    uint64_t version;    // 53 bit hash of what is in force; 0 = no policy file
     const char **domain; // internal domains, normalised, sorted
     size_t domain_count;
     struct ip_net *trusted; // sorted; none lies inside another
@@ -87,11 +89,13 @@ struct policy_subject {
     uint64_t now_ms;
 };
 
-// policy_greylist_match: the one rule of kind greylist that applies, or NULL. in_shadow false: of the rules in force; true: of the
-// rules in shadow. Of rules of one specificity the one whose source fits the client most closely applies, one without a source
-// last; then the lowest id.
-const struct policy_rule *policy_greylist_match(const struct policy *policy, const struct policy_subject *subject, bool in_shadow);
+// policy_greylist_match: the one rule of kind greylist that applies, or NULL. in_shadow false: of
+// the rules in force; true: of the rules in shadow. Of rules of one specificity the one whose
+// source fits the client most closely applies, one without a source last; then the lowest id.
+const struct policy_rule *policy_greylist_match(const struct policy *policy,
+                                                const struct policy_subject *subject,
+                                                bool in_shadow);
 
-// policy_rule_compare: the order of README.md as far as it does not depend on the client: override first, then from's
-// specificity, then to's, then the lowest id. For qsort over struct policy_rule.
+// policy_rule_compare: the order of README.md as far as it does not depend on the client: override
+// first, then from's specificity, then to's, then the lowest id. For qsort over struct policy_rule.
 int policy_rule_compare(const void *a, const void *b);

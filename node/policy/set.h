@@ -1,15 +1,19 @@
-// set.h: the policy set as its owner writes it (YAML, node/core/README.md section 8) -> the compiled tables of core/policy.h.
+// set.h: the policy set as its owner writes it (YAML, reeve-policy(5)) -> the
+// compiled tables of core/policy.h.
 #pragma once
 
 #include "node/core/policy.h"
 #include "proto/err.h"
 
-// policy_load: reads the files as one set. Unknown keys, wrong types and ranges, duplicate ids and what this version does not
-// support are ERR_CONFIG with `file:line: what was expected`. No files = the defaults (no domains, greylisting in shadow).
-// The result is one block of ownership; policy_free releases it.
-MUST_USE enum err policy_load(const char *const *paths, size_t count, struct policy **out, struct err_detail *detail);
+// policy_load: reads the files as one set. Unknown keys, wrong types and ranges, duplicate ids and
+// what this version does not support are ERR_CONFIG with `file:line: what was expected`. No files =
+// the defaults (no domains, greylisting in shadow). The result is one block of ownership;
+// policy_free releases it.
+MUST_USE enum err policy_load(const char *const *paths, size_t count, struct policy **out,
+                              struct err_detail *detail);
 // policy_parse: one file from memory; name stands in messages.
-MUST_USE enum err policy_parse(const char *name, const void *bytes, size_t len, struct policy **out, struct err_detail *detail);
+MUST_USE enum err policy_parse(const char *name, const void *bytes, size_t len, struct policy **out,
+                               struct err_detail *detail);
 void policy_free(struct policy **policy);
 
 // policy_print: the set in force, as YAML, to a stdio FILE (reeved -T).

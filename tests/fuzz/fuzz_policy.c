@@ -58,8 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     parse_yaml(data, size);
     if (policy_parse("fuzz", data, size, &policy, &detail) == ERR_NONE) {
-        must(policy->version > 0 && policy->version <= INT64_MAX,
-             "a version has 63 bits and is not 0");
+        must(policy->version > 0 && policy->version < 1ULL << 53,
+             "a version has 53 bits and is not 0");
         print_and_parse(policy);
         policy_free(&policy);
     } else {

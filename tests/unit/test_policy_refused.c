@@ -87,8 +87,8 @@ static const struct refused_row refused_rows[] = {
 
     // settings
     {"settings as a list", "settings: [relay]\n", "p.yaml:1: settings: expected a map, not a list"},
-    {"unknown setting", "settings:\n  realy: judge\n",
-     "p.yaml:2: unknown key 'realy' in 'settings' " KNOWN_SETTINGS},
+    {"unknown setting", "settings:\n  relais: judge\n",
+     "p.yaml:2: unknown key 'relais' in 'settings' " KNOWN_SETTINGS},
     {"setting of later", "settings: {spam: {level: moderate}}\n",
      "p.yaml:1: settings.spam is not supported by this version"},
     {"limits of later", "settings:\n  limits: {recipients: 100}\n",

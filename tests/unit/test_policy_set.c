@@ -29,7 +29,7 @@ static struct policy *parsed(const char *text)
 
     assert_string_equal(detail.text, "");
     assert_int_equal(err, ERR_NONE);
-    assert_true(policy->version > 0 && policy->version <= INT64_MAX);
+    assert_true(policy->version > 0 && policy->version < 1ULL << 53);
     return policy;
 }
 
