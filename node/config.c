@@ -118,8 +118,8 @@ static const struct section {
 
 // ---- Complaints
 
-// complain: ERR_CONFIG about one key, with the line it stands in, or with the file alone when its
-// default is the trouble.
+// complain: ERR_CONFIG about one key, with the line it stands in, or should stand in, or with the
+// file alone when the default of a whole section is the trouble.
 static enum err complain(const struct loaded *loaded, const char *section, const char *key,
                          struct err_detail *detail, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
@@ -127,8 +127,10 @@ static enum err complain(const struct loaded *loaded, const char *section, const
                          struct err_detail *detail, const char *fmt, ...)
 {
     const struct yaml_node *root = loaded->yaml != NULL ? yaml_root(loaded->yaml) : NULL;
+    const struct yaml_node *where = section[0] != '\0' ? yaml_find(root, section) : root;
+    const struct yaml_node *found = yaml_find(where, key);
     const struct yaml_node *node =
-        yaml_find(section[0] != '\0' ? yaml_find(root, section) : root, key);
+        found != NULL ? found : where; // a missing key: where it is missed
     const char *dot = section[0] != '\0' ? "." : "";
     char what[sizeof(detail->text)];
     va_list args;

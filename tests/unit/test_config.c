@@ -176,7 +176,7 @@ static const struct refused_row refused_rows[] = {
 
     // the store
     {"single without an address", "\nstore: {mode: single}\n",
-     ": store.address: required with mode single: unix:/run/redis/redis.sock, or 10.0.0.5:6379"},
+     ":2: store.address: required with mode single: unix:/run/redis/redis.sock, or 10.0.0.5:6379"},
     {"embedded with an address", "store:\n  address: 10.0.0.5:6379\n",
      ":2: store.address: only for mode single; the embedded store runs in state_dir (write mode: "
      "single, or leave it out)"},
