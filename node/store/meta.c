@@ -341,6 +341,21 @@ static void make_ring(const struct meta *meta, const struct meta_view *view, uin
     }
 }
 
+// The format comes last: where it stands, an epoch stands, too.
+static bool adds_epoch(const struct meta_judgement *out)
+{
+    return out->field_count > 0 &&
+           strncmp(out->field[out->field_count - 1].name, "epoch:", strlen("epoch:")) == 0;
+}
+
+static void add_format(struct meta_judgement *out)
+{
+    struct meta_field *field = add_field(out);
+
+    (void)snprintf(field->name, sizeof(field->name), "format");
+    (void)snprintf(field->value, sizeof(field->value), "%d", META_FORMAT);
+}
+
 void meta_judge(const struct meta *meta, const struct redisReply *reply,
                 const uint8_t fresh[KEY_SECRET_BYTES], uint64_t now_ms, struct meta_judgement *out)
 {
@@ -366,10 +381,7 @@ void meta_judge(const struct meta *meta, const struct redisReply *reply,
         judge_fresh(meta, &view, fresh, out);
     if (out->verdict == META_FINE)
         make_ring(meta, &view, now_ms, out);
-    if (out->verdict != META_FOREIGN && !view.has_format && newest(&view) != NULL) {
-        struct meta_field *field = add_field(out);
-
-        (void)snprintf(field->name, sizeof(field->name), "format");
-        (void)snprintf(field->value, sizeof(field->value), "%d", META_FORMAT);
-    }
+    if (out->verdict != META_FOREIGN && !view.has_format &&
+        (newest(&view) != NULL || adds_epoch(out)))
+        add_format(out);
 }

@@ -291,7 +291,7 @@ static void log_slowness(struct redis *redis, bool is_slow)
 static void watch(struct redis *redis)
 {
     uint64_t age_ms = oldest_age_ms(redis);
-    bool is_slow = age_ms > redis->config.deadline_ms;
+    bool is_slow = age_ms >= redis->config.deadline_ms;
     bool is_dead = age_ms >= REDIS_DEAD_MS;
     bool was_dead = redis->was_dead;
 
@@ -379,7 +379,7 @@ void redis_refuse(struct redis *redis, enum store_state state, const char *why)
     char with_advice[sizeof(redis->why)];
     const char *advice = reply_advice(state);
 
-    (void)snprintf(with_advice, sizeof(with_advice), "%s%s%s", why, advice[0] != '\0' ? "; " : "",
+    (void)snprintf(with_advice, sizeof(with_advice), advice[0] != '\0' ? "%s (%s)" : "%s%s", why,
                    advice);
     if (redis->life == GREETING || redis->life == SERVING)
         fail(redis, state, with_advice, false);
@@ -389,7 +389,7 @@ enum store_state redis_state(const struct redis *redis)
 {
     if (redis->life != SERVING)
         return redis->state;
-    return oldest_age_ms(redis) > redis->config.deadline_ms ? STORE_SLOW : STORE_UP;
+    return oldest_age_ms(redis) >= redis->config.deadline_ms ? STORE_SLOW : STORE_UP;
 }
 
 bool redis_is_greeting(const struct redis *redis)

@@ -235,6 +235,8 @@ static bool matches_address(const char *wanted, const char *address)
 
     if (wanted[0] == '\0')
         return true;
+    if (strcmp(wanted, "<>") == 0) // the null sender
+        return address[0] == '\0';
     if (domain != NULL && domain != wanted)
         return strcasecmp(wanted, address) == 0;
     return at != NULL && strcasecmp(domain != NULL ? domain + 1 : wanted, at + 1) == 0;
@@ -248,10 +250,19 @@ static bool matches_net(const struct track_filter *filter, const char *client_ip
            (!filter->impossible && ip_parse(client_ip, &ip) && ip_net_contains(&filter->net, &ip));
 }
 
+// A trailing * matches any rest; "" matches everything.
+static bool matches_word(const char *wanted, const char *word)
+{
+    size_t len = strlen(wanted);
+
+    if (len == 0)
+        return true;
+    return wanted[len - 1] == '*' ? strncmp(wanted, word, len - 1) == 0 : strcmp(wanted, word) == 0;
+}
+
 bool track_filter_matches(const struct track_filter *filter, const struct track_row *row)
 {
-    if (filter->reason[0] != '\0' && strcmp(filter->reason, row->reason) != 0 &&
-        strcmp(filter->reason, row->shadow) != 0)
+    if (!matches_word(filter->reason, row->reason) && !matches_word(filter->reason, row->shadow))
         return false;
     return matches_address(filter->sender, row->sender) &&
            matches_address(filter->recipient, row->recipient) &&
