@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-#include <zmq.h>
 
 #include "node/config.h"
+#include "node/net/context.h"
 #include "node/net/door.h"
 #include "node/net/pub.h"
 #include "node/policy/set.h"
@@ -276,7 +276,7 @@ static enum err assemble(struct node *node, struct policy **policy, struct err_d
 
     node->started_ms = clock_mono_ms();
     node->stats.epoch_ms = clock_wall_ms();
-    node->zmq = zmq_ctx_new();
+    node->zmq = context_new();
     arena_init(&node->scratch, mem_new(EVENT_BYTES), EVENT_BYTES);
     if (err == ERR_NONE)
         err = store_new(&node->store, node->loop, &node->config->store, detail);
@@ -306,8 +306,7 @@ static void tear_down(struct node *node)
     pub_free(&node->pub);
     server_free(&node->server);
     loop_free(&node->loop);
-    if (node->zmq != NULL)
-        (void)zmq_ctx_term(node->zmq);
+    context_free(&node->zmq);
     mem_free(node->scratch.start);
 }
 
