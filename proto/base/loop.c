@@ -25,6 +25,14 @@ struct loop {
     uint64_t slept_ms;        // when poll began
     int sleep_for_ms;         // how long it meant to sleep at most; -1 = for ever
     uint64_t woke_ms;
+    uint64_t stall_ms; // when the last stall began, and until when what arrives may be from then
+    uint64_t stall_until_ms;
+};
+
+// The process did not run when it should have: stopped, starved, or its machine was.
+enum {
+    STALL_MS = 50,       // shorter is the ordinary lateness of a timer
+    STALL_GRACE_MS = 20, // how long ZeroMQ's own thread takes to bring what waited in the kernel
 };
 
 struct loop_timer {
@@ -95,6 +103,12 @@ static void note_waking(struct loop *loop)
     uint64_t due_ms = loop->slept_ms + (uint64_t)(loop->sleep_for_ms > 0 ? loop->sleep_for_ms : 0);
 
     loop->woke_ms = loop->sleep_for_ms >= 0 && due_ms < now_ms ? due_ms : now_ms;
+    if (now_ms - loop->woke_ms > STALL_MS) {
+        loop->stall_ms = loop->woke_ms;
+        loop->stall_until_ms = now_ms + STALL_GRACE_MS;
+    }
+    if (now_ms < loop->stall_until_ms)
+        loop->woke_ms = loop->stall_ms;
 }
 
 static void after_sleep(uv_check_t *check)
