@@ -31,7 +31,9 @@ static size_t base32_length(const char *text)
 
 static bool is_ticket(const char *text)
 {
-    return base32_length(text) == TICKET_LEN && !is_alnum(text[TICKET_LEN]);
+    size_t len = base32_length(text);
+
+    return len == TICKET_LEN && !is_alnum(text[len]);
 }
 
 bool ticket_is_valid(const char *text)

@@ -27,6 +27,14 @@ static const char *read_number(const char *text, size_t max, uint64_t *out)
     return text + len;
 }
 
+// read_exactly: the same of a run of that many digits.
+static const char *read_exactly(const char *text, size_t width, uint64_t *out)
+{
+    const char *rest = read_number(text, width, out);
+
+    return rest != NULL && (size_t)(rest - text) == width ? rest : NULL;
+}
+
 // ---- spans: "10m"
 
 static uint64_t unit_ms(const char *unit)
@@ -84,11 +92,9 @@ static const char *read_fields(const char *text, struct date *out)
     const size_t width[] = {4, 2, 2, 2, 2, 2};
 
     for (size_t i = 0; i < 6; i++) {
-        const char *end = read_number(text, width[i], &out->field[i]);
-
-        if (end == NULL || (size_t)(end - text) != width[i])
+        text = read_exactly(text, width[i], &out->field[i]);
+        if (text == NULL)
             return NULL;
-        text = end;
         if (i == 2 && *text == '\0')
             return text; // a date alone
         if (i < 5 && *text != separators[i] && !(i == 2 && (*text == ' ' || *text == 't')))
@@ -121,10 +127,10 @@ static const char *read_zone(const char *text, struct date *out)
         return text + 1;
     if (*text != '+' && *text != '-')
         return NULL;
-    text = read_number(text + 1, 2, &hours);
+    text = read_exactly(text + 1, 2, &hours);
     if (text == NULL || *text != ':')
         return NULL;
-    text = read_number(text + 1, 2, &minutes);
+    text = read_exactly(text + 1, 2, &minutes);
     if (text == NULL || hours > 23 || minutes > 59)
         return NULL;
     ms = (int64_t)(hours * 3600000 + minutes * 60000);
@@ -155,14 +161,13 @@ static bool to_ms(const struct date *date, uint64_t *out_ms)
 
 static bool parse_date(const char *text, uint64_t *out_ms)
 {
+    bool has_time = strlen(text) > strlen("2026-11-21");
     struct date date = {.ms = 0};
     const char *rest = read_fields(text, &date);
 
-    if (rest == NULL)
-        return false;
-    if (*rest != '\0' || strlen(text) > strlen("2026-11-21"))
+    if (rest != NULL && has_time)
         rest = read_fraction(rest, &date);
-    if (rest != NULL && strlen(text) > strlen("2026-11-21"))
+    if (rest != NULL && has_time)
         rest = read_zone(rest, &date);
     return rest != NULL && *rest == '\0' && to_ms(&date, out_ms);
 }
