@@ -20,6 +20,10 @@ static bool look_up_kept(const struct world *world, const char *name, uint64_t *
         *out = memory_tracks(world->memory);
     else if (strcmp(name, "held") == 0)
         *out = memory_held(world->memory, NULL);
+    else if (strcmp(name, "retry.first") == 0)
+        *out = memory_retries(world->memory).first_tries;
+    else if (strcmp(name, "retry.passes") == 0)
+        *out = memory_retries(world->memory).passes;
     else
         return false;
     return true;

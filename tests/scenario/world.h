@@ -33,7 +33,8 @@ struct node {
     struct server *server;
     struct stats stats;
     struct server_config config;
-    char *policy; // its own text; NULL = the world's
+    char *policy;  // its own text; NULL = the world's
+    bool is_dying; // its replies go nowhere
 };
 
 struct world {

@@ -113,20 +113,6 @@ enum err store_new(struct store **out, struct loop *loop, const struct store_con
     return err_say(detail, ERR_UNSUPPORTED, "this store is made with memory_connect");
 }
 
-void store_free(struct store **store)
-{
-    struct store **at;
-
-    if (*store == NULL)
-        return;
-    memory_abandon(*store);
-    for (at = &(*store)->memory->stores; *at != *store; at = &(*at)->next)
-        continue;
-    *at = (*store)->next;
-    mem_free(*store);
-    *store = NULL;
-}
-
 void memory_trouble(struct memory *memory, struct store *store, enum memory_moment moment,
                     enum store_state state)
 {
@@ -379,14 +365,24 @@ bool memory_release(struct memory *memory, struct store *store)
     return true;
 }
 
-void memory_abandon(struct store *store)
+// What is held is answered as by a server that is gone.
+void store_free(struct store **store)
 {
-    struct op *op;
+    struct store **at;
 
-    while ((op = take(store->memory, store)) != NULL) {
-        memory_row_free(&op->row);
-        mem_free(op);
+    if (*store == NULL)
+        return;
+    for (size_t i = 0; i < MEMORY_MOMENT_COUNT; i++) {
+        (*store)->trouble[i] = STORE_DOWN;
+        (*store)->hold[i] = false;
     }
+    while (memory_release((*store)->memory, *store))
+        continue;
+    for (at = &(*store)->memory->stores; *at != *store; at = &(*at)->next)
+        continue;
+    *at = (*store)->next;
+    mem_free(*store);
+    *store = NULL;
 }
 
 size_t memory_held(const struct memory *memory, const struct store *store)

@@ -57,8 +57,6 @@ void memory_hold(struct store *store, enum memory_moment moment, bool hold);
 // memory_release: lets the oldest held operation of the store (NULL = of any) go on. False if there
 // is none.
 bool memory_release(struct memory *memory, struct store *store);
-// memory_abandon: forgets the store's held operations unanswered, as the death of its node does.
-void memory_abandon(struct store *store);
 size_t memory_held(const struct memory *memory, const struct store *store);
 
 // memory_clock_jump: the server's clock steps, as after a fail-over to a host with another time.
@@ -71,6 +69,8 @@ void memory_clear(struct memory *memory);
 // What is stored now: fields whose key has not expired, and tracking rows.
 size_t memory_count(const struct memory *memory, enum key_table table);
 size_t memory_tracks(const struct memory *memory);
+// memory_retries: first tries and passes that nodes counted, over all slices.
+struct retry_counts memory_retries(const struct memory *memory);
 
 // What was asked of the server, one a triplet or row; refused ones count as well.
 struct memory_used {

@@ -324,6 +324,17 @@ void memory_retry_add(struct memory *memory, const struct retry_counts *counts)
     at->passes += counts->passes;
 }
 
+struct retry_counts memory_retries(const struct memory *memory)
+{
+    struct retry_counts sum = {0};
+
+    for (size_t i = 0; i < memory->retry_count; i++) {
+        sum.first_tries += memory->retry[i].first_tries;
+        sum.passes += memory->retry[i].passes;
+    }
+    return sum;
+}
+
 // A slice's window is over when a first try of its last moment could not pass any more: one slice
 // later.
 bool store_retry_counts(const struct store *store, struct retry_counts *out)
