@@ -222,10 +222,13 @@ class Node(Process):
     def write_policy(self, policy):
         self.policy_path.write_text(policy if isinstance(policy, str) else yaml.safe_dump(policy))
 
-    def start(self):
-        before = len(self.log_lines("ready"))
+    def start(self, ready=True):
+        """ready: waits until its doors are open and its store is up."""
+        before = [len(self.log_lines(line)) for line in (" ready ", "store is up")]
         super().start()
-        self.wait_log("ready", before + 1)
+        if ready:
+            self.wait_log(" ready ", before[0] + 1)
+            self.wait_log("store is up", before[1] + 1)
         return self
 
     def reevectl(self, *words):
@@ -249,9 +252,9 @@ class Policyd(Process):
         super().__init__(name, [program("reeve-policyd"), "-c", self.config_path], folder / "log", open_files)
 
     def start(self):
-        before = len(self.log_lines("ready"))
+        before = len(self.log_lines(" ready "))
         super().start()
-        self.wait_log("ready", before + 1)
+        self.wait_log(" ready ", before + 1)
         return self
 
     def decisions(self, **fields):
@@ -389,7 +392,7 @@ mydomain = {name}.example
 mydestination =
 mynetworks = {mynetworks}
 inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
+inet_protocols = all
 alias_maps =
 alias_database =
 biff = no
@@ -524,11 +527,12 @@ class Postfix(Process):
         return out.stdout
 
 
-def sample_main_cf(policyd_port):
-    """deploy/mta/postfix/main.cf, the snippet that postmasters copy, with another port."""
+def sample_main_cf(service):
+    """deploy/mta/postfix/main.cf, the snippet that postmasters copy, with another address of the policy service."""
     text = (DEPLOY / "mta" / "postfix" / "main.cf").read_text()
-    assert "127.0.0.1:10045" in text
-    return text.replace("127.0.0.1:10045", f"127.0.0.1:{policyd_port}").replace("{", "{{").replace("}", "}}")
+    line = "check_policy_service inet:127.0.0.1:10045\n"
+    assert text.count(line) == 1
+    return text.replace(line, f"check_policy_service {service}\n").replace("{", "{{").replace("}", "}}")
 
 
 class Site:
@@ -576,8 +580,10 @@ class Site:
             return len(policyd.log_lines("no node answers")) == len(policyd.log_lines("nodes answer again"))
         wait_for(is_answered, f"{policyd.name} to reach its node")
 
-    def mx(self, policyd, name="mx", **more):
-        return self._add(Postfix(self._folder(name), name, MX_CF + sample_main_cf(policyd.port), **more), True)
+    def mx(self, policyd, name="mx", unix=False):
+        """A Postfix that takes mail for rcpt.example and other.example, set up as deploy/mta/postfix says."""
+        service = f"unix:{policyd.socket}" if unix else f"inet:127.0.0.1:{policyd.port}"
+        return self._add(Postfix(self._folder(name), name, MX_CF + sample_main_cf(service)), True)
 
     def sender(self, *next_hops, name="sender"):
         hosts = ", ".join(f"[127.0.0.1]:{mx.port}" for mx in next_hops)
