@@ -193,7 +193,9 @@ static const char *last_words(const struct embedded *embedded, char out[LOG_QUOT
     }
     if (file != NULL)
         (void)fclose(file);
-    return log_quote(out, last);
+    const char *mark = strstr(last, " # "); // behind pid, role and time: a warning
+
+    return log_quote(out, mark != NULL ? mark + 3 : last);
 }
 
 static void tell_death(const struct embedded *embedded, int status)

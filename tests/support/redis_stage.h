@@ -40,9 +40,9 @@ struct stage {
     struct loop *loop;
     struct loop_timer *timer;
     char dir[64];
-    char socket[80];  // of the server
-    char address[96]; // "unix:" and that
-    char state_dir[96];
+    char socket[96];   // of the server
+    char address[128]; // "unix:" and that
+    char state_dir[64 + 8];
     struct store_config config; // single, at that address
     pid_t server;
     // of the wait under way
