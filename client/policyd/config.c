@@ -22,32 +22,30 @@ static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", NULL}
 
 static const struct yaml_row ROWS[] = {
     {"nodes", YAML_IS_TEXTS, AT(nodes), "tcp://127.0.0.1:7170", 1, 64, NULL,
-     "lookup door of the node to ask: tcp://address:port or ipc:///path"},
+     "lookup door of the node to ask"},
     {"listen", YAML_IS_TEXTS, AT(listen), "127.0.0.1:10045", 1, 64, NULL,
-     "where Postfix connects: address:port, [v6]:port or unix:/path"},
+     "where Postfix connects: ADDRESS:PORT, [IPV6]:PORT or unix:/PATH"},
     {"socket_mode", YAML_IS_TEXT, AT(socket_mode_text), "0666", 3, 4, NULL,
      "permissions of unix sockets, octal"},
     {"gateway", YAML_IS_TEXT, AT(gateway), "", 0, GATEWAY_MAX, NULL,
-     "this gateway's label in logs and events; empty = the host's name"},
+     "this gateway's label in the node's records; empty: the host's name"},
     {"deadline", YAML_IS_DURATION, AT(deadline_ms), "250ms", 1, 60000, NULL,
-     "of one question, then the fallback answers"},
+     "time for one question, after which the fallback answers"},
     {"fallback", YAML_IS_WORD, AT(fallback), "dunno", 0, 0, FALLBACKS,
      "dunno: mail passes while no node answers; defer: it is put off with 4.3.0"},
     {"log_decisions", YAML_IS_WORD, AT(log_decisions), "non_accept", 0, 0, LOG_MODES,
-     "a log line for all decisions, for those that are not accept (or would not be, in shadow), or "
-     "none"},
+     "which decisions get a log line"},
     {"prepend", YAML_IS_BOOL, AT(prepend), "false", 0, 0, NULL,
-     "add an X-Greylist header to mail that had to wait"},
-    {"stall_timeout", YAML_IS_DURATION, AT(stall_ms), "60s", 100, 3600000, NULL,
+     "whether mail that had to wait gets an X-Greylist header"},
+    {"stall_timeout", YAML_IS_DURATION, AT(stall_ms), "1min", 100, 3600000, NULL,
      "how long a request may stay unfinished, or an answer unread"},
-    {"log", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "the log"},
-    {NULL, YAML_IS_OTHER, 0, NULL, 0, 0, NULL, NULL},
+    {"log", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "what is logged"},
+    {0},
 };
 
 static const struct yaml_row LOG_ROWS[] = {
-    {"level", YAML_IS_WORD, AT(log_level), "info", 0, 0, LOG_LEVELS,
-     "the least level that is written"},
-    {NULL, YAML_IS_OTHER, 0, NULL, 0, 0, NULL, NULL},
+    {"level", YAML_IS_WORD, AT(log_level), "info", 0, 0, LOG_LEVELS, "least level that is written"},
+    {0},
 };
 
 static enum err read_mode(const struct yaml_node *root, struct policyd_config *config,

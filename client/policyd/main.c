@@ -1,12 +1,12 @@
 // main.c: reeve-policyd, Postfix's policy service in front of Reeve's nodes. Reads its file,
 // assembles, runs, tears down; what it promises to Postfix is in session.h, what it makes of
 // requests and answers in translate.h. reeve-policyd(8) is its manual.
+#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "client/lib/reeve.h"
 #include "client/policyd/config.h"
@@ -24,11 +24,17 @@ struct options {
 
 static const char USAGE[] =
     "usage: reeve-policyd [-c FILE] [-t | -T]\n"
-    "  -c FILE  the configuration; without it all defaults hold (reeve-policyd.yaml(5))\n"
-    "  -t       check the configuration and exit\n"
-    "  -T       print the configuration in force and exit\n"
-    "  -V       print the version and exit\n"
-    "  -h       this help\n";
+    "  -c, --config FILE  reeve-policyd.yaml(5); without it every setting has its default\n"
+    "  -t, --test         check the configuration and leave\n"
+    "  -T, --print        the same, and print what is in force\n"
+    "  -V, --version      print the version\n"
+    "  -h, --help         this text\n";
+
+static const struct option LONG_OPTIONS[] = {
+    {"config", required_argument, NULL, 'c'}, {"test", no_argument, NULL, 't'},
+    {"print", no_argument, NULL, 'T'},        {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},         {0},
+};
 
 // What runs. The order of the fields is the order of making; the end goes the other way.
 struct program {
@@ -120,13 +126,6 @@ static void program_end(struct program *program)
     policyd_config_free(&program->config);
 }
 
-static int exit_code(enum err err)
-{
-    if (err == ERR_NONE)
-        return EX_OK;
-    return err == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
-}
-
 static enum err test_only(struct program *program, const struct options *options,
                           struct err_detail *detail)
 {
@@ -161,7 +160,7 @@ static int read_options(int argc, char **argv, struct options *options)
 {
     int letter = 0;
 
-    while ((letter = getopt(argc, argv, "c:tTVh")) != -1) {
+    while ((letter = getopt_long(argc, argv, "c:tTVh", LONG_OPTIONS, NULL)) != -1) {
         switch (letter) {
         case 'c':
             options->path = optarg;
@@ -189,26 +188,35 @@ static int read_options(int argc, char **argv, struct options *options)
     return EX_USAGE;
 }
 
+static int start_and_run(struct program *program, const struct options *options,
+                         struct err_detail *detail)
+{
+    enum err err = policyd_config_load(options->path, &program->config, detail);
+
+    if (err != ERR_NONE)
+        return EX_CONFIG;
+    log_open("reeve-policyd", (enum log_level)program->config->log_level);
+    err = options->test || options->print ? test_only(program, options, detail)
+                                          : run(program, detail);
+    if (err == ERR_NONE)
+        return EX_OK;
+    return err == ERR_CONFIG ? EX_CONFIG : EX_UNAVAILABLE;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {0};
     struct program program = {0};
     struct err_detail detail = {0};
     int code = read_options(argc, argv, &options);
-    enum err err = ERR_NONE;
 
     if (code >= 0)
         return code;
     log_open("reeve-policyd", LOG_INFO_LEVEL);
     (void)signal(SIGPIPE, SIG_IGN);
-    err = policyd_config_load(options.path, &program.config, &detail);
-    if (err == ERR_NONE)
-        log_open("reeve-policyd", (enum log_level)program.config->log_level);
-    if (err == ERR_NONE)
-        err = options.test || options.print ? test_only(&program, &options, &detail)
-                                            : run(&program, &detail);
-    if (err != ERR_NONE)
-        log_error("%s", detail.text);
+    code = start_and_run(&program, &options, &detail);
+    if (code != EX_OK)
+        log_error("cannot start: %s", detail.text);
     program_end(&program);
-    return exit_code(err);
+    return code;
 }

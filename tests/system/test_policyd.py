@@ -407,11 +407,11 @@ def run(*arguments):
 def test_two_cannot_have_the_same_address(site):
     policyd = site.policyd(site.fake_node(accept))
     second = run("-c", policyd.config_path)
-    assert second.returncode == 71 and f"127.0.0.1:{policyd.port}" in second.stderr and "another reeve-policyd" in second.stderr
+    assert second.returncode == 69 and f"127.0.0.1:{policyd.port}" in second.stderr and "another reeve-policyd" in second.stderr
     other = site.folder / "unix.yaml"
     other.write_text(f'listen: ["unix:{policyd.socket}"]\n')
     second = run("-c", other)
-    assert second.returncode == 71 and policyd.socket in second.stderr
+    assert second.returncode == 69 and policyd.socket in second.stderr
     with unix(policyd) as client:
         assert client.ask() == "DUNNO"
 
@@ -453,7 +453,7 @@ def test_usage():
     assert run("-h").returncode == 0 and run("-h").stdout.startswith("usage: reeve-policyd")
     assert run("-V").stdout.startswith("reeve-policyd ")
     missing = run("-t", "-c", "/nonexistent.yaml")
-    assert missing.returncode == 71 and "/nonexistent.yaml" in missing.stderr
+    assert missing.returncode == 78 and "/nonexistent.yaml" in missing.stderr
 
 
 def test_an_unused_port_is_found_and_named(site):

@@ -13,6 +13,9 @@
 
 #include "client/policyd/config.h"
 #include "proto/base/log.h"
+#include "proto/base/mem.h"
+#include "tests/support/manual.h"
+#include "tests/support/table.h"
 
 static const struct bad_row {
     const char *yaml;
@@ -56,21 +59,17 @@ static enum err load(const char *yaml, struct policyd_config **out, struct err_d
     return err;
 }
 
-static void wrong_files(void **unused)
+static void check_bad(void **state)
 {
-    (void)unused;
-    for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
-        struct policyd_config *config = NULL;
-        struct err_detail detail = {0};
-        enum err err = load(BAD[i].yaml, &config, &detail);
+    const struct bad_row *row = *state;
+    struct policyd_config *config = NULL;
+    struct err_detail detail = {0};
 
-        if (err != ERR_CONFIG || config != NULL)
-            fail_msg("'%s' was taken", BAD[i].yaml);
-        for (size_t j = 0; j < 2; j++) {
-            if (BAD[i].said[j] != NULL && strstr(detail.text, BAD[i].said[j]) == NULL)
-                fail_msg("'%s' gave '%s', which lacks '%s'", BAD[i].yaml, detail.text,
-                         BAD[i].said[j]);
-        }
+    assert_int_equal(load(row->yaml, &config, &detail), ERR_CONFIG);
+    assert_null(config);
+    for (size_t i = 0; i < 2; i++) {
+        if (row->said[i] != NULL && strstr(detail.text, row->said[i]) == NULL)
+            fail_msg("'%s' lacks '%s'", detail.text, row->said[i]);
     }
 }
 
@@ -147,21 +146,29 @@ static void all_keys(void **unused)
     policyd_config_free(&config);
 }
 
+static char *printed(void)
+{
+    struct policyd_config *config = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    assert_non_null(out);
+    assert_int_equal(policyd_config_load(NULL, &config, NULL), ERR_NONE);
+    policyd_config_print(config, out);
+    assert_int_equal(fclose(out), 0);
+    policyd_config_free(&config);
+    return text;
+}
+
 // What -T prints can be read again and means the same.
 static void what_is_printed_can_be_read(void **unused)
 {
     struct policyd_config *config = NULL;
     struct err_detail detail = {0};
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    char *text = printed();
 
     (void)unused;
-    assert_non_null(out);
-    assert_int_equal(policyd_config_load(NULL, &config, NULL), ERR_NONE);
-    policyd_config_print(config, out);
-    (void)fclose(out);
-    policyd_config_free(&config);
     if (load(text, &config, &detail) != ERR_NONE)
         fail_msg("%s in:\n%s", detail.text, text);
     expect_defaults(config);
@@ -169,15 +176,26 @@ static void what_is_printed_can_be_read(void **unused)
     free(text);
 }
 
+static void the_manual_page_is_complete(void **unused)
+{
+    char *page = manual_read("client/policyd/reeve-policyd.yaml.5");
+    char *text = printed();
+
+    (void)unused;
+    assert_int_equal(manual_check(page, text), manual_count(page));
+    free(text);
+    mem_free(page);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_files),
-        cmocka_unit_test(a_file_that_is_not_there),
-        cmocka_unit_test(defaults_and_the_sample),
-        cmocka_unit_test(all_keys),
-        cmocka_unit_test(what_is_printed_can_be_read),
-    };
+    static struct table table;
 
-    return cmocka_run_group_tests_name("policyd config", tests, NULL, NULL);
+    TABLE_ROWS(&table, BAD, check_bad);
+    TABLE_TEST(&table, a_file_that_is_not_there);
+    TABLE_TEST(&table, defaults_and_the_sample);
+    TABLE_TEST(&table, all_keys);
+    TABLE_TEST(&table, what_is_printed_can_be_read);
+    TABLE_TEST(&table, the_manual_page_is_complete);
+    return table_run(&table, "policyd config");
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "client/policyd/listen.h"
+#include "tests/support/table.h"
 
 static const struct text_row {
     const char *text;
@@ -48,22 +49,19 @@ static const struct text_row {
     {"127.0.0.1:99999999999999999999", false},
 };
 
-static void addresses(void **unused)
+static void check_text(void **state)
 {
-    (void)unused;
-    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
-        struct listen_address address = {0};
-        struct err_detail detail = {0};
-        char text[LISTEN_TEXT_MAX];
-        enum err err = listen_parse(TEXTS[i].text, &address, &detail);
+    const struct text_row *row = *state;
+    struct listen_address address = {0};
+    struct err_detail detail = {0};
+    char text[LISTEN_TEXT_MAX];
+    enum err err = listen_parse(row->text, &address, &detail);
 
-        if ((err == ERR_NONE) != TEXTS[i].good)
-            fail_msg("'%s': %s (%s)", TEXTS[i].text, err_text(err), detail.text);
-        if (TEXTS[i].good)
-            assert_string_equal(listen_format(&address, text), TEXTS[i].text);
-        else
-            assert_non_null(strstr(detail.text, TEXTS[i].text));
-    }
+    assert_int_equal(err, row->good ? ERR_NONE : ERR_CONFIG);
+    if (row->good)
+        assert_string_equal(listen_format(&address, text), row->text);
+    else
+        assert_non_null(strstr(detail.text, row->text));
 }
 
 static void a_path_that_is_too_long(void **unused)
@@ -88,88 +86,95 @@ struct place {
     struct listen_address address;
 };
 
-static int place_make(void **state)
+static void place_make(struct place *place)
 {
-    static struct place place;
-
-    memcpy(place.folder, "/tmp/reeve-listen-XXXXXX", sizeof("/tmp/reeve-listen-XXXXXX"));
-    if (mkdtemp(place.folder) == NULL)
-        return -1;
-    (void)snprintf(place.text, sizeof(place.text), "unix:%s/s", place.folder);
-    *state = &place;
-    return listen_parse(place.text, &place.address, NULL) == ERR_NONE ? 0 : -1;
+    *place = (struct place){.folder = "/tmp/reeve-listen-XXXXXX"};
+    assert_non_null(mkdtemp(place->folder));
+    (void)snprintf(place->text, sizeof(place->text), "unix:%s/s", place->folder);
+    assert_int_equal(listen_parse(place->text, &place->address, NULL), ERR_NONE);
 }
 
-static int place_remove(void **state)
+static void place_remove(const struct place *place)
 {
-    struct place *place = *state;
-
     (void)unlink(place->text + 5);
-    return rmdir(place->folder);
+    assert_int_equal(rmdir(place->folder), 0);
 }
 
 static void a_unix_socket_gets_its_mode(void **state)
 {
     static const unsigned modes[] = {0666, 0660, 0600};
-    struct place *place = *state;
+    struct place place;
 
+    (void)state;
+    place_make(&place);
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         struct stat file = {0};
         int fd = -1;
 
-        assert_int_equal(listen_open(&place->address, modes[i], &fd, NULL), ERR_NONE);
-        assert_int_equal(stat(place->text + 5, &file), 0);
+        assert_int_equal(listen_open(&place.address, modes[i], &fd, NULL), ERR_NONE);
+        assert_int_equal(stat(place.text + 5, &file), 0);
         assert_int_equal(file.st_mode & 0777, modes[i]);
-        listen_close(&place->address, &fd);
+        listen_close(&place.address, &fd);
         assert_int_equal(fd, -1);
-        assert_int_equal(access(place->text + 5, F_OK), -1);
-        listen_close(&place->address, &fd); // again: nothing happens
+        assert_int_equal(access(place.text + 5, F_OK), -1);
+        listen_close(&place.address, &fd); // again: nothing happens
     }
+    place_remove(&place);
 }
 
 static void a_stale_socket_is_replaced(void **state)
 {
-    struct place *place = *state;
+    struct place place;
     int fd = -1;
 
-    assert_int_equal(listen_open(&place->address, 0666, &fd, NULL), ERR_NONE);
+    (void)state;
+    place_make(&place);
+    assert_int_equal(listen_open(&place.address, 0666, &fd, NULL), ERR_NONE);
     (void)close(fd); // as a killed process leaves it
-    assert_int_equal(access(place->text + 5, F_OK), 0);
-    assert_int_equal(listen_open(&place->address, 0666, &fd, NULL), ERR_NONE);
-    listen_close(&place->address, &fd);
+    assert_int_equal(access(place.text + 5, F_OK), 0);
+    assert_int_equal(listen_open(&place.address, 0666, &fd, NULL), ERR_NONE);
+    listen_close(&place.address, &fd);
+    place_remove(&place);
 }
 
 static void a_living_socket_is_left_alone(void **state)
 {
-    struct place *place = *state;
+    struct place place;
     struct err_detail detail = {0};
     struct stat before = {0};
     struct stat after = {0};
     int fd = -1;
     int second = -1;
 
-    assert_int_equal(listen_open(&place->address, 0666, &fd, NULL), ERR_NONE);
-    assert_int_equal(stat(place->text + 5, &before), 0);
-    assert_int_equal(listen_open(&place->address, 0666, &second, &detail), ERR_CONFLICT);
-    assert_non_null(strstr(detail.text, place->text));
+    (void)state;
+    place_make(&place);
+    assert_int_equal(listen_open(&place.address, 0666, &fd, NULL), ERR_NONE);
+    assert_int_equal(stat(place.text + 5, &before), 0);
+    assert_int_equal(listen_open(&place.address, 0666, &second, &detail), ERR_CONFLICT);
+    assert_non_null(strstr(detail.text, place.text));
     assert_int_equal(second, -1);
-    assert_int_equal(stat(place->text + 5, &after), 0);
+    assert_int_equal(stat(place.text + 5, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
-    listen_close(&place->address, &fd);
+    listen_close(&place.address, &fd);
+    place_remove(&place);
 }
 
 static void a_file_is_left_alone(void **state)
 {
-    struct place *place = *state;
+    struct place place;
     struct err_detail detail = {0};
-    FILE *file = fopen(place->text + 5, "w");
+    FILE *file = NULL;
     int fd = -1;
 
+    (void)state;
+    place_make(&place);
+    file = fopen(place.text + 5, "w");
     assert_non_null(file);
     (void)fclose(file);
-    assert_int_equal(listen_open(&place->address, 0666, &fd, &detail), ERR_CONFLICT);
+    assert_int_equal(listen_open(&place.address, 0666, &fd, &detail), ERR_CONFLICT);
     assert_non_null(strstr(detail.text, "is not a socket"));
-    assert_int_equal(access(place->text + 5, F_OK), 0);
+    assert_int_equal(access(place.text + 5, F_OK), 0);
+    place_remove(&place);
 }
 
 static void a_folder_that_does_not_exist(void **state)
@@ -203,16 +208,15 @@ static void a_taken_port(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses),
-        cmocka_unit_test(a_path_that_is_too_long),
-        cmocka_unit_test_setup_teardown(a_unix_socket_gets_its_mode, place_make, place_remove),
-        cmocka_unit_test_setup_teardown(a_stale_socket_is_replaced, place_make, place_remove),
-        cmocka_unit_test_setup_teardown(a_living_socket_is_left_alone, place_make, place_remove),
-        cmocka_unit_test_setup_teardown(a_file_is_left_alone, place_make, place_remove),
-        cmocka_unit_test(a_folder_that_does_not_exist),
-        cmocka_unit_test(a_taken_port),
-    };
+    static struct table table;
 
-    return cmocka_run_group_tests_name("policyd listen", tests, NULL, NULL);
+    TABLE_ROWS(&table, TEXTS, check_text);
+    TABLE_TEST(&table, a_path_that_is_too_long);
+    TABLE_TEST(&table, a_unix_socket_gets_its_mode);
+    TABLE_TEST(&table, a_stale_socket_is_replaced);
+    TABLE_TEST(&table, a_living_socket_is_left_alone);
+    TABLE_TEST(&table, a_file_is_left_alone);
+    TABLE_TEST(&table, a_folder_that_does_not_exist);
+    TABLE_TEST(&table, a_taken_port);
+    return table_run(&table, "policyd listen");
 }

@@ -12,6 +12,7 @@
 
 #include "client/policyd/request.h"
 #include "proto/base/mem.h"
+#include "tests/support/table.h"
 
 #define END "\n\n"
 
@@ -89,33 +90,33 @@ static void expect_row(const struct case_row *row, const struct policy_parser *p
                  taken, len, parser->why.text);
 }
 
-static void requests_in_any_pieces(void **unused)
+static void check_in_two_pieces(const struct case_row *row, struct policy_parser *parser,
+                                size_t len, size_t cut)
 {
+    size_t taken = 0;
+    enum policy_feed state = POLICY_MORE;
+
+    policy_parser_reset(parser);
+    (void)feed(parser, row->bytes, cut, &taken);
+    // What comes after the end is left where it is, whichever call sees it.
+    state = feed(parser, row->bytes + cut, len - cut, &taken);
+    expect_row(row, parser, state, taken, len, "in two pieces");
+}
+
+static void check_case(void **state)
+{
+    const struct case_row *row = *state;
     struct policy_parser *parser = parser_new();
+    size_t len = row->len > 0 ? row->len : strlen(row->bytes);
+    enum policy_feed fed = POLICY_MORE;
+    size_t taken = 0;
 
-    (void)unused;
-    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        const struct case_row *row = &CASES[i];
-        size_t len = row->len > 0 ? row->len : strlen(row->bytes);
-
-        for (size_t cut = 0; cut <= len; cut++) {
-            size_t taken = 0;
-            enum policy_feed state = POLICY_MORE;
-
-            policy_parser_reset(parser);
-            (void)feed(parser, row->bytes, cut, &taken);
-            state = feed(parser, row->bytes + cut, len - cut, &taken);
-            // What comes after the end is left where it is, whichever call sees it.
-            expect_row(row, parser, state, taken, len, "in two pieces");
-        }
-        size_t taken = 0;
-        enum policy_feed state = POLICY_MORE;
-
-        policy_parser_reset(parser);
-        for (size_t at = 0; at < len; at++)
-            state = feed(parser, row->bytes + at, 1, &taken);
-        expect_row(row, parser, state, taken, len, "byte by byte");
-    }
+    for (size_t cut = 0; cut <= len; cut++)
+        check_in_two_pieces(row, parser, len, cut);
+    policy_parser_reset(parser);
+    for (size_t at = 0; at < len; at++)
+        fed = feed(parser, row->bytes + at, 1, &taken);
+    expect_row(row, parser, fed, taken, len, "byte by byte");
     mem_free(parser);
 }
 
@@ -232,23 +233,18 @@ static char *repeat(const struct bound_row *row, size_t *len)
     return text;
 }
 
-static void bounds(void **unused)
+static void check_bound(void **state)
 {
+    const struct bound_row *row = *state;
     struct policy_parser *parser = parser_new();
+    size_t len = 0;
+    size_t taken = 0;
+    char *text = repeat(row, &len);
 
-    (void)unused;
-    for (size_t i = 0; i < sizeof(BOUNDS) / sizeof(BOUNDS[0]); i++) {
-        const struct bound_row *row = &BOUNDS[i];
-        size_t len = 0;
-        size_t taken = 0;
-        char *text = repeat(row, &len);
-
-        policy_parser_reset(parser);
-        if (policy_parser_feed(parser, text, len, &taken) != row->feed ||
-            (row->why != NULL && strstr(parser->why.text, row->why) == NULL))
-            fail_msg("%s: state %d, why '%s'", row->name, (int)parser->state, parser->why.text);
-        mem_free(text);
-    }
+    if (policy_parser_feed(parser, text, len, &taken) != row->feed ||
+        (row->why != NULL && strstr(parser->why.text, row->why) == NULL))
+        fail_msg("state %d, why '%s'", (int)parser->state, parser->why.text);
+    mem_free(text);
     mem_free(parser);
 }
 
@@ -292,14 +288,13 @@ static void the_largest_request(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_in_any_pieces),
-        cmocka_unit_test(every_known_attribute_arrives),
-        cmocka_unit_test(the_last_of_two_counts),
-        cmocka_unit_test(nothing_of_an_old_request_stays),
-        cmocka_unit_test(bounds),
-        cmocka_unit_test(the_largest_request),
-    };
+    static struct table table;
 
-    return cmocka_run_group_tests_name("policyd request", tests, NULL, NULL);
+    TABLE_ROWS(&table, CASES, check_case);
+    TABLE_ROWS(&table, BOUNDS, check_bound);
+    TABLE_TEST(&table, every_known_attribute_arrives);
+    TABLE_TEST(&table, the_last_of_two_counts);
+    TABLE_TEST(&table, nothing_of_an_old_request_stays);
+    TABLE_TEST(&table, the_largest_request);
+    return table_run(&table, "policyd request");
 }

@@ -10,6 +10,7 @@
 
 #include "client/policyd/translate.h"
 #include "proto/base/mem.h"
+#include "tests/support/table.h"
 
 // ---- questions
 
@@ -60,21 +61,16 @@ static struct policy_parser *parse(const char *text)
     return parser;
 }
 
-static void states(void **unused)
+static void check_question(void **state)
 {
-    (void)unused;
-    for (size_t i = 0; i < sizeof(QUESTIONS) / sizeof(QUESTIONS[0]); i++) {
-        const struct question_row *row = &QUESTIONS[i];
-        struct policy_parser *parser = parse(row->text);
-        struct reeve_check check = {0};
-        enum translate_plan plan = translate_request(&parser->request, &check);
+    const struct question_row *row = *state;
+    struct policy_parser *parser = parse(row->text);
+    struct reeve_check check = {0};
 
-        if (plan != row->plan || check.stage != row->stage ||
-            check.recipient_total != row->recipients)
-            fail_msg("%s: plan %d, stage %d, %zu recipients", row->name, (int)plan,
-                     (int)check.stage, check.recipient_total);
-        mem_free(parser);
-    }
+    assert_int_equal(translate_request(&parser->request, &check), row->plan);
+    assert_int_equal(check.stage, row->stage);
+    assert_int_equal(check.recipient_total, row->recipients);
+    mem_free(parser);
 }
 
 static void every_field_is_carried(void **unused)
@@ -184,32 +180,29 @@ static const struct answer_row {
     {"bytes that are not UTF-8", REEVE_HOLD, "", "\xff\x80x", 0, false, 0, "HOLD ?x"},
 };
 
-static void actions(void **unused)
+static void check_answer(void **state)
 {
-    (void)unused;
-    for (size_t i = 0; i < sizeof(ANSWERS) / sizeof(ANSWERS[0]); i++) {
-        const struct answer_row *row = &ANSWERS[i];
-        const struct reeve_verdict verdict = {.action = row->action,
-                                              .enhanced = row->enhanced,
-                                              .text = row->text,
-                                              .waited_s = row->waited_s};
-        const struct translate_action action = {
-            .verdict = row->action != 0 ? &verdict : NULL,
-            .fallback = row->fallback,
-            .prepend = row->prepend,
-            .node = "node-1",
-            .wall_ms = WALL_MS,
-        };
-        char memory[TRANSLATE_ACTION_MAX];
-        char *expected = mem_format("action=%s\n\n", row->expected);
-        struct text_buf out;
+    const struct answer_row *row = *state;
+    const struct reeve_verdict verdict = {.action = row->action,
+                                          .enhanced = row->enhanced,
+                                          .text = row->text,
+                                          .waited_s = row->waited_s};
+    const struct translate_action action = {
+        .verdict = row->action != 0 ? &verdict : NULL,
+        .fallback = row->fallback,
+        .prepend = row->prepend,
+        .node = "node-1",
+        .wall_ms = WALL_MS,
+    };
+    char memory[TRANSLATE_ACTION_MAX];
+    char *expected = mem_format("action=%s\n\n", row->expected);
+    struct text_buf out;
 
-        text_buf_init(&out, memory, sizeof(memory));
-        translate_action(&out, &action);
-        if (strcmp(memory, expected) != 0 || out.full)
-            fail_msg("%s: '%s', expected '%s'", row->name, memory, expected);
-        mem_free(expected);
-    }
+    text_buf_init(&out, memory, sizeof(memory));
+    translate_action(&out, &action);
+    assert_string_equal(memory, expected);
+    assert_false(out.full);
+    mem_free(expected);
 }
 
 static void an_action_never_outgrows_its_room(void **unused)
@@ -275,16 +268,15 @@ static void when_a_header_is_added(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(states),
-        cmocka_unit_test(every_field_is_carried),
-        cmocka_unit_test(what_postfix_does_not_know_is_not_given),
-        cmocka_unit_test(a_transaction_that_is_too_long_for_the_wire_is_not_given),
-        cmocka_unit_test(actions),
-        cmocka_unit_test(an_action_never_outgrows_its_room),
-        cmocka_unit_test(which_verdict_counts),
-        cmocka_unit_test(when_a_header_is_added),
-    };
+    static struct table table;
 
-    return cmocka_run_group_tests_name("policyd translate", tests, NULL, NULL);
+    TABLE_ROWS(&table, QUESTIONS, check_question);
+    TABLE_TEST(&table, every_field_is_carried);
+    TABLE_TEST(&table, what_postfix_does_not_know_is_not_given);
+    TABLE_TEST(&table, a_transaction_that_is_too_long_for_the_wire_is_not_given);
+    TABLE_ROWS(&table, ANSWERS, check_answer);
+    TABLE_TEST(&table, an_action_never_outgrows_its_room);
+    TABLE_TEST(&table, which_verdict_counts);
+    TABLE_TEST(&table, when_a_header_is_added);
+    return table_run(&table, "policyd translate");
 }
