@@ -11,6 +11,7 @@ import itertools
 import os
 import pathlib
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -60,15 +61,30 @@ def wait_for(condition, what, seconds=15.0, every=0.02):
 _ports_given = set()
 
 
-def free_port():
-    """A TCP port of loopback that nobody uses now, and that was not given before in this run."""
+def free_ports(count):
+    """The first of so many TCP ports of loopback in a row, that nobody uses now and that were not given before in this run.
+    They lie below those that the kernel gives to outgoing connections: one of these would take the port of a server that is
+    down, or worse, connect to itself there."""
+    outgoing = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _ports_given:
-            _ports_given.add(port)
-            return port
+        first = random.randrange(10000, max(outgoing, 12000) - count)
+        ports = range(first, first + count)
+        if not _ports_given.intersection(ports) and all(map(_is_free, ports)):
+            _ports_given.update(ports)
+            return first
+
+
+def _is_free(port):
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port():
+    return free_ports(1)
 
 
 def accepts(address):

@@ -26,29 +26,22 @@ POLICY = {"settings": {"greylist": {"mode": "enforce"}}}
 
 
 @pytest.fixture(scope="module")
-def contracts(tmp_path_factory):
-    """The generated module, and a twin whose texts are bytes, so that it can say what is no text."""
-    folder = tmp_path_factory.mktemp("contract")
+def pb(tmp_path_factory):
+    """What protoc makes of the contract."""
+    return harness.wire_module(tmp_path_factory.mktemp("contract"))
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    """The contract's twin, whose texts are bytes, so that it can say what is no text."""
+    folder = tmp_path_factory.mktemp("twin")
     text = (TOP / "proto" / "reeve.proto").read_text()
     twin = re.sub(r"\bstring (\w+ =)", r"bytes \1", text).replace("package reeve.v1;", "package reeve.raw;")
-    (folder / "reeve_text.proto").write_text(text)
-    (folder / "reeve_bytes.proto").write_text(twin)
-    subprocess.run(
-        ["protoc", f"--proto_path={folder}", f"--python_out={folder}", "reeve_text.proto", "reeve_bytes.proto"], check=True
-    )
+    (folder / "reeve_raw.proto").write_text(twin)
+    subprocess.run(["protoc", f"--proto_path={folder}", f"--python_out={folder}", "reeve_raw.proto"], check=True)
     sys.path.insert(0, str(folder))
-    yield importlib.import_module("reeve_text_pb2"), importlib.import_module("reeve_bytes_pb2")
+    yield importlib.import_module("reeve_raw_pb2")
     sys.path.remove(str(folder))
-
-
-@pytest.fixture(scope="module")
-def pb(contracts):
-    return contracts[0]
-
-
-@pytest.fixture(scope="module")
-def raw(contracts):
-    return contracts[1]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +112,7 @@ def check(pb, **fields):
     """A Request with a Check of a mail from outside; fields of both kinds may be given."""
     outer = {name: fields.pop(name) for name in ("id", "budget_ms", "gateway", "at_ms") if name in fields}
     described = {"client_ip": "192.0.2.1", "sender": "ann@sender.example", "recipients": ["bob@recipient.example"], **fields}
-    if pb.__name__ == "reeve_bytes_pb2":
+    if pb.__name__ == "reeve_raw_pb2":
         described = {name: as_bytes(value) for name, value in described.items()}
         outer = {name: as_bytes(value) for name, value in outer.items()}
     return pb.Request(**{"id": 7, **outer}, check=pb.Check(**described))

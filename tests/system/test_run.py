@@ -12,20 +12,12 @@ from tests.support import harness
 RUN = harness.TOP / "scripts" / "run"
 
 
-def free_base():
-    """The first of three ports in a row that are free."""
-    while True:
-        base = harness.free_port()
-        if base < 65000 and not any(harness.accepts(("127.0.0.1", base + step)) for step in (1, 2)):
-            return base
-
-
 class Pair:
     """A runtime folder and what scripts/run does there."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.base = free_base()
+        self.base = harness.free_ports(3)
 
     def run(self, *words, **environment):
         values = dict(os.environ, BUILD=str(harness.BUILD), REEVE_RUN_DIR=str(self.folder), REEVE_PORT_BASE=str(self.base))
