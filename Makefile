@@ -134,8 +134,11 @@ check:
 	scripts/check
 test:
 	scripts/test
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread
 bench: all
-	tests/bench/run
+	BUILD=$(BUILD) tests/bench/run
 
 MAN1 := client/ctl/reevectl.1
 MAN3 := client/lib/reeve.3
