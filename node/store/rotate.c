@@ -102,7 +102,7 @@ static const struct op_kind OPEN = {got_opened, end_opening};
 static void open_epoch(struct rotation *rotation)
 {
     struct op *op = begin(rotation, &OPEN, rotation->drops != 0 ? 3 : 1);
-    struct meta_field field;
+    struct meta_field field = {.name = ""};
     char name[24];
 
     if (op == NULL)
@@ -149,7 +149,7 @@ static const struct op_kind CLAIM = {got_claimed, end_claiming};
 static void claim_secret(struct rotation *rotation)
 {
     struct op *op = begin(rotation, &CLAIM, 2);
-    struct meta_field field;
+    struct meta_field field = {.name = ""};
 
     if (op == NULL)
         return;

@@ -1,0 +1,441 @@
+// Every trouble that a real redis-server can get into, and that it passes by itself: killed,
+// stopped, full, a replica, loading, refusing us. Afterwards the history is looked at: a deferral
+// has a stored first-seen.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "tests/support/store_scene.h"
+#include "tests/support/table.h"
+
+// ---- trouble
+
+static void kill_and_restart(struct scene *scene)
+{
+    stage_kill(&scene->stage);
+    stage_until_state(&scene->stage, scene->store, STORE_DOWN);
+    assert_int_equal(stage_read(&scene->stage, scene->store, STORE_LOOKUPS, &scene->pair.triplet),
+                     STORE_DOWN);
+    stage_redis(&scene->stage, "--appendonly", "yes", NULL);
+}
+
+static void a_killed_server_loses_nothing_that_was_told(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    memset(&scene, 0, sizeof(scene));
+    stage_open(&scene.stage);
+    stage_redis(&scene.stage, "--appendonly", "yes", NULL);
+    scene_begin(&scene);
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    uint64_t first_ms = scene.pair.triplet.now_ms;
+
+    kill_and_restart(&scene);
+    stage_until_state(&scene.stage, scene.store, STORE_UP);
+    scene.pair.triplet.now_ms += 60000;
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].at_ms, first_ms);
+    assert_int_equal(store_counters(scene.store)->disconnects, 2); // both lanes
+    scene_close(&scene);
+}
+
+static void a_stopped_server_is_slow_then_gone_then_back(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    assert_int_equal(kill(scene.stage.server, SIGSTOP), 0);
+    uint64_t asked_ms = clock_mono_ms();
+
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_SLOW);
+    assert_in_range(clock_mono_ms() - asked_ms, 99, 400);
+    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state, FACT_UNKNOWN);
+    stage_run(&scene.stage,
+              1500); // the connection is given up; the kernel accepts the next, nobody greets
+    assert_int_not_equal(store_state(scene.store), STORE_UP);
+    asked_ms = clock_mono_ms();
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_SLOW);
+    assert_in_range(clock_mono_ms() - asked_ms, 0, 5); // nobody waits for what is known to be away
+    assert_int_equal(kill(scene.stage.server, SIGCONT), 0);
+    stage_until_state(&scene.stage, scene.store, STORE_UP);
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state, FACT_PRESENT);
+    scene_close(&scene);
+}
+
+static void a_full_server_refuses_first_tries_and_says_so(void **state)
+{
+    struct scene scene;
+    char words[300];
+    struct text_buf text;
+
+    (void)state;
+    scene_open(&scene);
+    store_write_passed(scene.store, &scene.pair.key, 5, 5);
+    settle(&scene);
+    stage_do(&scene.stage, "CONFIG SET maxmemory 1");
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_FULL);
+    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state,
+                     FACT_ABSENT); // not what we hoped
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
+                     STORE_UP);
+    assert_int_equal(scene.pair.facts.passed[KEY_CURRENT][1].state,
+                     FACT_PRESENT); // known mail is known
+    text_buf_init(&text, words, sizeof(words));
+    store_describe(scene.store, &text);
+    assert_non_null(strstr(words, "but lately full (maxmemory)"));
+    store_write_passed(scene.store, &scene.pair.key, 6, 6);
+    settle(&scene);
+    assert_int_equal(store_counters(scene.store)->lost_writes, 1);
+    stage_do(&scene.stage, "CONFIG SET maxmemory 0");
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state, FACT_PRESENT);
+    scene_close(&scene);
+}
+
+static void a_replica_is_read_but_not_written(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    store_write_passed(scene.store, &scene.pair.key, 5, 5);
+    settle(&scene);
+    stage_do(&scene.stage, "REPLICAOF 127.0.0.1 1"); // nobody is there
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false),
+                     STORE_READONLY);
+    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state, FACT_ABSENT);
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
+                     STORE_UP);
+    assert_int_equal(scene.pair.facts.passed[KEY_CURRENT][1].state, FACT_PRESENT);
+    assert_int_equal(pass_pair(&scene).state, STORE_READONLY);
+    assert_int_equal(pass_pair(&scene).count, 0); // nothing was written, nothing is said to be
+    stage_do(&scene.stage, "CONFIG SET replica-serve-stale-data no");
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
+                     STORE_MASTERDOWN);
+    stage_do(&scene.stage, "REPLICAOF NO ONE");
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    scene_close(&scene);
+}
+
+static void a_fresh_replica_cannot_be_founded(void **state)
+{
+    struct stage stage;
+
+    (void)state;
+    stage_open(&stage);
+    stage_redis(&stage, NULL);
+    stage_do(&stage, "REPLICAOF 127.0.0.1 1");
+    struct store *store = stage_store(&stage, &stage.config);
+
+    stage_until_state(&stage, store, STORE_READONLY);
+    stage_do(&stage, "REPLICAOF NO ONE");
+    stage_until_state(&stage, store, STORE_UP);
+    store_free(&store);
+    stage_close(&stage);
+}
+
+static void too_few_replicas_refuse_writes(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    stage_do(&scene.stage, "CONFIG SET min-replicas-to-write 1");
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false),
+                     STORE_NOREPLICAS);
+    stage_do(&scene.stage, "CONFIG SET min-replicas-to-write 0");
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    scene_close(&scene);
+}
+
+static void a_server_with_cluster_mode_is_refused(void **state)
+{
+    struct stage stage;
+
+    (void)state;
+    stage_open(&stage);
+    stage_redis(&stage, "--cluster-enabled", "yes", NULL);
+    struct store *store = stage_store(&stage, &stage.config);
+
+    stage_until_state(&stage, store, STORE_CLUSTER);
+    store_free(&store);
+    stage_close(&stage);
+}
+
+static void a_server_that_loads_is_waited_for(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    stage_do(&scene.stage, "EVAL %s 0", "for i = 1, 2000 do redis.call('set', 'k' .. i, 'x') end");
+    stage_do(&scene.stage, "SAVE");
+    stage_kill(&scene.stage);
+    stage_until_state(&scene.stage, scene.store, STORE_DOWN);
+    // Half a millisecond a key: it loads for a second, and answers -LOADING meanwhile.
+    stage_redis(&scene.stage, "--key-load-delay", "500", "--loading-process-events-interval-bytes",
+                "1024", NULL);
+    stage_until_state(&scene.stage, scene.store, STORE_LOADING);
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, true),
+                     STORE_LOADING);
+    stage_until_state(&scene.stage, scene.store, STORE_UP);
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, true), STORE_UP);
+    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state, FACT_PRESENT);
+    scene_close(&scene);
+}
+
+// ---- who may
+
+static const char *acl_line(char *out, size_t size)
+{
+    FILE *file = fopen("deploy/redis/reeve.acl", "r");
+
+    assert_non_null(file);
+    while (fgets(out, (int)size, file) != NULL) {
+        if (strncmp(out, "user reeve ", 11) == 0)
+            break;
+    }
+    (void)fclose(file);
+    assert_int_equal(strncmp(out, "user reeve ", 11), 0);
+    return out;
+}
+
+static void start_with_acl(struct scene *scene)
+{
+    char line[1000];
+    char text[1200];
+    char path[128];
+    char *at = NULL;
+
+    memset(scene, 0, sizeof(*scene));
+    stage_open(&scene->stage);
+    (void)acl_line(line, sizeof(line));
+    at = strstr(line, ">CHANGE-ME");
+    assert_non_null(at);
+    (void)snprintf(text, sizeof(text), "%.*s>right%suser default on nopass ~* &* +@all\n",
+                   (int)(at - line), line, at + strlen(">CHANGE-ME"));
+    (void)snprintf(path, sizeof(path), "%s/users.acl", scene->stage.dir);
+    write_text(path, text);
+    stage_redis(&scene->stage, "--aclfile", path, NULL);
+}
+
+static void use_password(struct scene *scene, char path[128], const char *user,
+                         const char *password)
+{
+    (void)snprintf(path, 128, "%s/password", scene->stage.dir);
+    write_text(path, password);
+    scene->stage.config.user = user;
+    scene->stage.config.password_file = path;
+}
+
+// Everything that the store ever asks goes through the line that is shipped, and the line allows
+// nothing that it does not ask.
+static void the_shipped_acl_is_enough(void **state)
+{
+    struct scene scene;
+    char path[128];
+    struct retry_counts counts;
+    struct told told;
+
+    (void)state;
+    start_with_acl(&scene);
+    use_password(&scene, path, "reeve", "right\n");
+    scene_begin(&scene);
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
+                     STORE_UP);
+    store_write_passed(scene.store, &scene.pair.key, 1, 1);
+    store_count_retry(scene.store, 5, WINDOW_MS, 1, 1);
+    retry_flush(scene.store);
+    retry_ask(scene.store);
+    struct ticket ticket = ticket_next(scene.store, store_now_ms(scene.store));
+    struct track_row row = {
+        ticket, 1, "defer", "greylist_new", "", "", "rcpt", "", "", "", "", "", "", "", 0, 0};
+
+    store_track(scene.store, &row);
+    settle(&scene);
+    assert_int_equal(pass_pair(&scene).state, STORE_UP);
+    assert_int_equal(ask_pair(&scene, store_pair_show).count, 2 + 1);
+    assert_int_equal(ask_pair(&scene, store_pair_forget).count, 3);
+    told = rotate(&scene, 0);
+    assert_non_null(strstr(told.text, "epoch 1"));
+    stage_until(&scene.stage, has_two_epochs, scene.store);
+    (void)store_retry_counts(scene.store, &counts);
+    for (unsigned i = 0; i < STORE_STATE_COUNT; i++)
+        assert_int_equal(store_counters(scene.store)->errors[i], 0);
+    assert_int_equal(store_counters(scene.store)->lost_writes, 0);
+    assert_true(scene.store->version[0] != '\0');
+    scene_close(&scene);
+}
+
+static const struct forbidden_row {
+    const char *name;
+    const char *command;
+} FORBIDDEN[] = {
+    {"flush everything", "FLUSHALL"},
+    {"look for keys", "KEYS *"},
+    {"delete a key", "DEL meta"},
+    {"change settings", "CONFIG SET maxmemory 1"},
+    {"read settings", "CONFIG GET requirepass"},
+    {"load functions", "FUNCTION LOAD x"},
+    {"run scripts", "EVAL x 0"},
+    {"other people's keys", "HGETALL sessions"},
+    {"shut it down", "SHUTDOWN"},
+    {"users", "ACL LIST"},
+    {"spy", "MONITOR"},
+};
+
+static void check_forbidden(void **state)
+{
+    const struct forbidden_row *row = *state;
+    struct scene scene;
+    struct timeval limit = {.tv_sec = 2};
+
+    start_with_acl(&scene);
+    redisContext *context = redisConnectUnixWithTimeout(scene.stage.socket, limit);
+
+    freeReplyObject(redisCommand(context, "AUTH reeve right"));
+    redisReply *reply = redisCommand(context, row->command);
+
+    assert_non_null(reply);
+    assert_int_equal(reply->type, REDIS_REPLY_ERROR);
+    assert_int_equal(strncmp(reply->str, "NOPERM", 6), 0);
+    freeReplyObject(reply);
+    redisFree(context);
+    stage_close(&scene.stage);
+}
+
+static void a_wrong_password_is_told_and_a_right_one_helps(void **state)
+{
+    struct scene scene;
+    char path[128];
+    char words[600];
+    struct text_buf text;
+
+    (void)state;
+    start_with_acl(&scene);
+    use_password(&scene, path, "reeve", "wrong");
+    scene.store = stage_store(&scene.stage, &scene.stage.config);
+    stage_until_state(&scene.stage, scene.store, STORE_DENIED);
+    text_buf_init(&text, words, sizeof(words));
+    store_describe(scene.store, &text);
+    assert_non_null(strstr(words, "password_file"));
+    assert_null(strstr(words, "wrong")); // never the password itself
+    stage_do(&scene.stage, "ACL SETUSER reeve >wrong");
+    stage_until_state(&scene.stage, scene.store, STORE_UP);
+    scene_close(&scene);
+}
+
+static void a_password_without_a_user_is_the_default_users(void **state)
+{
+    struct scene scene;
+    char path[128];
+
+    (void)state;
+    memset(&scene, 0, sizeof(scene));
+    stage_open(&scene.stage);
+    stage_redis(&scene.stage, "--requirepass", "pass word", NULL);
+    scene.store = stage_store(&scene.stage, &scene.stage.config); // without one
+    stage_until_state(&scene.stage, scene.store, STORE_DENIED);
+    store_free(&scene.store);
+    use_password(&scene, path, "", "pass word\n");
+    scene_begin(&scene);
+    scene_close(&scene);
+}
+
+static void rights_that_are_taken_away_are_noticed(void **state)
+{
+    struct scene scene;
+    char path[128];
+
+    (void)state;
+    start_with_acl(&scene);
+    use_password(&scene, path, "reeve", "right");
+    scene_begin(&scene);
+    stage_do(&scene.stage, "ACL SETUSER reeve -hsetnx");
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false),
+                     STORE_DENIED);
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
+                     STORE_UP);
+    scene_close(&scene);
+}
+
+static void a_tcp_server_is_served_as_well(void **state)
+{
+    struct scene scene;
+    char address[64];
+
+    (void)state;
+    memset(&scene, 0, sizeof(scene));
+    stage_open(&scene.stage);
+    stage_redis(&scene.stage, NULL);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(any);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0); // a port that is free
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&any, &len), 0);
+    (void)close(fd);
+    stage_do(&scene.stage, "CONFIG SET port %d", ntohs(any.sin_port));
+    (void)snprintf(address, sizeof(address), "127.0.0.1:%d", ntohs(any.sin_port));
+    scene.stage.config.address = address;
+    scene_begin(&scene);
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    stage_do(&scene.stage, "CONFIG SET port 0");
+    stage_do(&scene.stage, "CLIENT KILL TYPE normal SKIPME yes");
+    stage_until_state(&scene.stage, scene.store, STORE_DOWN);
+    scene_close(&scene);
+}
+
+static void a_wrong_type_at_our_key_is_an_error_not_a_fact(void **state)
+{
+    struct scene scene;
+    char name[KEY_NAME_MAX];
+
+    (void)state;
+    scene_open(&scene);
+    (void)key_name(KEY_PASSED, &scene.pair.key.passed[KEY_CURRENT], name);
+    stage_do(&scene.stage, "SET %s x", name);
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
+                     STORE_ERROR);
+    assert_int_equal(scene.pair.facts.passed[KEY_CURRENT][1].state, FACT_UNKNOWN);
+    assert_int_equal(scene.pair.facts.passed[KEY_PREVIOUS][1].state,
+                     FACT_ABSENT); // its neighbour answers
+    scene_close(&scene);
+}
+
+int main(void)
+{
+    static struct table table;
+
+    log_open("test", LOG_ERROR_LEVEL);
+    TABLE_TEST(&table, a_killed_server_loses_nothing_that_was_told);
+    TABLE_TEST(&table, a_stopped_server_is_slow_then_gone_then_back);
+    TABLE_TEST(&table, a_full_server_refuses_first_tries_and_says_so);
+    TABLE_TEST(&table, a_replica_is_read_but_not_written);
+    TABLE_TEST(&table, a_fresh_replica_cannot_be_founded);
+    TABLE_TEST(&table, too_few_replicas_refuse_writes);
+    TABLE_TEST(&table, a_server_with_cluster_mode_is_refused);
+    TABLE_TEST(&table, a_server_that_loads_is_waited_for);
+    TABLE_TEST(&table, the_shipped_acl_is_enough);
+    TABLE_ROWS(&table, FORBIDDEN, check_forbidden);
+    TABLE_TEST(&table, a_wrong_password_is_told_and_a_right_one_helps);
+    TABLE_TEST(&table, a_password_without_a_user_is_the_default_users);
+    TABLE_TEST(&table, rights_that_are_taken_away_are_noticed);
+    TABLE_TEST(&table, a_tcp_server_is_served_as_well);
+    TABLE_TEST(&table, a_wrong_type_at_our_key_is_an_error_not_a_fact);
+    return table_run(&table, "trouble of a real store");
+}
