@@ -73,7 +73,7 @@ static void ready(void *arg, int events)
 
 // ---- the lists
 
-static void stall(struct session *session)
+static void begin_stall(struct session *session)
 {
     if (session->stalled_ms != 0)
         return;
@@ -81,7 +81,7 @@ static void stall(struct session *session)
     TAILQ_INSERT_TAIL(&session->hub->stalled, session, in_waiting);
 }
 
-static void unstall(struct session *session)
+static void end_stall(struct session *session)
 {
     if (session->stalled_ms == 0)
         return;
@@ -89,13 +89,13 @@ static void unstall(struct session *session)
     TAILQ_REMOVE(&session->hub->stalled, session, in_waiting);
 }
 
-static void starve(struct session *session)
+static void begin_starving(struct session *session)
 {
     enter(session, SESSION_STARVED);
     TAILQ_INSERT_TAIL(&session->hub->starved, session, in_waiting);
 }
 
-static void unstarve(struct session *session)
+static void end_starving(struct session *session)
 {
     TAILQ_REMOVE(&session->hub->starved, session, in_waiting);
     enter(session, SESSION_READING);
@@ -110,7 +110,7 @@ static void leave_seat(struct session *session)
         return;
     seats_leave(hub->seats, &session->seat);
     if (!TAILQ_EMPTY(&hub->starved))
-        unstarve(TAILQ_FIRST(&hub->starved));
+        end_starving(TAILQ_FIRST(&hub->starved));
 }
 
 // ---- birth and death
@@ -141,8 +141,8 @@ static void close_session(struct session *session)
     if (session->question != 0)
         reeve_cancel(hub->reeve, session->question);
     if (session->state == SESSION_STARVED)
-        unstarve(session);
-    unstall(session);
+        end_starving(session);
+    end_stall(session);
     leave_seat(session);
     TAILQ_REMOVE(&hub->all, session, in_all);
     hub->count--;
@@ -172,7 +172,7 @@ static bool has_bytes(const struct session *session)
 // answered: the answer is with the kernel; on to the next request.
 static void answered(struct session *session)
 {
-    unstall(session);
+    end_stall(session);
     enter(session, SESSION_READING);
     if (session->hub->draining && !has_bytes(session))
         close_session(session);
@@ -214,7 +214,7 @@ static void send_answer(struct session *session, const struct text_buf *text)
     sent = sent < 0 ? 0 : sent;
     session->unsent_bytes = text->used - (size_t)sent;
     session->unsent = mem_text_n(text->start + sent, session->unsent_bytes);
-    stall(session);
+    begin_stall(session);
     enter(session, SESSION_WRITING);
 }
 
@@ -281,7 +281,7 @@ static void serve(struct session *session)
     struct reeve_check check = {0};
     char quoted[LOG_QUOTE_MAX];
 
-    unstall(session);
+    end_stall(session);
     switch (translate_request(request, &check)) {
     case TRANSLATE_ASK:
         enter(session, SESSION_ASKING);
@@ -351,7 +351,7 @@ static void take_request(struct session *session, int events)
     ssize_t got = 0;
 
     if (!take_seat(session)) {
-        starve(session);
+        begin_starving(session);
         return;
     }
     got = recv(session->fd, hub->scratch, sizeof(hub->scratch), MSG_PEEK | MSG_DONTWAIT);
@@ -367,7 +367,7 @@ static void take_request(struct session *session, int events)
         close_for(session, "closed a connection that does not speak the policy protocol",
                   session->seat->why.text);
     else
-        stall(session);
+        begin_stall(session);
 }
 
 // ---- all of them

@@ -1,0 +1,162 @@
+"""Real Postfix instances: folders, ports and logs of their own, nothing shared with the machine's own Postfix, which need not run.
+They need root, as Postfix itself does; a test that cannot have it fails."""
+import os
+import pwd
+import smtplib
+import subprocess
+
+from tests.support.processes import DEPLOY, Process, accepts, free_port, tool, wait_for
+
+MAIN_CF = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = /dev/stdout
+myhostname = {name}.example
+mydomain = {name}.example
+mydestination =
+mynetworks = {mynetworks}
+inet_interfaces = 127.0.0.1
+inet_protocols = all
+alias_maps =
+alias_database =
+biff = no
+disable_dns_lookups = yes
+smtp_dns_support_level = disabled
+smtpd_peername_lookup = no
+smtp_tls_security_level = none
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+smtpd_client_connection_rate_limit = 0
+smtpd_authorized_xclient_hosts = 127.0.0.1
+smtpd_error_sleep_time = 0
+smtpd_soft_error_limit = 1000
+smtpd_hard_error_limit = 1000
+address_verify_map =
+"""
+
+MX_CF = """
+virtual_mailbox_domains = rcpt.example, other.example
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = static:box/
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = 1
+"""
+
+SENDER_CF = """
+relayhost = {relayhost}
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
+"""
+
+MASTER_CF = """
+127.0.0.1:{port} inet n - n - - smtpd
+cleanup   unix n - n - 0 cleanup
+qmgr      unix n - n 300 1 qmgr
+rewrite   unix - - n - - trivial-rewrite
+bounce    unix - - n - 0 bounce
+defer     unix - - n - 0 bounce
+trace     unix - - n - 0 bounce
+verify    unix - - n - 1 verify
+flush     unix n - n 1000? 0 flush
+proxymap  unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp      unix - - n - - smtp
+relay     unix - - n - - smtp
+showq     unix n - n - - showq
+error     unix - - n - - error
+retry     unix - - n - - error
+discard   unix - - n - - discard
+virtual   unix - n n - - virtual
+anvil     unix - - n - 1 anvil
+scache    unix - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix(Process):
+    """A Postfix instance with folders, ports and log of its own."""
+
+    def __init__(self, folder, name, main_cf, mynetworks=""):
+        assert os.geteuid() == 0, "Postfix instances can only be started by root"
+        folder.mkdir(mode=0o755, exist_ok=True)
+        self.folder = folder
+        self.port = free_port()
+        self.config = folder / "etc"
+        self._make_folders()
+        values = {"folder": folder, "name": name, "port": self.port, "mynetworks": mynetworks,
+                  "uid": pwd.getpwnam("nobody").pw_uid, "gid": pwd.getpwnam("nobody").pw_gid}
+        (self.config / "main.cf").write_text((MAIN_CF + main_cf).format(**values))
+        (self.config / "master.cf").write_text(MASTER_CF.format(**values))
+        (self.config / "dynamicmaps.cf").write_text("")
+        daemons = self.postconf("daemon_directory", default=True)
+        super().__init__(name, [f"{daemons}/master", "-c", self.config, "-s"], folder / "log")
+
+    def _make_folders(self):
+        nobody = pwd.getpwnam("nobody")
+        for name, user in (("etc", None), ("queue", None), ("data", pwd.getpwnam("postfix")), ("mail", nobody)):
+            (self.folder / name).mkdir(mode=0o755, exist_ok=True)
+            if user:
+                os.chown(self.folder / name, user.pw_uid, user.pw_gid)
+
+    def postconf(self, name, default=False):
+        where = [] if default else ["-c", str(self.config)]
+        return subprocess.run([tool("postconf"), *where, "-h", name], capture_output=True, text=True, check=True,
+                              timeout=20).stdout.strip()
+
+    def start(self):
+        subprocess.run([tool("postfix"), "-c", str(self.config), "check"], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        super().start()
+        wait_for(lambda: accepts(("127.0.0.1", self.port)), f"{self.name} to listen at port {self.port}")
+        return self
+
+    def smtp(self, client=None, name="[UNAVAILABLE]"):
+        """An SMTP connection; client: the address it pretends to come from (XCLIENT)."""
+        smtp = smtplib.SMTP("127.0.0.1", self.port, local_hostname="mx.sender.example", timeout=30)
+        smtp.ehlo()
+        if client:
+            code, text = smtp.docmd("XCLIENT", f"NAME={name} ADDR={client}")
+            assert code == 220, text
+            smtp.ehlo()
+        return smtp
+
+    def rcpt(self, sender, *recipients, client=None):
+        """MAIL and RCPT of one transaction; the replies to the RCPTs as texts like '451 4.7.1 ...'."""
+        smtp = self.smtp(client)
+        try:
+            code, text = smtp.mail(sender)
+            assert code == 250, text
+            replies = [smtp.rcpt(recipient) for recipient in recipients]
+            smtp.rset()
+        finally:
+            smtp.close()
+        return [f"{code} {text.decode(errors='replace')}" for code, text in replies]
+
+    def submit(self, sender, recipient, subject, client=None):
+        """Sends a message; SMTP errors are raised."""
+        smtp = self.smtp(client)
+        try:
+            smtp.sendmail(sender, [recipient], f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nHello.\r\n")
+        finally:
+            smtp.close()
+
+    def mailbox(self, subject):
+        """The messages of that subject that were delivered here, as texts."""
+        texts = [path.read_text(errors="replace") for path in (self.folder / "mail" / "box" / "new").glob("*")]
+        return [text for text in texts if f"\nSubject: {subject}\n" in text]
+
+    def queue(self):
+        out = subprocess.run([tool("postqueue"), "-c", str(self.config), "-p"], capture_output=True, text=True, timeout=20)
+        return out.stdout
+
+
+def sample_main_cf(service):
+    """deploy/mta/postfix/main.cf, the snippet that postmasters copy, with another address of the policy service."""
+    text = (DEPLOY / "mta" / "postfix" / "main.cf").read_text()
+    line = "check_policy_service inet:127.0.0.1:10045\n"
+    assert text.count(line) == 1
+    return text.replace(line, f"check_policy_service {service}\n").replace("{", "{{").replace("}", "}}")
