@@ -77,6 +77,7 @@ struct listing {
     struct table table;
     bool is_grey; // the columns of `grey list`
     bool is_one;  // one decision, in full
+    bool has_begun;
 };
 
 static const char *came_back(const struct reeve_row *row)
@@ -114,10 +115,26 @@ static void add_row(struct listing *listing, const struct reeve_row *row)
     table_cell(table, print_field(row, "ticket"));
 }
 
+static void begin_listing(struct listing *listing)
+{
+    static const char *const track[] = {"WHEN", "ACTION", "REASON", "CLIENT",
+                                        "FROM", "TO",     "TICKET", NULL};
+    static const char *const grey[] = {"WHEN", "ACTION",  "REASON", "CLIENT", "FROM",
+                                       "TO",   "RETRIED", "TICKET", NULL};
+
+    listing->has_begun = true;
+    if (listing->ctl->want_json)
+        json_open(&listing->ctl->json, NULL, '[');
+    else
+        table_begin(&listing->table, listing->is_grey ? grey : track);
+}
+
 static void take_page(void *arg, const struct reeve_row *rows, size_t count)
 {
     struct listing *listing = arg;
 
+    if (!listing->has_begun)
+        begin_listing(listing);
     for (size_t i = 0; i < count; i++) {
         if (listing->ctl->want_json)
             print_row_json(&listing->ctl->json, NULL, &rows[i]);
@@ -128,29 +145,21 @@ static void take_page(void *arg, const struct reeve_row *rows, size_t count)
     }
 }
 
-static void begin_listing(struct listing *listing)
+static void end_listing(struct listing *listing, uint64_t count)
 {
-    static const char *const track[] = {"WHEN", "ACTION", "REASON", "CLIENT",
-                                        "FROM", "TO",     "TICKET", NULL};
-    static const char *const grey[] = {"WHEN", "ACTION",  "REASON", "CLIENT", "FROM",
-                                       "TO",   "RETRIED", "TICKET", NULL};
-
-    if (listing->ctl->want_json)
-        json_open(&listing->ctl->json, NULL, '[');
-    else
-        table_begin(&listing->table, listing->is_grey ? grey : track);
-}
-
-static void end_listing(struct listing *listing, const struct track_query *query, int code,
-                        uint64_t count)
-{
+    if (!listing->has_begun)
+        return; // not even the first page came
     if (listing->ctl->want_json)
         json_close(&listing->ctl->json, ']');
     else if (count > 0 && !listing->is_one)
         table_end(&listing->table, stdout);
     else
         table_drop(&listing->table);
-    if (code != CTL_FINE || listing->ctl->want_json)
+}
+
+static void comment(const struct listing *listing, const struct track_query *query, uint64_t count)
+{
+    if (listing->ctl->want_json)
         return;
     if (count == 0)
         (void)printf("nothing found (decisions are kept for 7 days; accepts only by sampling)\n");
@@ -167,14 +176,13 @@ static int list(struct ctl *ctl, const struct track_query *query)
         .is_one = query->ticket != NULL,
     };
     uint64_t count = 0;
-    int code;
+    int code = track_read(ctl, query, take_page, &listing, &count);
 
-    begin_listing(&listing);
-    code = track_read(ctl, query, take_page, &listing, &count);
-    end_listing(&listing, query, code, count);
-    if (code == CTL_FINE && count == 0)
-        code = CTL_NEGATIVE;
-    return code;
+    end_listing(&listing, count);
+    if (code != CTL_FINE)
+        return code;
+    comment(&listing, query, count);
+    return count > 0 ? CTL_FINE : CTL_NEGATIVE;
 }
 
 // ---- the two commands

@@ -340,6 +340,8 @@ struct reeve_answer *answer_from_reply(struct reply **reply, const struct ask *a
     struct reeve_answer *answer;
 
     *reply = NULL;
+    if (ask->request.check.stage != MSG_END)
+        taken->answer.end = NULL; // nobody asked for it
     if (flaw == NULL)
         return &taken->answer;
     answer = answer_flawed(taken, ask, fallback, flaw);

@@ -153,6 +153,14 @@ static void act_no_message(struct fake_node *node, const struct msg_request *req
     fake_decide(node, &rcpt, &accepts, wanted(request));
 }
 
+static void act_message_too(struct fake_node *node, const struct msg_request *request)
+{
+    struct msg_request end = *request;
+
+    end.check.stage = MSG_END;
+    fake_decide(node, &end, &accepts, wanted(request));
+}
+
 static void act_three_frames(struct fake_node *node, const struct msg_request *request)
 {
     (void)request;
@@ -223,6 +231,7 @@ static const struct answer_row {
     {"mail", act_defer, REEVE_MAIL, 0, REEVE_OK, false, 0, ""},
     {"end", act_accept, REEVE_END, 2, REEVE_OK, false, 0, ""},
     {"first of two answers", act_twice, REEVE_RCPT, 1, REEVE_OK, false, 0, ""},
+    {"a message's verdict unasked", act_message_too, REEVE_RCPT, 1, REEVE_OK, false, 0, ""},
     {"1000 recipients", act_accept, REEVE_RCPT, 1000, REEVE_OK, false, 0, ""},
 
     {"no answer", act_nothing, REEVE_RCPT, 2, REEVE_UNREACHABLE, true, 0, "did not answer in time"},
