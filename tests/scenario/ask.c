@@ -82,6 +82,11 @@ bool ask_is_dry(const struct ask *ask)
     return ask->number[field_of("dry", 3)] != 0;
 }
 
+bool ask_wants_trace(const struct ask *ask)
+{
+    return ask->number[field_of("trace", 5)] != 0;
+}
+
 // ---- Words of a check
 
 static bool read_stage(const char *text, uint64_t *out)

@@ -9,6 +9,7 @@
 
 struct judge {
     const struct ask *ask;
+    bool trace;
     FILE *out;
     bool holds;
 };
@@ -69,6 +70,8 @@ static void judge_texts(struct judge *judge, const struct msg_verdict *verdict)
          "what is echoed is valid UTF-8 without control characters", verdict->text);
     must(judge, strstr(verdict->text, verdict->ticket) != NULL, "the ticket is in the text",
          verdict->text);
+    must(judge, judge->trace || verdict->trace_count == 0, "nobody gets a trace unasked",
+         verdict->reason);
     for (size_t i = 0; i < verdict->trace_count; i++)
         must(judge, is_clean(verdict->trace[i].why), "the trace is clean text",
              verdict->trace[i].why);
@@ -128,19 +131,20 @@ static void judge_decision(struct judge *judge, const struct msg_decision *decis
         judge_codes(judge, &decision->message);
 }
 
-bool promises_hold(const struct ask *ask, const char *node, const struct msg_reply *reply,
+bool promises_hold(const struct promised *promised, const struct msg_reply *reply,
                    struct arena *scratch, FILE *out)
 {
-    struct judge judge = {ask, out, true};
+    struct judge judge = {promised->ask, promised->trace, out, true};
 
-    must(&judge, strcmp(reply->node, node) == 0, "every reply names its node", reply->node);
+    must(&judge, strcmp(reply->node, promised->node) == 0, "every reply names its node",
+         reply->node);
     must(&judge, (reply->status == MSG_OK) == (*reply->error == '\0'),
          "an error has a text for a person, and only an error has", reply->error);
     must(&judge, reply->degraded == (*reply->degraded_why != '\0'), "degraded says why",
          reply->degraded_why);
     must(&judge, is_clean(reply->error) && is_clean(reply->degraded_why), "texts are clean",
          reply->error);
-    if (ask->verb == MSG_CHECK && reply->status == MSG_OK)
+    if (promised->ask->verb == MSG_CHECK && reply->status == MSG_OK)
         judge_decision(&judge, &reply->decision, scratch);
     return judge.holds;
 }

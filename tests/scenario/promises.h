@@ -6,7 +6,13 @@
 
 #include "tests/scenario/ask.h"
 
-// promises_hold: every broken promise is written to out, a line each. ask has a verb other than
-// MSG_CHECK, or is empty, if the request was no check. node: who was asked.
-bool promises_hold(const struct ask *ask, const char *node, const struct msg_reply *reply,
+// What was asked. ask is empty (its verb is not MSG_CHECK) if the request was no check.
+struct promised {
+    const struct ask *ask;
+    const char *node; // who was asked
+    bool trace;       // asked for
+};
+
+// promises_hold: every broken promise is written to out, a line each.
+bool promises_hold(const struct promised *promised, const struct msg_reply *reply,
                    struct arena *scratch, FILE *out);

@@ -49,23 +49,17 @@ void world_init(struct world *world, const struct world_way *way, const char *pa
     clock_scripted_set(START_MS);
 }
 
-static void fail_v(struct world *world, const struct place *place, const char *fmt, va_list args)
-{
-    world->failures++;
-    world->broken = world->broken || world->failures >= FAILURES_MAX;
-    (void)fprintf(world->report, "%s:%u: %s\n", world->path, place->number, place->text);
-    (void)fprintf(world->report, "    ");
-    (void)vfprintf(world->report, fmt, args);
-    (void)fprintf(world->report, "\n");
-}
-
 void world_fail(struct world *world, const struct place *place, const char *fmt, ...)
 {
     va_list args;
 
+    world->failures++;
+    world->broken = world->broken || world->failures >= FAILURES_MAX;
+    (void)fprintf(world->report, "%s:%u: %s\n    ", world->path, place->number, place->text);
     va_start(args, fmt);
-    fail_v(world, place, fmt, args);
+    (void)vfprintf(world->report, fmt, args);
     va_end(args);
+    (void)fprintf(world->report, "\n");
 }
 
 bool world_set_time(struct world *world, uint64_t now_ms)
@@ -378,6 +372,7 @@ static void compare(struct world *world, const struct question *question,
     const struct place place = {question->number, question->text};
     struct err_detail detail = {""};
     struct ask ask = {0};
+    struct promised promised = {.ask = &ask, .node = question->node->name};
     struct want want;
     char *why = NULL;
     size_t size = 0;
@@ -388,8 +383,9 @@ static void compare(struct world *world, const struct question *question,
         (void)fprintf(out, "    %s\n", detail.text);
     else if (want.nothing)
         (void)fprintf(out, "    wanted no reply\n");
+    promised.trace = world->way.trace || ask_wants_trace(&ask);
     holds = holds && !want.nothing && want_holds(&want, reply, world->way.trace, out);
-    holds = promises_hold(&ask, question->node->name, reply, &world->scratch, out) && holds;
+    holds = promises_hold(&promised, reply, &world->scratch, out) && holds;
     (void)fclose(out);
     if (!holds) {
         world_fail(world, &place, "does not hold:");
