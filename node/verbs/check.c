@@ -247,7 +247,8 @@ static void write_changes(struct server *server, const struct seat *seat,
     const struct key_triplet *key = &recipient->facts.triplet;
     uint64_t now_ms = seat->facts.now_ms;
     uint64_t window_ms = seat_policy(seat)->settings.greylist.window_ms;
-    bool is_first = recipient->adding && verdict->first_seen_ms == now_ms;
+    bool is_new = verdict->reason == REASON_greylist_new || verdict->shadow == REASON_greylist_new;
+    bool is_first = is_new && verdict->first_seen_ms == now_ms; // else the question was asked again
 
     if (verdict->changes.write_passed)
         store_write_passed(server->store, key, now_ms, verdict->changes.passed_mark);
