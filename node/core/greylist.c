@@ -266,7 +266,7 @@ static enum outcome defer_try(const struct chain_in *in, struct verdict *out,
         text_buf_add_duration(why, age_ms);
         text_buf_add(why, " ago; a retry passes in ");
     }
-    text_buf_add_duration(why, out->retry_after_ms);
+    text_buf_add_duration(why, (out->retry_after_ms + 999) / 1000 * 1000); // whole seconds, as the reply says
     return defer_as(in, out, own ? REASON_greylist_new : REASON_greylist_early);
 }
 
