@@ -169,7 +169,7 @@ enum reeve_error reeve_new(struct reeve **out, const struct reeve_options *optio
 
     if (err == ERR_NONE && reeve == NULL)
         err = err_say(&detail, ERR_SYSTEM, "out of memory");
-    if (err == ERR_NONE) {
+    if (reeve != NULL) {
         reeve->epoll_fd = -1;
         reeve->timer_fd = -1;
         reeve->timer_ms = UINT64_MAX;

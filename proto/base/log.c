@@ -60,6 +60,7 @@ static void add_head(struct text_buf *line, enum log_level level)
                  log_to.program);
 }
 
+PRINTF_LIKE(3, 0)
 static void write_line(enum log_level level, uint64_t left_out, const char *fmt, va_list args)
 {
     char memory[LINE_MAX_BYTES];
