@@ -208,7 +208,13 @@ static bool tell_after(const struct story *story, struct text_buf *out)
 
 // ---- how it is now
 
-// find_stored: of the entries in that state the one that is kept longest; NULL if none still is.
+static bool is_by_hand(const struct reeve_row *row)
+{
+    return field_is(row, "identity", "any");
+}
+
+// find_stored: of the entries in that state the one that is kept longest, one made by hand before
+// all others; NULL if none still is.
 static const struct reeve_row *find_stored(const struct story *story, const char *state)
 {
     const struct reeve_row *found = NULL;
@@ -217,8 +223,10 @@ static const struct reeve_row *find_stored(const struct story *story, const char
         const struct reeve_row *row = &story->stored[i];
         uint64_t until_ms = time_of(row, "until");
 
-        if (field_is(row, "state", state) && until_ms >= story->now_ms &&
-            (found == NULL || until_ms > time_of(found, "until")))
+        if (!field_is(row, "state", state) || until_ms < story->now_ms)
+            continue;
+        if (found == NULL || is_by_hand(row) ||
+            (!is_by_hand(found) && until_ms > time_of(found, "until")))
             found = row;
     }
     return found;
@@ -226,13 +234,13 @@ static const struct reeve_row *find_stored(const struct story *story, const char
 
 static void tell_passed(const struct reeve_row *passed, struct text_buf *out)
 {
-    if (field_is(passed, "identity", "any"))
+    if (is_by_hand(passed))
         text_buf_add(out, "Mail of this sender to this recipient was released by hand and passes "
                           "now, until ");
     else
         text_buf_add(out, "Mail of this sender to this recipient passes now, from the network that "
                           "it passed from; it was last accepted at ");
-    if (!field_is(passed, "identity", "any")) {
+    if (!is_by_hand(passed)) {
         add_time(out, time_of(passed, "last_seen"));
         text_buf_add(out, " and that is kept until ");
     }
