@@ -3,6 +3,7 @@
 #include "node/store/adapter.h"
 
 #include <hiredis/async.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "proto/base/mem.h"
@@ -10,6 +11,7 @@
 struct adapter {
     redisAsyncContext *context;
     struct loop_fd *watch;
+    void (*before_read)(redisAsyncContext *context);
     int wanted;
     bool busy; // inside on_event
     bool gone; // hiredis freed the context meanwhile
@@ -21,6 +23,8 @@ static void on_event(void *arg, int events)
 
     adapter->busy = true;
     if ((events & LOOP_READ) != 0)
+        adapter->before_read(adapter->context);
+    if ((events & LOOP_READ) != 0 && !adapter->gone)
         redisAsyncHandleRead(adapter->context);
     if ((events & LOOP_WRITE) != 0 && !adapter->gone)
         redisAsyncHandleWrite(adapter->context);
@@ -69,13 +73,13 @@ static void cleanup(void *arg)
         mem_free(adapter);
 }
 
-bool adapter_attach(struct redisAsyncContext *context, struct loop *loop)
+void adapter_attach(redisAsyncContext *context, struct loop *loop,
+                    void (*before_read)(redisAsyncContext *context))
 {
-    if (context->ev.data != NULL)
-        return false;
     struct adapter *adapter = mem_new(sizeof(*adapter));
 
     adapter->context = context;
+    adapter->before_read = before_read;
     adapter->watch = loop_fd_new(loop, context->c.fd, on_event, adapter);
     context->ev.data = adapter;
     context->ev.addRead = add_read;
@@ -83,5 +87,4 @@ bool adapter_attach(struct redisAsyncContext *context, struct loop *loop)
     context->ev.addWrite = add_write;
     context->ev.delWrite = del_write;
     context->ev.cleanup = cleanup;
-    return true;
 }

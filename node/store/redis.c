@@ -13,6 +13,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "node/store/adapter.h"
 #include "node/store/reply.h"
@@ -148,6 +149,11 @@ static void fail(struct redis *redis, enum store_state state, const char *why, b
 
 // ---- hiredis calls
 
+// More answers than questions: hiredis would abort the process (0.14: an assertion), and every
+// later answer would be taken for another question's. No Redis does that; the connection is given
+// up.
+static const char STRAY[] = "an answer that nobody asked for";
+
 static void on_connect(const redisAsyncContext *context, int status)
 {
     struct redis *redis = context->data;
@@ -180,9 +186,25 @@ static void on_reply(redisAsyncContext *context, void *any_reply, void *unused)
         fail(redis, STORE_DOWN, context->c.errstr, true);
         return;
     }
+    if (redis->count == 1 && context->c.reader->len > context->c.reader->pos) {
+        fail(redis, STORE_ERROR, STRAY, false);
+        return;
+    }
     struct redis_wait wait = ring_take(redis);
 
     wait.fn(wait.arg, wait.tag, any_reply);
+}
+
+// Something can be read although nothing was asked: the end of the connection, which hiredis finds
+// out, or a stray answer.
+static void before_read(redisAsyncContext *context)
+{
+    struct redis *redis = context->data;
+    char byte;
+
+    if (redis != NULL && redis->life >= GREETING && redis->count == 0 &&
+        recv(context->c.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        fail(redis, STORE_ERROR, STRAY, false);
 }
 
 // ---- the states
@@ -220,7 +242,7 @@ static void enter_connecting(struct redis *redis)
         return;
     }
     context->data = redis;
-    (void)adapter_attach(context, redis->config.loop);
+    adapter_attach(context, redis->config.loop, before_read);
     (void)redisAsyncSetDisconnectCallback(context, on_disconnect);
     (void)redisAsyncSetConnectCallback(context, on_connect);
     loop_timer_set(redis->timer, REDIS_GREETING_MS, 0);

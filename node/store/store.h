@@ -1,6 +1,7 @@
-// store.h: the seam between the node and what remembers. Behind it: Redis in the product, memory in scenario tests (chosen when
-// linking). Nothing here blocks. What cannot be read in time stays unknown and the state says why; nothing waits for a store
-// that is known to be away, so with Redis down an answer takes no longer than with Redis up.
+// store.h: the seam between the node and what remembers. Behind it: Redis in the product, memory in
+// scenario tests (chosen when linking). Nothing here blocks. What cannot be read in time stays
+// unknown and the state says why; nothing waits for a store that is known to be away, so with Redis
+// down an answer takes no longer than with Redis up.
 //
 // Two lanes, two connections: lookups never queue behind an operator's listing.
 #pragma once
@@ -15,24 +16,28 @@
 #include "proto/err.h"
 #include "proto/text.h"
 
-// What the store is, or was for one operation. One list: the enum, the word in logs, metrics and degraded_why.
-#define STORE_STATE_LIST(X)                                                                                                    \
-    X(UP, "up")                                                                                                                \
-    X(DOWN, "down")                                          /* no connection */                                               \
-    X(SLOW, "slow")                                          /* no reply by the deadline */                                    \
-    X(CROWDED, "too many commands in flight")                /* our own bound */                                               \
-    X(LOADING, "loading its data")                           /* -LOADING */                                                    \
-    X(READONLY, "a read-only replica")                       /* -READONLY */                                                   \
-    X(MASTERDOWN, "a replica without its master")            /* -MASTERDOWN */                                                 \
-    X(FULL, "full (maxmemory)")                              /* -OOM */                                                        \
-    X(DISK, "refusing writes because it cannot save")        /* -MISCONF */                                                    \
-    X(NOREPLICAS, "refusing writes for want of replicas")    /* -NOREPLICAS */                                                 \
-    X(BUSY, "busy with a script")                            /* -BUSY */                                                       \
-    X(DENIED, "refusing our user or password")               /* -NOAUTH -WRONGPASS -NOPERM, -ERR invalid password */           \
-    X(CLUSTER, "a cluster, which this mode does not speak")  /* -MOVED -ASK -TRYAGAIN -CLUSTERDOWN -CROSSSLOT */               \
-    X(NOSCRIPT, "without our script")                        /* -NOSCRIPT */                                                   \
-    X(FOREIGN, "another cluster's (secret or format)")       /* meta does not match ours */                                    \
-    X(ERROR, "answering with an unknown error")              /* any other error reply, or not the type that was asked for */
+// What the store is, or was for one operation. One list: the enum, the word in logs, metrics and
+// degraded_why.
+#define STORE_STATE_LIST(X)                                                                        \
+    X(UP, "up")                                                                                    \
+    X(DOWN, "down")                                       /* no connection */                      \
+    X(SLOW, "slow")                                       /* no reply by the deadline */           \
+    X(CROWDED, "too many commands in flight")             /* our own bound */                      \
+    X(LOADING, "loading its data")                        /* -LOADING */                           \
+    X(READONLY, "a read-only replica")                    /* -READONLY */                          \
+    X(MASTERDOWN, "a replica without its master")         /* -MASTERDOWN */                        \
+    X(FULL, "full (maxmemory)")                           /* -OOM */                               \
+    X(DISK, "refusing writes because it cannot save")     /* -MISCONF */                           \
+    X(NOREPLICAS, "refusing writes for want of replicas") /* -NOREPLICAS */                        \
+    X(BUSY, "busy with a script")                         /* -BUSY */                              \
+    X(DENIED,                                                                                      \
+      "refusing our user or password") /* -NOAUTH -WRONGPASS -NOPERM, -ERR invalid password */     \
+    X(CLUSTER, "a cluster, which this mode does not speak") /* -MOVED -ASK -TRYAGAIN -CLUSTERDOWN  \
+                                                               -CROSSSLOT */                       \
+    X(NOSCRIPT, "without our script")                       /* -NOSCRIPT */                        \
+    X(FOREIGN, "another cluster's (secret or format)")      /* meta does not match ours */         \
+    X(ERROR, "answering with an unknown error") /* any other error reply, or not the type that was \
+                                                   asked for */
 
 enum store_state {
 #define STORE_STATE_ENUM(name, text) STORE_##name,
@@ -48,11 +53,13 @@ enum store_mode { STORE_EMBEDDED, STORE_SINGLE };
 
 struct store_config {
     enum store_mode mode;
-    const char *address;      // STORE_SINGLE: "unix:/path" or numeric "10.0.0.5:6379", "[2001:db8::5]:6379"
-    const char *user;         // ACL user; "" = the default user
+    const char
+        *address;     // STORE_SINGLE: "unix:/path" or numeric "10.0.0.5:6379", "[2001:db8::5]:6379"
+    const char *user; // ACL user; "" = the default user
     const char *password_file; // first line; "" = none
-    const char *secret_file;  // "" = the cluster's secret is made by the first node and kept in meta
-    const char *state_dir;    // STORE_EMBEDDED: locked by us, holds redis.sock, the append-only file and the pid file
+    const char *secret_file; // "" = the cluster's secret is made by the first node and kept in meta
+    const char *state_dir;   // STORE_EMBEDDED: locked by us, holds redis.sock, the append-only file
+                             // and the pid file
     const char *redis_server; // STORE_EMBEDDED: program to start ("redis-server")
     uint64_t buckets;         // for a fresh store; an existing meta wins
     uint64_t deadline_ms;     // of one operation
@@ -62,33 +69,40 @@ struct store_config {
 
 struct store;
 
-// store_new: starts connecting (and, embedded, the server) and returns at once. Errors are what no waiting mends: a state
-// directory that another node holds (ERR_CONFLICT), a password or secret file that cannot be read or parsed, a redis-server that
-// is not installed (the detail names the package). The config must outlive the store.
-MUST_USE enum err store_new(struct store **out, struct loop *loop, const struct store_config *config, struct err_detail *detail);
-// store_free: answers what is waiting with STORE_DOWN, closes, stops the embedded server and waits for it (2 s at most).
+// store_new: starts connecting (and, embedded, the server) and returns at once. Errors are what no
+// waiting mends: a state directory that another node holds (ERR_CONFLICT), a password or secret
+// file that cannot be read or parsed, a redis-server that is not installed (the detail names the
+// package). The config must outlive the store.
+MUST_USE enum err store_new(struct store **out, struct loop *loop,
+                            const struct store_config *config, struct err_detail *detail);
+// store_free: answers what is waiting with STORE_DOWN, closes, stops the embedded server and waits
+// for it (2 s at most).
 void store_free(struct store **store);
 
 enum store_state store_state(const struct store *store);
-// store_describe: "embedded, up, redis 7.0.15" or "single 10.0.0.5:6379, down for 12 s: Connection refused".
+// store_describe: "embedded, up, redis 7.0.15" or "single 10.0.0.5:6379, down for 12 s: Connection
+// refused".
 void store_describe(const struct store *store, struct text_buf *out);
 // store_ring: secrets and buckets; count 0 until meta was first read. Kept over outages.
 const struct key_ring *store_ring(const struct store *store);
 
 // ---- The clock. The store's master is the clock of the cluster.
 
-// store_now_ms: the store's time: offset by round trip, monotonic between, never backwards, runs on in an outage; the wall clock
-// until the store was first reached. With replay: what store_replay last said.
+// store_now_ms: the store's time: offset by round trip, monotonic between, never backwards, runs on
+// in an outage; the wall clock until the store was first reached. With replay: what store_replay
+// last said.
 uint64_t store_now_ms(const struct store *store);
 // store_clock_ok: false after a step of more than 60 s, until store_clock_accept.
 bool store_clock_ok(const struct store *store);
 void store_clock_accept(struct store *store);
-int64_t store_clock_offset_ms(const struct store *store); // store's time minus this host's wall clock
-void store_replay(struct store *store, uint64_t now_ms);  // never earlier than the last
+int64_t
+store_clock_offset_ms(const struct store *store); // store's time minus this host's wall clock
+void store_replay(struct store *store, uint64_t now_ms); // never earlier than the last
 
 // ---- Triplets.
 
-// One pair in one operation; a list of them is one pipelined round trip. The memory is the caller's until done was called.
+// One pair in one operation; a list of them is one pipelined round trip. The memory is the caller's
+// until done was called.
 struct store_triplet {
     struct store_triplet *next;
     const struct key_triplet *key;
@@ -97,45 +111,57 @@ struct store_triplet {
     uint32_t mark;            // store_add_pending
 };
 
-// Called exactly once an operation, within the deadline, possibly before the operation's function returns. state is STORE_UP if
-// every fact is known, else why some are not. token is the caller's (seat and generation).
+// Called exactly once an operation, within the deadline, possibly before the operation's function
+// returns. state is STORE_UP if every fact is known, else why some are not. token is the caller's
+// (seat and generation).
 struct store_done {
     void (*fn)(void *arg, uint64_t token, enum store_state state);
     void *arg;
     uint64_t token;
-    uint64_t within_ms; // the caller's own deadline, where it is shorter than config->deadline_ms; 0 = none
+    uint64_t within_ms; // the caller's own deadline, where it is shorter than config->deadline_ms;
+                        // 0 = none
 };
 
-// store_read_passed: HMGET of p in both slices, for every identity: facts->passed becomes ABSENT or PRESENT.
-void store_read_passed(struct store *store, enum store_lane lane, struct store_triplet *list, struct store_done done);
+// store_read_passed: HMGET of p in both slices, for every identity: facts->passed becomes ABSENT or
+// PRESENT.
+void store_read_passed(struct store *store, enum store_lane lane, struct store_triplet *list,
+                       struct store_done done);
 
-// store_add_pending: for every triplet: HMGET g(previous); HSETNX g(current) an identity but KEY_ANY; EXPIREAT; HMGET g(current).
-// facts->pending is what the HMGETs say, never what we hoped to write: a refused write leaves ABSENT, and state says why.
-// read_only (dry run): the HMGETs alone.
-void store_add_pending(struct store *store, struct store_triplet *list, bool read_only, struct store_done done);
+// store_add_pending: for every triplet: HMGET g(previous); HSETNX g(current) an identity but
+// KEY_ANY; EXPIREAT; HMGET g(current). facts->pending is what the HMGETs say, never what we hoped
+// to write: a refused write leaves ABSENT, and state says why. read_only (dry run): the HMGETs
+// alone.
+void store_add_pending(struct store *store, struct store_triplet *list, bool read_only,
+                       struct store_done done);
 
-// store_write_passed, store_align_pending: nobody waits for these. HSET p(current) of every identity but KEY_ANY to (now_ms,
-// mark); HSET g(current) likewise to (at_ms, mark). Lost in an outage (STORE.md, loss budget: one more delay).
-void store_write_passed(struct store *store, const struct key_triplet *key, uint64_t now_ms, uint32_t mark);
-void store_align_pending(struct store *store, const struct key_triplet *key, uint64_t at_ms, uint32_t mark);
+// store_write_passed, store_align_pending: nobody waits for these. HSET p(current) of every
+// identity but KEY_ANY to (now_ms, mark); HSET g(current) likewise to (at_ms, mark). Lost in an
+// outage (STORE.md, loss budget: one more delay).
+void store_write_passed(struct store *store, const struct key_triplet *key, uint64_t now_ms,
+                        uint32_t mark);
+void store_align_pending(struct store *store, const struct key_triplet *key, uint64_t at_ms,
+                         uint32_t mark);
 
-// store_count_retry: counts first tries and passes of the pending slice that begins at slice_ms of first_seen: flushed to
-// `c:retry:<slice>` once a second, so that "failed to retry" is known for the whole cluster.
-void store_count_retry(struct store *store, uint64_t slice, uint64_t slice_ms, unsigned first_tries, unsigned passes);
+// store_count_retry: counts first tries and passes of the pending slice that begins at slice_ms of
+// first_seen: flushed to `c:retry:<slice>` once a second, so that "failed to retry" is known for
+// the whole cluster.
+void store_count_retry(struct store *store, uint64_t slice, uint64_t slice_ms, unsigned first_tries,
+                       unsigned passes);
 
 // ---- Tracking: a row a verdict.
 
 enum { TICKET_TEXT_MAX = 19 }; // 18 characters of base32 and the terminator
 
 struct ticket {
-    uint32_t node; // random, made at start
+    uint32_t node;  // random, made at start
     uint64_t at_ms; // 43 bits
-    uint32_t seq;  // 15 bits: tells rows of one millisecond apart
+    uint32_t seq;   // 15 bits: tells rows of one millisecond apart
 };
 
 // ticket_next: the node's next row id; strictly increasing whatever the clock does.
 struct ticket ticket_next(struct store *store, uint64_t now_ms);
-// ticket_format: 32 + 43 + 15 bits in Crockford's base32, lower case. ticket_parse accepts either case and I L O for 1 1 0.
+// ticket_format: 32 + 43 + 15 bits in Crockford's base32, lower case. ticket_parse accepts either
+// case and I L O for 1 1 0.
 const char *ticket_format(const struct ticket *ticket, char out[TICKET_TEXT_MAX]);
 MUST_USE bool ticket_parse(const char *text, struct ticket *out);
 
@@ -164,7 +190,8 @@ void store_track(struct store *store, const struct track_row *row);
 struct track_query {
     bool by_ticket;
     struct ticket ticket;
-    const char *sender;    // "" = any; user@dom exactly (case-folded), or dom or @dom for all of a domain
+    const char
+        *sender; // "" = any; user@dom exactly (case-folded), or dom or @dom for all of a domain
     const char *recipient; // same
     const char *client_ip; // "" = any; an address or a network
     const char *reason;    // "" = any; matches reason or shadow
@@ -172,14 +199,18 @@ struct track_query {
     size_t limit;          // rows at most
     const char *cursor;    // "" = from the newest; else what the last page gave
 };
-// Called once; rows are newest first and valid during the call. cursor is "" at the end.
+// Called once; rows are newest first and valid during the call. cursor is "" at the end. A page may
+// hold fewer rows than the limit, even none, and still go on: so many rows were looked at that it
+// was time to come up for air.
 struct track_done {
-    void (*fn)(void *arg, enum store_state state, const struct track_row *rows, size_t count, const char *cursor);
+    void (*fn)(void *arg, enum store_state state, const struct track_row *rows, size_t count,
+               const char *cursor);
     void *arg;
 };
 void store_track_find(struct store *store, const struct track_query *query, struct track_done done);
 
-// ---- What an operator asks. All on STORE_ADMIN; done is called once; state STORE_UP = done wholly.
+// ---- What an operator asks. All on STORE_ADMIN; done is called once; state STORE_UP = done
+// wholly.
 
 struct pair_entry {
     enum key_table table;
@@ -192,11 +223,15 @@ struct pair_done {
     void (*fn)(void *arg, enum store_state state, const struct pair_entry *entries, size_t count);
     void *arg;
 };
-// store_pair_show: every stored identity of the pair that key names (HGETALL of its four small hashes, filtered).
+// store_pair_show: every stored identity of the pair that key names (HGETALL of its four small
+// hashes, filtered).
 void store_pair_show(struct store *store, const struct key_triplet *key, struct pair_done done);
-// store_pair_pass: writes KEY_ANY into p(current): every client passes with this pair. entries: what was written.
-void store_pair_pass(struct store *store, const struct key_triplet *key, uint64_t now_ms, struct pair_done done);
-// store_pair_forget: removes all entries of the pair from both tables and slices. entries: what was removed.
+// store_pair_pass: writes KEY_ANY into p(current): every client passes with this pair. entries:
+// what was written.
+void store_pair_pass(struct store *store, const struct key_triplet *key, uint64_t now_ms,
+                     struct pair_done done);
+// store_pair_forget: removes all entries of the pair from both tables and slices. entries: what was
+// removed.
 void store_pair_forget(struct store *store, const struct key_triplet *key, struct pair_done done);
 
 struct retry_counts {
@@ -207,23 +242,24 @@ struct store_text_done {
     void (*fn)(void *arg, enum store_state state, const char *text);
     void *arg;
 };
-// store_secret_rotate: opens a new epoch (a new random secret, unless secret_file rules; buckets 0 = as they are) that begins
-// with the first passed slice or pending slice after now + 10 min, when every node has read it. text: what will happen, or why not.
+// store_secret_rotate: opens a new epoch (a new random secret, unless secret_file rules; buckets 0
+// = as they are) that begins with the first passed slice or pending slice after now + 10 min, when
+// every node has read it. text: what will happen, or why not.
 void store_secret_rotate(struct store *store, uint64_t buckets, struct store_text_done done);
 // store_retry_counts: the newest pending slice whose window is wholly over; false if not known yet.
 bool store_retry_counts(const struct store *store, struct retry_counts *out);
 
 // ---- Counters, cumulative since start. One list: the struct and the metric names (store_<name>).
-#define STORE_COUNTER_LIST(X)                                                                                                  \
-    X(commands, "commands sent")                                                                                               \
-    X(connects, "connections that became usable")                                                                              \
-    X(disconnects, "usable connections that were lost")                                                                        \
-    X(late, "replies that came after their operation's deadline and were dropped")                                             \
-    X(timeouts, "operations that ran into their deadline")                                                                     \
-    X(refused_down, "operations answered at once because the store was away")                                                  \
-    X(refused_crowded, "operations answered at once because too much was in flight")                                           \
-    X(lost_writes, "writes nobody waits for that were lost in an outage")                                                      \
-    X(clock_steps, "steps of the store's clock of more than 2 s")                                                              \
+#define STORE_COUNTER_LIST(X)                                                        \
+    X(commands, "commands sent")                                                     \
+    X(connects, "connections that became usable")                                    \
+    X(disconnects, "usable connections that were lost")                              \
+    X(late, "replies that came after their operation's deadline and were dropped")   \
+    X(timeouts, "operations that ran into their deadline")                           \
+    X(refused_down, "operations answered at once because the store was away")        \
+    X(refused_crowded, "operations answered at once because too much was in flight") \
+    X(lost_writes, "writes nobody waits for that were lost in an outage")            \
+    X(clock_steps, "steps of the store's clock of more than 2 s")                    \
     X(server_starts, "starts of the embedded server")
 struct store_counters {
 #define STORE_COUNTER_FIELD(name, help) uint64_t name;

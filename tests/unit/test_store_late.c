@@ -279,6 +279,41 @@ static void an_end_may_begin_the_next_operation(void **state)
     scene_close(&scene);
 }
 
+static const struct unasked_row {
+    const char *name;
+    const char *raw;
+} UNASKED[] = {
+    {"an error nobody asked for", "-ERR max number of clients reached\r\n"},
+    {"a word nobody asked for", "+HELLO\r\n"},
+    {"a list nobody asked for", "*2\r\n$1\r\na\r\n:1\r\n"},
+    {"half a reply", "$100\r\nabc"},
+    {"no protocol", "\x01\x02\r\n"},
+};
+
+// hiredis 0.14 asserts that there is a question to every answer; a server's mistake must not end
+// the node.
+static void check_unasked(void **state)
+{
+    const struct unasked_row *row = *state;
+    struct scene scene;
+
+    scene_open(&scene);
+    scene_up(&scene);
+    stage_until(&scene.stage, admin_is_up, scene.store);
+    stage_run(&scene.stage, 20);
+    for (unsigned i = 0; i < FAKE_PEERS; i++) {
+        if (scene.fake->peer[i].fd >= 0)
+            fake_say(&scene.fake->peer[i], row->raw);
+    }
+    stage_run(&scene.stage, 50);
+    fake_hang_up_all(scene.fake); // whatever it made of that
+    stage_until(&scene.stage, is_disconnected, scene.store);
+    stage_until_state(&scene.stage, scene.store, STORE_UP);
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
+                     STORE_UP);
+    scene_close(&scene);
+}
+
 int main(void)
 {
     static struct table table;
@@ -294,5 +329,6 @@ int main(void)
     TABLE_TEST(&table, nobody_is_forgotten_when_the_store_goes);
     TABLE_TEST(&table, a_cut_connection_answers_everybody_down);
     TABLE_TEST(&table, an_end_may_begin_the_next_operation);
+    TABLE_ROWS(&table, UNASKED, check_unasked);
     return table_run(&table, "a store that is late");
 }

@@ -135,6 +135,8 @@ static const struct nonsense_row {
     {"meta is a number", "HGETALL", ":5\r\n"},
     {"meta is odd", "HGETALL", "*1\r\n$6\r\nformat\r\n"},
     {"meta holds lists", "HGETALL", "*2\r\n*0\r\n*0\r\n"},
+    {"two answers to one question", "PING", "+PONG\r\n+PONG\r\n"},
+    {"a list nobody asked for", "INFO", "$1\r\nx\r\n*1\r\n$1\r\nx\r\n"},
     {"no protocol at all", "PING", "HTTP/1.1 400 Bad Request\r\n\r\n"},
     {"a length that lies", "INFO", "$-5\r\n"},
 };
