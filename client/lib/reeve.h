@@ -1,10 +1,12 @@
-// reeve.h: libreeve, a mail gateway's side of Reeve: asks nodes what to do with a mail, and always gets an answer in time.
+// reeve.h: libreeve, a mail gateway's side of Reeve: asks nodes what to do with a mail, and always
+// gets an answer in time.
 //
-// Two ways to use it. A simple program calls reeve_check and waits. An event loop calls reeve_submit, watches reeve_fd for
-// reading, and calls reeve_dispatch when it is readable; the callbacks run inside reeve_dispatch and nowhere else.
-// When no node answers by the deadline, the answer is the local fallback verdict, whose reason is "fallback".
-// No global state, no thread of its own, nothing that a peer sends aborts the process. A struct reeve belongs to one thread.
-// Not fork-safe: make it after the fork. Full text: reeve(3).
+// Two ways to use it. A simple program calls reeve_check and waits. An event loop calls
+// reeve_submit, watches reeve_fd for reading, and calls reeve_dispatch when it is readable; the
+// callbacks run inside reeve_dispatch and nowhere else. When no node answers by the deadline, the
+// answer is the local fallback verdict, whose reason is "fallback". No global state, no thread of
+// its own, nothing that a peer sends aborts the process. A struct reeve belongs to one thread. Not
+// fork-safe: make it after the fork. Full text: reeve(3).
 #ifndef REEVE_H
 #define REEVE_H
 
@@ -27,7 +29,13 @@ enum reeve_error {
 };
 
 enum reeve_stage { REEVE_CONNECT = 1, REEVE_MAIL = 2, REEVE_RCPT = 3, REEVE_END = 4 };
-enum reeve_action { REEVE_ACCEPT = 1, REEVE_DEFER = 2, REEVE_REJECT = 3, REEVE_HOLD = 4, REEVE_SECURE = 5 };
+enum reeve_action {
+    REEVE_ACCEPT = 1,
+    REEVE_DEFER = 2,
+    REEVE_REJECT = 3,
+    REEVE_HOLD = 4,
+    REEVE_SECURE = 5
+};
 enum reeve_fallback { REEVE_FALLBACK_ACCEPT = 0, REEVE_FALLBACK_DEFER = 1 };
 enum reeve_status { // of the node's reply; numbers as in the wire contract
     REEVE_STATUS_OK = 0,
@@ -41,18 +49,20 @@ enum reeve_status { // of the node's reply; numbers as in the wire contract
 
 // Zero is every field's default. Texts are copied.
 struct reeve_options {
-    const char *const *nodes; // ZeroMQ endpoints of nodes' lookup doors: "tcp://127.0.0.1:7170", "ipc:///run/reeve/lookups"
-    size_t node_count;        // 1 in this version; more are refused with a clear message
-    const char *admin;        // endpoint of an admin door, for reeve_admin; NULL = none
-    const char *gateway;      // this gateway's label, 64 bytes; NULL = the host's name
-    unsigned deadline_ms;     // of reeve_check, reeve_submit and reeve_ping; 0 = 250; 1..60000
+    // ZeroMQ endpoints of nodes' lookup doors: "tcp://127.0.0.1:7170", "ipc:///run/reeve/lookups".
+    const char *const *nodes;
+    size_t node_count;          // 1 in this version; more are refused with a clear message
+    const char *admin;          // endpoint of an admin door, for reeve_admin; NULL = none
+    const char *gateway;        // this gateway's label, 64 bytes; NULL = the host's name
+    unsigned deadline_ms;       // of reeve_check, reeve_submit and reeve_ping; 0 = 250; 1..60000
     unsigned admin_deadline_ms; // 0 = 10000
-    unsigned in_flight_max;   // requests submitted and not answered yet; one more gets the fallback at once. 0 = 1024
+    unsigned in_flight_max; // requests submitted and not answered yet; one more gets the fallback
+                            // at once. 0 = 1024
     enum reeve_fallback fallback;
 };
 
-// One question. Texts may be NULL (not given) and may hold any bytes up to their NUL: what a mail client chose is cut, escaped
-// and judged, never refused. See reeve.proto, message Check.
+// One question. Texts may be NULL (not given) and may hold any bytes up to their NUL: what a mail
+// client chose is cut, escaped and judged, never refused. See reeve.proto, message Check.
 struct reeve_check {
     enum reeve_stage stage; // 0 = REEVE_RCPT
     const char *transaction;
@@ -67,11 +77,11 @@ struct reeve_check {
     size_t recipient_total;
     uint32_t recipient_count;
     uint64_t size_bytes;
-    int spf;                // enum AuthOutcome of the wire contract; 0 = not looked at
+    int spf; // enum AuthOutcome of the wire contract; 0 = not looked at
     const char *spf_domain;
     bool dry_run;
     bool trace;
-    uint64_t at_ms;         // only for a node started with --replay
+    uint64_t at_ms; // only for a node started with --replay
 };
 
 struct reeve_step {
@@ -110,12 +120,13 @@ struct reeve_answer {
     bool degraded, draining;
     const char *degraded_why, *node;
     uint64_t policy_version;
-    const struct reeve_verdict *verdicts; // check: one a recipient, in order (one at CONNECT and MAIL)
+    // Of a check: one a recipient, in order (one at CONNECT and MAIL).
+    const struct reeve_verdict *verdicts;
     size_t verdict_count;
-    const struct reeve_verdict *end;      // REEVE_END: the one reply to the client; else NULL
-    const char *version, *store;          // ping
+    const struct reeve_verdict *end; // REEVE_END: the one reply to the client; else NULL
+    const char *version, *store;     // ping
     uint64_t uptime_ms;
-    const struct reeve_row *rows;         // admin
+    const struct reeve_row *rows; // admin
     size_t row_count;
     const char *cursor;
     const void *document;
@@ -124,30 +135,37 @@ struct reeve_answer {
 
 struct reeve;
 
-// reeve_new: connects in the background; a node that is away is no error. On failure *out is untouched and message (of size
-// bytes) says what was wrong and what to do.
-REEVE_API enum reeve_error reeve_new(struct reeve **out, const struct reeve_options *options, char *message, size_t size);
+// reeve_new: connects in the background; a node that is away is no error. On failure *out is
+// untouched and message (of size bytes) says what was wrong and what to do.
+REEVE_API enum reeve_error reeve_new(struct reeve **out, const struct reeve_options *options,
+                                     char *message, size_t size);
 // reeve_free: requests under way get their callback with the fallback first. NULL-safe, NULLs.
 REEVE_API void reeve_free(struct reeve **reeve);
 
-// The blocking calls. They return the answer's error, and always hand out an answer (free it with reeve_answer_free), also on
-// failure: then it holds the fallback verdicts and the message. Do not mix them with requests under way from reeve_submit:
-// those are dispatched meanwhile.
-REEVE_API enum reeve_error reeve_check(struct reeve *reeve, const struct reeve_check *check, struct reeve_answer **out);
+// The blocking calls. They return the answer's error, and always hand out an answer (free it with
+// reeve_answer_free), also on failure: then it holds the fallback verdicts and the message. Do not
+// mix them with requests under way from reeve_submit: those are dispatched meanwhile.
+REEVE_API enum reeve_error reeve_check(struct reeve *reeve, const struct reeve_check *check,
+                                       struct reeve_answer **out);
 REEVE_API enum reeve_error reeve_ping(struct reeve *reeve, struct reeve_answer **out);
-// reeve_admin: a verb of the admin door and its arguments. dry_run: say what would be done. at_ms as in reeve_check.
-REEVE_API enum reeve_error reeve_admin(struct reeve *reeve, const char *verb, const struct reeve_pair *args, size_t arg_count,
+// reeve_admin: a verb of the admin door and its arguments. dry_run: say what would be done. at_ms
+// as in reeve_check.
+REEVE_API enum reeve_error reeve_admin(struct reeve *reeve, const char *verb,
+                                       const struct reeve_pair *args, size_t arg_count,
                                        bool dry_run, uint64_t at_ms, struct reeve_answer **out);
 REEVE_API void reeve_answer_free(struct reeve_answer **answer);
 
-// The event-loop calls. reeve_submit copies the check, sends it, and calls done exactly once from a later reeve_dispatch (or from
-// reeve_free); the answer is valid during the callback. It returns a number that names the request. 0 = there is no memory even to
-// remember it, or reeve_free is at work: then done is not called.
+// The event-loop calls. reeve_submit copies the check, sends it, and calls done exactly once from a
+// later reeve_dispatch (or from reeve_free); the answer is valid during the callback. It returns a
+// number that names the request. 0 = there is no memory even to remember it, or reeve_free is at
+// work: then done is not called.
 REEVE_API uint64_t reeve_submit(struct reeve *reeve, const struct reeve_check *check,
-                                void (*done)(void *arg, const struct reeve_answer *answer), void *arg);
+                                void (*done)(void *arg, const struct reeve_answer *answer),
+                                void *arg);
 // reeve_cancel: its callback will not come any more. Unknown numbers are ignored.
 REEVE_API void reeve_cancel(struct reeve *reeve, uint64_t request);
-// reeve_fd: readable (level-triggered) whenever reeve_dispatch has something to do, deadlines included. Do not read from it.
+// reeve_fd: readable (level-triggered) whenever reeve_dispatch has something to do, deadlines
+// included. Do not read from it.
 REEVE_API int reeve_fd(const struct reeve *reeve);
 // reeve_dispatch: reads what came, calls back, ends what is late. Never blocks.
 REEVE_API void reeve_dispatch(struct reeve *reeve);
@@ -170,10 +188,12 @@ struct reeve_news {
     uint32_t took_us;
 };
 struct reeve_listener;
-REEVE_API enum reeve_error reeve_listen(struct reeve_listener **out, const char *endpoint, const char *topic, char *message,
-                                        size_t size);
-// reeve_next: waits at most timeout_ms for news; valid until the next call. REEVE_UNREACHABLE when none came.
-REEVE_API enum reeve_error reeve_next(struct reeve_listener *listener, int timeout_ms, const struct reeve_news **out);
+REEVE_API enum reeve_error reeve_listen(struct reeve_listener **out, const char *endpoint,
+                                        const char *topic, char *message, size_t size);
+// reeve_next: waits at most timeout_ms for news; valid until the next call. REEVE_UNREACHABLE when
+// none came.
+REEVE_API enum reeve_error reeve_next(struct reeve_listener *listener, int timeout_ms,
+                                      const struct reeve_news **out);
 REEVE_API void reeve_listener_free(struct reeve_listener **listener);
 
 // reeve_version: "0.1.0".

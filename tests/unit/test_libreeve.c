@@ -13,7 +13,7 @@
 #include "proto/text.h"
 #include "tests/support/fake_node.h"
 
-enum { SHORT_MS = 120, LONG_MS = 5000 };
+enum { SHORT_MS = 300, LONG_MS = 5000 };
 
 static struct reeve *client_for(const char *endpoint, unsigned deadline_ms,
                                 enum reeve_fallback fallback)
@@ -432,9 +432,9 @@ static void a_late_answer_answers_nothing(void **unused)
     (void)unused;
     fake_start(&node, act_late, NULL);
     node.arg = &first;
-    reeve = client_for(node.endpoint, 300, REEVE_FALLBACK_ACCEPT);
+    reeve = client_for(node.endpoint, 1000, REEVE_FALLBACK_ACCEPT);
     assert_int_equal(reeve_check(reeve, &check, &answer), REEVE_UNREACHABLE);
-    assert_in_range(clock_mono_ms() - began_ms, 300, 2000);
+    assert_in_range(clock_mono_ms() - began_ms, 1000, 4000);
     reeve_answer_free(&answer);
     assert_int_equal(reeve_check(reeve, &check, &answer), REEVE_OK);
     assert_int_equal(answer->verdicts->action, REEVE_ACCEPT);
@@ -528,136 +528,6 @@ static void a_request_that_cannot_be_written(void **unused)
     mem_free(huge);
 }
 
-// ---- the other verbs
-
-static void pings(void **unused)
-{
-    static const struct {
-        const char *name;
-        fake_act *act;
-        enum reeve_error error;
-    } rows[] = {
-        {"pong", act_pong, REEVE_OK},
-        {"silence", act_nothing, REEVE_UNREACHABLE},
-        {"a decision", act_accept, REEVE_UNREACHABLE},
-        {"overloaded", act_overloaded, REEVE_UNREACHABLE},
-        {"forbidden", act_forbidden, REEVE_REFUSED},
-    };
-
-    (void)unused;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct reeve_answer *answer = NULL;
-        struct fake_node node;
-        struct reeve *reeve;
-
-        fake_start(&node, rows[i].act, NULL);
-        reeve = client_for(node.endpoint, rows[i].act == act_nothing ? SHORT_MS : LONG_MS,
-                           REEVE_FALLBACK_ACCEPT);
-        if (reeve_ping(reeve, &answer) != rows[i].error)
-            fail_msg("%s: %s", rows[i].name, answer->message);
-        assert_string_equal(answer->version, rows[i].error == REEVE_OK ? "9" : "");
-        assert_int_equal(answer->uptime_ms, rows[i].error == REEVE_OK ? 5 : 0);
-        assert_int_equal(answer->verdict_count, 0);
-        assert_false(answer->fallback);
-        reeve_answer_free(&answer);
-        reeve_free(&reeve);
-        fake_stop(&node);
-    }
-}
-
-static void act_rows(struct fake_node *node, const struct msg_request *request)
-{
-    const struct msg_admin *admin = &request->admin;
-    struct msg_row *rows = mem_new_array(20000, sizeof(*rows));
-    const struct msg_reply reply = {
-        .id = request->id,
-        .answer = MSG_ADMIN_REPLY,
-        .admin = {.rows = rows,
-                  .row_count = 20000,
-                  .cursor = "next",
-                  .document = "d\0c",
-                  .document_bytes = 3,
-                  .policy_version = 4},
-    };
-
-    for (size_t i = 0; i < 20000; i++)
-        rows[i] = (struct msg_row){.fields = admin->args, .field_count = i == 0 ? 2 : 0};
-    fake_send(node, &reply);
-    mem_free(rows);
-}
-
-// 20,000 empty rows are 40 kB on the wire and two megabytes in memory.
-static void admin_rows_arrive(void **unused)
-{
-    static const struct reeve_pair args[] = {{"sender", "a@example.net"}, {"recipient", "b@c"}};
-    struct reeve_answer *answer = NULL;
-    struct fake_node node;
-    struct reeve *reeve;
-
-    (void)unused;
-    fake_start(&node, act_rows, NULL);
-    reeve = client_for(node.endpoint, LONG_MS, REEVE_FALLBACK_ACCEPT);
-    assert_int_equal(reeve_admin(reeve, "grey.show", args, 2, true, 0, &answer), REEVE_OK);
-    assert_int_equal(answer->row_count, 20000);
-    assert_int_equal(answer->rows[0].field_count, 2);
-    assert_string_equal(answer->rows[0].fields[1].key, "recipient");
-    assert_string_equal(answer->rows[0].fields[1].value, "b@c");
-    assert_int_equal(answer->rows[19999].field_count, 0);
-    assert_string_equal(answer->cursor, "next");
-    assert_int_equal(answer->document_bytes, 3);
-    assert_memory_equal(answer->document, "d\0c", 3);
-    reeve_answer_free(&answer);
-    reeve_free(&reeve);
-    fake_stop(&node);
-}
-
-static void admin_refusals(void **unused)
-{
-    static const struct {
-        const char *name;
-        fake_act *act;
-        enum reeve_error error;
-        enum reeve_status status;
-    } rows[] = {
-        {"bad request", act_bad_request, REEVE_REFUSED, REEVE_STATUS_BAD_REQUEST},
-        {"no store", act_unavailable, REEVE_UNREACHABLE, REEVE_STATUS_UNAVAILABLE},
-        {"a decision", act_accept, REEVE_UNREACHABLE, REEVE_STATUS_OK},
-        {"garbage", act_garbage, REEVE_UNREACHABLE, REEVE_STATUS_OK},
-    };
-
-    (void)unused;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct reeve_answer *answer = NULL;
-        struct fake_node node;
-        struct reeve *reeve;
-
-        fake_start(&node, rows[i].act, NULL);
-        reeve = client_for(node.endpoint, rows[i].act == act_garbage ? SHORT_MS : LONG_MS,
-                           REEVE_FALLBACK_ACCEPT);
-        if (reeve_admin(reeve, "track", NULL, 0, false, 0, &answer) != rows[i].error ||
-            answer->status != rows[i].status || answer->row_count != 0)
-            fail_msg("%s: %s", rows[i].name, answer->message);
-        reeve_answer_free(&answer);
-        reeve_free(&reeve);
-        fake_stop(&node);
-    }
-}
-
-static void admin_without_its_door(void **unused)
-{
-    const char *const nodes[] = {"tcp://127.0.0.1:1"};
-    const struct reeve_options options = {.nodes = nodes, .node_count = 1};
-    struct reeve_answer *answer = NULL;
-    struct reeve *reeve = NULL;
-
-    (void)unused;
-    assert_int_equal(reeve_new(&reeve, &options, NULL, 0), REEVE_OK);
-    assert_int_equal(reeve_admin(reeve, "help", NULL, 0, false, 0, &answer), REEVE_BAD_OPTION);
-    assert_non_null(strstr(answer->message, "admin endpoint"));
-    reeve_answer_free(&answer);
-    reeve_free(&reeve);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -667,10 +537,6 @@ int main(void)
         cmocka_unit_test(a_late_answer_answers_nothing),
         cmocka_unit_test(every_field_arrives_and_damage_is_marked),
         cmocka_unit_test(a_request_that_cannot_be_written),
-        cmocka_unit_test(pings),
-        cmocka_unit_test(admin_rows_arrive),
-        cmocka_unit_test(admin_refusals),
-        cmocka_unit_test(admin_without_its_door),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

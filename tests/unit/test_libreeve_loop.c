@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <poll.h>
+#include <sched.h>
 
 #include "client/lib/reeve.h"
 #include "proto/base/clock.h"
@@ -158,7 +159,7 @@ static void a_call_in_between_swallows_no_edge(void **unused)
     for (size_t round = 2; round < 50; round++) {
         (void)submit(reeve, "b@example.org", &counted);
         while (atomic_load(&node.seen) < round)
-            continue; // the answer is under way, or here
+            (void)sched_yield(); // the answer is under way, or here
         id = submit(reeve, "c@example.org", &counted);
         reeve_cancel(reeve, id);
         run_until(reeve, &counted, round);
@@ -324,7 +325,7 @@ static void a_cancelled_request_is_silent(void **unused)
 
     (void)unused;
     fake_start(&node, act_accept, NULL);
-    reeve = client_for(node.endpoint, SHORT_MS, 2);
+    reeve = client_for(node.endpoint, LONG_MS, 2);
     id[0] = submit(reeve, "b@example.org", &cancelled);
     (void)submit(reeve, "b@example.org", &kept);
     id[1] = submit(reeve, "b@example.org", &cancelled); // one too many: due
@@ -336,7 +337,7 @@ static void a_cancelled_request_is_silent(void **unused)
     run_until(reeve, &kept, 1);
     id[2] = submit(reeve, "b@example.org", &cancelled);
     while (atomic_load(&node.seen) < 2)
-        continue;
+        (void)sched_yield();
     reeve_cancel(reeve, id[2]); // its answer is on its way
     (void)submit(reeve, "b@example.org", &kept);
     run_until(reeve, &kept, 2);
