@@ -5,6 +5,10 @@
 //      ^  |                        +------------- it died ----------------------------^         |
 //      |  +--somebody answers there--> ADOPTED --it is gone--> LOOKING                          |
 //      +----------------------------------------------------------------------------------------+
+//
+// A server that a node of before started here (its pid file says so) is told to end and waited for:
+// it may be ending already, and only a child of ours dies with us. Any other that answers at our
+// socket is adopted, if it turns out to work in our directory.
 #include "node/store/embedded.h"
 
 #include <errno.h>
@@ -25,7 +29,13 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
-enum { LOOK_MS = 100, STARTING_LOOK_MS = 20, ADOPTED_LOOK_MS = 500, QUICK_DEATHS_TOLD = 3 };
+enum {
+    LOOK_MS = 20,
+    STARTING_LOOK_MS = 20,
+    ADOPTED_LOOK_MS = 500,
+    OLD_ENDS_MS = 10000, // a busy disk may need seconds for the last fsync
+    QUICK_DEATHS_TOLD = 3,
+};
 
 enum life { LOOKING, STARTING, RUNNING, ADOPTED, RESTING };
 
@@ -40,7 +50,7 @@ struct embedded {
     uint64_t started_ms;
     uint64_t rest_ms;
     unsigned quick_deaths;
-    bool told_waiting;
+    uint64_t ending_since_ms; // an old server was told to end; 0 = none was
     struct loop_timer *timer;
     struct loop_signal *child_signal;
 };
@@ -72,21 +82,36 @@ static bool somebody_listens(const struct embedded *embedded)
 static void enter_looking(struct embedded *embedded)
 {
     embedded->pid = 0;
+    embedded->ending_since_ms = 0;
     loop_timer_set(embedded->timer, 0, LOOK_MS);
+}
+
+// Redis writes down what it still holds, and goes.
+static void end_old(struct embedded *embedded, int old)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (embedded->ending_since_ms == 0) {
+        log_info("an embedded redis of before still runs, it is told to end pid=%d", old);
+        embedded->ending_since_ms = now_ms;
+        (void)kill(old, SIGTERM);
+    } else if (now_ms - embedded->ending_since_ms > OLD_ENDS_MS) {
+        log_warn("an embedded redis of before does not end, it is killed pid=%d", old);
+        embedded->ending_since_ms = now_ms;
+        (void)kill(old, SIGKILL);
+    }
 }
 
 static void look(struct embedded *embedded)
 {
     int old = process_recorded(embedded->dir);
 
-    if (somebody_listens(embedded)) {
+    if (process_lives_in(old, embedded->dir))
+        end_old(embedded, old);
+    else if (somebody_listens(embedded))
         go(embedded, ADOPTED);
-    } else if (!process_lives_in(old, embedded->dir)) {
+    else
         go(embedded, STARTING);
-    } else if (!embedded->told_waiting) {
-        log_info("an embedded redis of before is ending, waiting for it pid=%d", old);
-        embedded->told_waiting = true;
-    }
 }
 
 static void enter_starting(struct embedded *embedded)

@@ -1,9 +1,9 @@
 // embedded_process.c: the redis-server process: found, started, looked at, ended. Promises: a
 // started server dies with this process, however that dies.
 //
-// SIGKILL loses nothing that was acknowledged: Redis write(2)s its append-only file before it
-// replies, and what was written survives the process (not the machine: appendfsync everysec may
-// lose a second there).
+// It is told to end with SIGTERM, never at once with SIGKILL: while an fsync runs, Redis holds back
+// for up to two seconds what it has already acknowledged (appendfsync everysec), and writes it down
+// when it ends in order.
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -49,7 +49,7 @@ static _Noreturn void become_server(char *const argv[], const char *log, pid_t p
     int out = open(log, O_WRONLY | O_CREAT | O_APPEND, 0640);
     int in = open("/dev/null", O_RDONLY);
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) // it died before prctl
         _exit(126);
     (void)setpgid(0, 0); // a Ctrl-C in the node's terminal is the node's to handle

@@ -18,25 +18,27 @@
 
 // What the store is, or was for one operation. One list: the enum, the word in logs, metrics and
 // degraded_why.
-#define STORE_STATE_LIST(X)                                                                        \
-    X(UP, "up")                                                                                    \
-    X(DOWN, "down")                                       /* no connection */                      \
-    X(SLOW, "slow")                                       /* no reply by the deadline */           \
-    X(CROWDED, "too many commands in flight")             /* our own bound */                      \
-    X(LOADING, "loading its data")                        /* -LOADING */                           \
-    X(READONLY, "a read-only replica")                    /* -READONLY */                          \
-    X(MASTERDOWN, "a replica without its master")         /* -MASTERDOWN */                        \
-    X(FULL, "full (maxmemory)")                           /* -OOM */                               \
-    X(DISK, "refusing writes because it cannot save")     /* -MISCONF */                           \
-    X(NOREPLICAS, "refusing writes for want of replicas") /* -NOREPLICAS */                        \
-    X(BUSY, "busy with a script")                         /* -BUSY */                              \
-    X(DENIED,                                                                                      \
-      "refusing our user or password") /* -NOAUTH -WRONGPASS -NOPERM, -ERR invalid password */     \
-    X(CLUSTER, "a cluster, which this mode does not speak") /* -MOVED -ASK -TRYAGAIN -CLUSTERDOWN  \
-                                                               -CROSSSLOT */                       \
-    X(NOSCRIPT, "without our script")                       /* -NOSCRIPT */                        \
-    X(FOREIGN, "another cluster's (secret or format)")      /* meta does not match ours */         \
-    X(ERROR, "answering with an unknown error") /* any other error reply, or not the type that was \
+#define STORE_STATE_LIST(X)                                                                     \
+    X(UP, "up")                                                                                 \
+    X(DOWN, "down")                                       /* no connection */                   \
+    X(SLOW, "slow")                                       /* no reply by the deadline */        \
+    X(CROWDED, "too many commands in flight")             /* our own bound */                   \
+    X(LOADING, "loading its data")                        /* -LOADING */                        \
+    X(READONLY, "a read-only replica")                    /* -READONLY */                       \
+    X(MASTERDOWN, "a replica without its master")         /* -MASTERDOWN */                     \
+    X(FULL, "full (maxmemory)")                           /* -OOM */                            \
+    X(DISK, "refusing writes because it cannot save")     /* -MISCONF */                        \
+    X(NOREPLICAS, "refusing writes for want of replicas") /* -NOREPLICAS */                     \
+    X(BUSY, "busy with a script")                         /* -BUSY */                           \
+    X(DENIED,                                                                                   \
+      "refusing our user or password") /* -NOAUTH -WRONGPASS -NOPERM, -ERR invalid password */  \
+    X(CLUSTER,                                                                                  \
+      "a cluster, which this mode does not speak")     /* -MOVED -ASK -TRYAGAIN -CLUSTERDOWN  \
+                                                               -CROSSSLOT */ \
+    X(NOSCRIPT, "without our script")                  /* -NOSCRIPT */                          \
+    X(FOREIGN, "another cluster's (secret or format)") /* meta does not match ours */           \
+    X(ERROR,                                                                                    \
+      "answering with an unknown error") /* any other error reply, or not the type that was \
                                                    asked for */
 
 enum store_state {

@@ -149,10 +149,10 @@ TROUBLES = [killed, stopped, full, read_only, locked, loading]
 
 
 class Store(harness.Redis):
-    """A Redis that keeps what it answered."""
+    """A Redis that keeps what it answered, also when it is killed (appendfsync everysec may lose two seconds of it)."""
 
     def __init__(self, folder):
-        super().__init__(folder, "redis", "--appendonly", "yes", "--appendfsync", "everysec", "--enable-debug-command", "yes")
+        super().__init__(folder, "redis", "--appendonly", "yes", "--appendfsync", "always", "--enable-debug-command", "yes")
 
     def command_as(self, password, *words):
         return subprocess.run([harness.tool("redis-cli"), "-s", self.socket, "-a", password, "--no-auth-warning", *words],

@@ -121,6 +121,8 @@ static void a_killed_server_is_started_again_and_forgets_nothing(void **state)
     (void)state;
     scene_open(&scene);
     scene_begin(&scene);
+    stage_do(&scene.stage,
+             "CONFIG SET appendfsync always"); // else SIGKILL may lose the last writes
     assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
     uint64_t first_ms = scene.pair.triplet.now_ms;
 
@@ -176,23 +178,40 @@ static void a_directory_has_one_node(void **state)
 
 // ---- a server of before
 
-static void start_old_server(struct scene *scene, const char *dir)
+// pid_name: "redis.pid", as a node of before would have recorded it, or another.
+static void start_old_server(struct scene *scene, const char *dir, const char *pid_name)
 {
     char pid_file[128];
 
     if (mkdir(scene->stage.state_dir, 0750) != 0)
         assert_int_equal(errno, EEXIST);
-    (void)snprintf(pid_file, sizeof(pid_file), "%s/redis.pid", scene->stage.state_dir);
+    (void)snprintf(pid_file, sizeof(pid_file), "%s/%s", scene->stage.state_dir, pid_name);
     stage_redis(&scene->stage, "--dir", dir, "--appendonly", "yes", "--pidfile", pid_file, NULL);
 }
 
-static void a_living_server_is_taken_over(void **state)
+static void a_recorded_server_ends_and_ours_knows_what_it_knew(void **state)
 {
     struct scene scene;
 
     (void)state;
     scene_open(&scene);
-    start_old_server(&scene, scene.stage.state_dir);
+    start_old_server(&scene, scene.stage.state_dir, "redis.pid");
+    stage_do(&scene.stage, "SET before yes");
+    scene_begin(&scene);
+    assert_int_equal(waitpid(scene.stage.server, NULL, WNOHANG), scene.stage.server);
+    scene.stage.server = 0;
+    assert_int_equal(store_counters(scene.store)->server_starts, 1);
+    assert_int_equal(stage_number(&scene.stage, "EXISTS before meta"), 2);
+    scene_close(&scene);
+}
+
+static void an_unrecorded_server_in_our_directory_is_adopted(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    start_old_server(&scene, scene.stage.state_dir, "other.pid");
     stage_do(&scene.stage, "SET before yes");
     scene_begin(&scene);
     assert_int_equal(store_counters(scene.store)->server_starts, 0);
@@ -205,13 +224,13 @@ static void a_living_server_is_taken_over(void **state)
     scene_close(&scene);
 }
 
-static void a_server_that_was_taken_over_ends_with_the_node(void **state)
+static void a_server_that_was_adopted_ends_with_the_node(void **state)
 {
     struct scene scene;
 
     (void)state;
     scene_open(&scene);
-    start_old_server(&scene, scene.stage.state_dir);
+    start_old_server(&scene, scene.stage.state_dir, "other.pid");
     scene_begin(&scene);
     store_free(&scene.store);
     assert_int_equal(waitpid(scene.stage.server, NULL, WNOHANG), -1); // reaped by who ended it
@@ -228,7 +247,7 @@ static void a_strangers_server_at_our_socket_is_refused(void **state)
 
     (void)state;
     scene_open(&scene);
-    start_old_server(&scene, scene.stage.dir);
+    start_old_server(&scene, scene.stage.dir, "redis.pid");
     scene.store = stage_store(&scene.stage, &scene.stage.config);
     stage_until_state(&scene.stage, scene.store, STORE_FOREIGN);
     text_buf_init(&text, words, sizeof(words));
@@ -265,10 +284,11 @@ static void a_dying_server_is_waited_for(void **state)
     (void)state;
     scene_open(&scene);
     record_pid(&scene, 0);
-    (void)snprintf(command, sizeof(command), "cd %s && exec sleep 1000", scene.stage.state_dir);
+    (void)snprintf(command, sizeof(command), "cd %s && trap '' TERM && exec sleep 1000",
+                   scene.stage.state_dir);
     argv[2] = command;
     stage_fork(&scene.stage,
-               argv); // works in our directory and does not listen: an old server that is ending
+               argv); // works in our directory and takes its time to end
     while (!process_lives_in(scene.stage.server, scene.stage.state_dir))
         stage_sleep_ms(1);
     record_pid(&scene, scene.stage.server);
@@ -450,8 +470,9 @@ int main(void)
     TABLE_TEST(&table, a_killed_server_is_started_again_and_forgets_nothing);
     TABLE_TEST(&table, a_stopped_server_does_not_hold_up_the_end_for_long);
     TABLE_TEST(&table, a_directory_has_one_node);
-    TABLE_TEST(&table, a_living_server_is_taken_over);
-    TABLE_TEST(&table, a_server_that_was_taken_over_ends_with_the_node);
+    TABLE_TEST(&table, a_recorded_server_ends_and_ours_knows_what_it_knew);
+    TABLE_TEST(&table, an_unrecorded_server_in_our_directory_is_adopted);
+    TABLE_TEST(&table, a_server_that_was_adopted_ends_with_the_node);
     TABLE_TEST(&table, a_strangers_server_at_our_socket_is_refused);
     TABLE_TEST(&table, a_dying_server_is_waited_for);
     TABLE_TEST(&table, a_pid_that_is_somebody_elses_now_does_not_count);
