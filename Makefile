@@ -3,6 +3,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      ?= gcc
+OBJCOPY ?= objcopy
 VERSION := $(shell cat scripts/version)
 
 PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libsodium
@@ -67,8 +68,13 @@ $(BUILD)/libproto.a: $(call obj,$(PROTO_SRC)) $(PB_OBJ)
 	rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/libnode.a: $(call obj,$(NODE_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
-$(BUILD)/libreeve.a: $(call obj,$(LIB_SRC) $(LIB_PROTO)) $(PB_OBJ)
+$(BUILD)/libclient.a: $(call obj,$(LIB_SRC) $(LIB_PROTO)) $(PB_OBJ)
 	rm -f $@ && $(AR) rcs $@ $^
+# What is installed: one object in which only reeve_* can be seen, so that no name of ours meets one of a gateway's.
+$(BUILD)/libreeve.a: $(call obj,$(LIB_SRC) $(LIB_PROTO)) $(PB_OBJ)
+	$(LD) -r -o $(BUILD)/libreeve.o $^
+	$(OBJCOPY) --localize-hidden $(BUILD)/libreeve.o
+	rm -f $@ && $(AR) rcs $@ $(BUILD)/libreeve.o
 # policyd without its main: for its tests, and its request parser for reevectl
 $(BUILD)/libpolicyd.a: $(call obj,$(POLICYD_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
@@ -76,9 +82,9 @@ $(BUILD)/libpolicyd.a: $(call obj,$(POLICYD_SRC))
 # ---- programs
 $(BUILD)/reeved: $(call obj,node/main.c) $(BUILD)/libnode.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
-$(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
+$(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
-$(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
+$(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
 
 # ---- the library
@@ -92,7 +98,7 @@ $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
 # ---- unit tests: one program a file
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
 .PRECIOUS: $(BUILD)/obj/%.o
@@ -108,7 +114,7 @@ scenario: $(BUILD)/scenario
 	$(BUILD)/scenario $(or $(SCN),$(sort $(wildcard tests/scenario/*.scn)))
 
 # ---- fuzzing: each target also replays its corpus as an ordinary program (tests/fuzz/replay.c gives it a main)
-$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libreeve.a $(BUILD)/libproto.a
+$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 FUZZ_REPLAYS := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
