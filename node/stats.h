@@ -9,19 +9,19 @@
 #include "proto/msg.h"
 
 // name, help. Metric: reeve_<name>.
-#define STATS_COUNTER_LIST(X)                                                                                                  \
-    X(requests, "frames received on both doors")                                                                               \
-    X(malformed, "frames without the delimiter, or with more than one payload; dropped")                                       \
-    X(bad_requests, "answers STATUS_BAD_REQUEST")                                                                              \
-    X(overloaded, "answers STATUS_OVERLOADED: no free seat")                                                                   \
-    X(expired, "answers STATUS_EXPIRED: waited longer than the budget")                                                        \
-    X(unavailable, "answers STATUS_UNAVAILABLE: an admin verb without a store")                                                \
-    X(checks, "Check requests judged")                                                                                         \
-    X(dry_runs, "Check requests judged without writing")                                                                       \
-    X(degraded, "verdicts given while facts were unknown")                                                                     \
-    X(replies_lost, "replies whose caller was gone")                                                                           \
-    X(events, "decision events published")                                                                                     \
-    X(reloads, "policy reloads that took effect")                                                                              \
+#define STATS_COUNTER_LIST(X)                                                            \
+    X(requests, "frames received on both doors")                                         \
+    X(malformed, "frames without the delimiter, or with more than one payload; dropped") \
+    X(bad_requests, "answers STATUS_BAD_REQUEST")                                        \
+    X(overloaded, "answers STATUS_OVERLOADED: no free seat")                             \
+    X(expired, "answers STATUS_EXPIRED: waited longer than the budget")                  \
+    X(unavailable, "answers STATUS_UNAVAILABLE: an admin verb without a store")          \
+    X(checks, "Check requests judged")                                                   \
+    X(dry_runs, "Check requests judged without writing")                                 \
+    X(degraded, "verdicts given while facts were unknown")                               \
+    X(replies_lost, "replies whose caller was gone")                                     \
+    X(events, "decision events published")                                               \
+    X(reloads, "policy reloads that took effect")                                        \
     X(reload_errors, "policy reloads that were refused")
 
 enum { STATS_LATENCY_BUCKETS = 20 }; // powers of two of microseconds: <1, <2, <4 ... <2^19, more
@@ -59,4 +59,5 @@ struct stats_snapshot {
     struct msg_pair label[STATS_METRICS_MAX];
     char text[4096];
 };
-void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges, struct stats_snapshot *out);
+void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges,
+                    struct stats_snapshot *out);

@@ -1,6 +1,7 @@
-// msg.h: requests and replies as plain structs, and every limit of the wire contract (reeve.proto). No protobuf type leaves
-// wire.c. Numbers of enums equal the contract's. Texts are never NULL after decoding ("" = not given), valid UTF-8, and
-// borrowed: from the arena that wire_decode_* was given, or from whoever filled the struct for wire_encode_*.
+// msg.h: requests and replies as plain structs, and every limit of the wire contract (reeve.proto).
+// No protobuf type leaves wire.c. Numbers of enums equal the contract's. Texts are never NULL after
+// decoding ("" = not given), valid UTF-8, and borrowed: from the arena that wire_decode_* was
+// given, or from whoever filled the struct for wire_encode_*.
 #pragma once
 
 #include <stdbool.h>
@@ -54,9 +55,28 @@ enum msg_status {
     MSG_INTERNAL = 6,
 };
 
-enum msg_stage { MSG_STAGE_UNSPECIFIED = 0, MSG_CONNECT = 1, MSG_MAIL = 2, MSG_RCPT = 3, MSG_END = 4 };
-enum msg_action { MSG_NO_ACTION = 0, MSG_ACCEPT = 1, MSG_DEFER = 2, MSG_REJECT = 3, MSG_HOLD = 4, MSG_SECURE = 5 };
-enum msg_direction { MSG_NO_DIRECTION = 0, MSG_INBOUND = 1, MSG_OUTBOUND = 2, MSG_INTERNAL_MAIL = 3, MSG_RELAY = 4 };
+enum msg_stage {
+    MSG_STAGE_UNSPECIFIED = 0,
+    MSG_CONNECT = 1,
+    MSG_MAIL = 2,
+    MSG_RCPT = 3,
+    MSG_END = 4
+};
+enum msg_action {
+    MSG_NO_ACTION = 0,
+    MSG_ACCEPT = 1,
+    MSG_DEFER = 2,
+    MSG_REJECT = 3,
+    MSG_HOLD = 4,
+    MSG_SECURE = 5
+};
+enum msg_direction {
+    MSG_NO_DIRECTION = 0,
+    MSG_INBOUND = 1,
+    MSG_OUTBOUND = 2,
+    MSG_INTERNAL_MAIL = 3,
+    MSG_RELAY = 4
+};
 enum msg_auth {
     MSG_AUTH_UNSPECIFIED = 0,
     MSG_AUTH_NONE = 1,
@@ -87,7 +107,8 @@ struct msg_check {
     size_t recipient_total; // how many recipients points at
     uint32_t recipient_count;
     uint64_t size_bytes;
-    enum msg_auth spf; // of Authentication; the rest of it is checked against its limits and not kept yet
+    enum msg_auth
+        spf; // of Authentication; the rest of it is checked against its limits and not kept yet
     const char *spf_domain;
     bool dry_run;
     bool trace;
@@ -173,7 +194,13 @@ struct msg_admin_reply {
     uint64_t policy_version;
 };
 
-enum msg_answer { MSG_NO_ANSWER = 0, MSG_DECISION = 10, MSG_ACK = 11, MSG_ADMIN_REPLY = 14, MSG_PONG = 15 };
+enum msg_answer {
+    MSG_NO_ANSWER = 0,
+    MSG_DECISION = 10,
+    MSG_ACK = 11,
+    MSG_ADMIN_REPLY = 14,
+    MSG_PONG = 15
+};
 
 struct msg_reply {
     uint64_t id;

@@ -1,9 +1,11 @@
-// text.h: text that a stranger chose, made safe to keep and to echo; and a bounded buffer to build text in.
+// text.h: text that a stranger chose, made safe to keep and to echo; and a bounded buffer to build
+// text in.
 //
-// One rule marks damage: U+FFFD. Whatever of a text was not valid UTF-8, was a control character, or had to be cut off is
-// replaced by U+FFFD (an escaped byte is U+FFFD and two hex digits, a cut is one U+FFFD at the end). Cleaning a cleaned text
-// changes nothing, so a client library and the decoder may both do it. No valid address, host name or header holds U+FFFD,
-// so whoever judges the text later sees that it was damaged without a flag beside it.
+// One rule marks damage: U+FFFD. Whatever of a text was not valid UTF-8, was a control character,
+// or had to be cut off is replaced by U+FFFD (an escaped byte is U+FFFD and two hex digits, a cut
+// is one U+FFFD at the end). Cleaning a cleaned text changes nothing, so a client library and the
+// decoder may both do it. No valid address, host name or header holds U+FFFD, so whoever judges the
+// text later sees that it was damaged without a flag beside it.
 #pragma once
 
 #include <stdbool.h>
@@ -13,9 +15,10 @@
 
 #define TEXT_DAMAGE "\xEF\xBF\xBD" // U+FFFD in UTF-8
 
-// text_clean: copies len bytes of src (any bytes, NUL included; need not be terminated) to dst as valid UTF-8 without control
-// characters (C0, DEL, C1) and at most limit bytes long, then terminates it. dst must have room for limit + 1 bytes; limit is
-// at least 4. Returns the length written.
+// text_clean: copies len bytes of src (any bytes, NUL included; need not be terminated) to dst as
+// valid UTF-8 without control characters (C0, DEL, C1) and at most limit bytes long, then
+// terminates it. dst must have room for limit + 1 bytes; limit is at least 4. Returns the length
+// written.
 size_t text_clean(char *dst, size_t limit, const char *src, size_t len);
 
 // text_is_clean: true if text_clean would copy these bytes unchanged and they are within limit.
@@ -27,10 +30,12 @@ bool text_is_damaged(const char *text);
 // text_is_ascii: true if every byte is below 0x80. NULL counts as the empty text.
 bool text_is_ascii(const char *text);
 
-// text_is_utf8: true if the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF).
+// text_is_utf8: true if the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms, at
+// most U+10FFFF).
 bool text_is_utf8(const char *src, size_t len);
 
-// A text under construction in somebody else's memory. It is always terminated; what does not fit is dropped and full is set.
+// A text under construction in somebody else's memory. It is always terminated; what does not fit
+// is dropped and full is set.
 struct text_buf {
     char *start;
     size_t size; // bytes at start, the terminator included; 0 = a buffer that keeps nothing
@@ -38,9 +43,11 @@ struct text_buf {
     bool full;
 };
 
-// text_buf_init: an empty text in size bytes at memory (borrowed). size 0 with memory NULL makes a sink.
+// text_buf_init: an empty text in size bytes at memory (borrowed). size 0 with memory NULL makes a
+// sink.
 void text_buf_init(struct text_buf *buf, char *memory, size_t size);
 // text_buf_add: appends formatted text; a sequence of UTF-8 is never cut in its middle.
 void text_buf_add(struct text_buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
-// text_buf_add_duration: appends a span of time as a person says it: "45 s", "3 min", "11 h 59 min", "35 d 4 h".
+// text_buf_add_duration: appends a span of time as a person says it: "45 s", "3 min", "11 h 59
+// min", "35 d 4 h".
 void text_buf_add_duration(struct text_buf *buf, unsigned long long ms);

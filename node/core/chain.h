@@ -1,8 +1,8 @@
 // chain.h: the decision table (README.md) as an array of steps, and what comes out of it.
 //
-// A step looks at the facts and says pass (goes on), skip (does not apply), hit (decided) or wait (needs a fact that the caller
-// must fetch first: run the chain again when it is there). The first hit is the verdict. Same input, same output: no clock, no
-// socket, no heap, no log.
+// A step looks at the facts and says pass (goes on), skip (does not apply), hit (decided) or wait
+// (needs a fact that the caller must fetch first: run the chain again when it is there). The first
+// hit is the verdict. Same input, same output: no clock, no socket, no heap, no log.
 #pragma once
 
 #include <stdbool.h>
@@ -34,10 +34,11 @@ struct trace {
 
 // What must be written so that the verdict holds. The caller writes; the chain only says.
 struct changes {
-    bool want_pending;     // OUTCOME_WAIT: make the second trip (in a dry run: read only), then run again
-    bool write_passed;     // every identity of the request is passed now
-    uint32_t passed_mark;  // mark of the transaction that made it pass, or 0 for a refresh
-    bool align_pending;    // identities of the current slice get the earliest first-seen and its mark
+    bool want_pending;    // OUTCOME_WAIT: make the second trip (in a dry run: read only), then run
+                          // again
+    bool write_passed;    // every identity of the request is passed now
+    uint32_t passed_mark; // mark of the transaction that made it pass, or 0 for a refresh
+    bool align_pending; // identities of the current slice get the earliest first-seen and its mark
     uint64_t earliest_ms;
     uint32_t earliest_mark;
 };
@@ -54,8 +55,8 @@ struct verdict {
     uint64_t waited_ms;
     uint64_t first_seen_ms; // the first try that the verdict rests on; 0 = none
     bool degraded;
-    const char *degraded_why;  // static; NULL = the store's own word says it
-    enum reason shadow;        // would have decided; REASON_COUNT = nothing
+    const char *degraded_why; // static; NULL = the store's own word says it
+    enum reason shadow;       // would have decided; REASON_COUNT = nothing
     const char *shadow_rule;
     struct changes changes;
 };
@@ -68,30 +69,33 @@ struct chain_in {
 
 // One step. why is what was known and what was compared, for the trace.
 struct step {
-    const char *name;  // of the decision table: the file, the trace, the metric and the manual use it
-    unsigned stages;   // bits 1 << enum msg_stage
+    const char
+        *name;       // of the decision table: the file, the trace, the metric and the manual use it
+    unsigned stages; // bits 1 << enum msg_stage
     enum outcome (*run)(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 };
 
 // chain_steps: the array, ended by a row without a name.
 const struct step *chain_steps(void);
 
-// chain_run: OUTCOME_WAIT in the result means that out->changes.want_pending is set and out holds no verdict yet; else
-// OUTCOME_PASS with the verdict in *out.
+// chain_run: OUTCOME_WAIT in the result means that out->changes.want_pending is set and out holds
+// no verdict yet; else OUTCOME_PASS with the verdict in *out.
 enum outcome chain_run(const struct chain_in *in, struct verdict *out, struct trace *trace);
 
-// chain_merge: STAGE_END's one reply out of the recipients' reasons: all rejected = the first reject; all refused somehow = the
-// first deferral; else accept. Returns the index of the verdict that speaks, count must not be 0.
+// chain_merge: STAGE_END's one reply out of the recipients' reasons: all rejected = the first
+// reject; all refused somehow = the first deferral; else accept. Returns the index of the verdict
+// that speaks, count must not be 0.
 size_t chain_merge(const enum reason *reasons, size_t count);
 
 const char *outcome_text(enum outcome outcome);
 
-// greylist_is_due: would this recipient be greylisted if nothing were known of it? False: greylist_step needs no fact of the store.
-// direction is what direction_step found.
+// greylist_is_due: would this recipient be greylisted if nothing were known of it? False:
+// greylist_step needs no fact of the store. direction is what direction_step found.
 bool greylist_is_due(const struct chain_in *in, enum msg_direction direction);
 
-// A repeated question is recognised for this long after a first try: longer than any SMTP transaction lasts, and short enough
-// that a gateway which sends one constant transaction cannot defer a mail for ever.
+// A repeated question is recognised for this long after a first try: longer than any SMTP
+// transaction lasts, and short enough that a gateway which sends one constant transaction cannot
+// defer a mail for ever.
 #define GREYLIST_TRANSACTION_MS (3600ULL * 1000)
 // A first try further in the future than this is no first try but a clock that jumped.
 #define GREYLIST_FUTURE_MS (60ULL * 1000)

@@ -1,11 +1,13 @@
 // direction.c: the step `direction`: inbound, outbound, internal or relay, and whether the mail may
 // be relayed at all.
 //
-//      source     sender      recipient   direction              (D = settings' domains; <> counts
-//      as in D from a trusted source) untrusted  any         in D        inbound untrusted  any not
-//      in D    relay_denied trusted    in D, <>    not in D    outbound trusted    in D, <>    in D
-//      internal trusted    not in D    in D        inbound, through an own hop trusted    not in D
-//      not in D    relay_denied
+//      source     sender      recipient   direction
+//      untrusted  any         in D        inbound
+//      untrusted  any         not in D    relay_denied
+//      trusted    in D, <>    not in D    outbound
+//      trusted    in D, <>    in D        internal
+//      trusted    not in D    in D        inbound, through an own hop
+//      trusted    not in D    not in D    relay_denied           (D = the domains of the policy set)
 //
 // relay: ignore = the gateway has decided about relaying before it asked: then what would be denied
 // is inbound from an untrusted source and relay from a trusted one. While no domain is declared

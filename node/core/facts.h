@@ -1,5 +1,5 @@
-// facts.h: what is known about one message and one recipient when the chain runs. A fact from the store is unknown until it was
-// read; an outage is nothing but unknown facts.
+// facts.h: what is known about one message and one recipient when the chain runs. A fact from the
+// store is unknown until it was read; an outage is nothing but unknown facts.
 #pragma once
 
 #include <stdbool.h>
@@ -21,7 +21,7 @@ struct fact_stamp {
 struct grey_facts {
     struct fact_stamp passed[2][KEY_IDENTITY_MAX];  // [KEY_CURRENT | KEY_PREVIOUS][identity]
     struct fact_stamp pending[2][KEY_IDENTITY_MAX]; // as the read-back after the write says
-    bool pending_asked;                             // the second trip was made (or, in a dry run, its reads alone)
+    bool pending_asked; // the second trip was made (or, in a dry run, its reads alone)
 };
 
 // Of the message; shared by its recipients.
@@ -33,7 +33,8 @@ struct facts {
     struct mail_address sender;
     bool trusted; // authenticated, or client in trusted_sources
     uint64_t now_ms;
-    bool clock_ok;  // false: the store's clock jumped by more than 60 s and nobody said that it is right
+    bool clock_ok;   // false: the store's clock jumped by more than 60 s and nobody said that it is
+                     // right
     bool keys_known; // the store's secret is known, so triplets can be named
     bool dry_run;
 };

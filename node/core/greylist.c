@@ -2,16 +2,17 @@
 // once is known.
 //
 //      now - first seen:   0 ........ delay ............ window ......
-//                            early            pass            new again         first seen = the
-//                            earliest that lies inside the window
+//                            early            pass            new again
 //      now - last accept:  0 ............................ life ......
 //                                     known                    new again
 //
-// Every bound is inclusive: at exactly the window and at exactly the life an entry still holds; at
-// exactly the delay a retry passes. Promises: a deferral rests on a first try that the store holds
-// (its answer to the read-back), or in a dry run on the store's answer that it holds none; whatever
-// is not known lets the mail pass, unless settings.fail says defer. Source: RFC 6647, in
-// particular 2.2, 3 and 5.
+// First seen is the earliest first try that lies inside the window. Every bound is inclusive: at
+// exactly the window and at exactly the life an entry still holds; at exactly the delay a retry
+// passes.
+//
+// Promises: a deferral rests on a first try that the store holds (its answer to the read-back), or
+// in a dry run on the store's answer that it holds none; what the store did not say lets the mail
+// pass, unless settings.fail says defer. Source: RFC 6647, in particular 2.2, 3 and 5.
 #include "node/core/chain.h"
 
 #include <string.h>
@@ -266,7 +267,8 @@ static enum outcome defer_try(const struct chain_in *in, struct verdict *out,
         text_buf_add_duration(why, age_ms);
         text_buf_add(why, " ago; a retry passes in ");
     }
-    text_buf_add_duration(why, (out->retry_after_ms + 999) / 1000 * 1000); // whole seconds, as the reply says
+    text_buf_add_duration(why, (out->retry_after_ms + 999) / 1000 *
+                                   1000); // whole seconds, as the reply says
     return defer_as(in, out, own ? REASON_greylist_new : REASON_greylist_early);
 }
 

@@ -1,14 +1,16 @@
 // key.h: where a greylist triplet lives in the store. Pure: names and hashes only.
 //
-// pair = (sender key, recipient key). Its keyed hash names a bucket and the first 8 bytes of a hash field; the keyed hash of an
-// identity of the client is the other 4 bytes. All identities of a pair so live in one hash of one slice of time:
+// pair = (sender key, recipient key). Its keyed hash names a bucket and the first 8 bytes of a hash
+// field; the keyed hash of an identity of the client is the other 4 bytes. All identities of a pair
+// so live in one hash of one slice of time:
 //
 //     g:{b}:<slice>   pending: value = first seen, mark      slice = floor(store time / window)
 //     p:{b}:<slice>   passed:  value = last seen, mark       slice = floor(store time / 36 d)
 //
-// An epoch is a secret and a number of buckets, in force for the slices that begin in it; a slice is always read with the
-// epoch it was opened under, so a new secret or another number of buckets costs nothing and forgets nothing.
-// Hash: SipHash-2-4 with 128 bits of output (Aumasson, Bernstein 2012; libsodium's crypto_shorthash_siphashx24).
+// An epoch is a secret and a number of buckets, in force for the slices that begin in it; a slice
+// is always read with the epoch it was opened under, so a new secret or another number of buckets
+// costs nothing and forgets nothing. Hash: SipHash-2-4 with 128 bits of output (Aumasson, Bernstein
+// 2012; libsodium's crypto_shorthash_siphashx24).
 #pragma once
 
 #include <stdbool.h>
@@ -28,8 +30,8 @@ enum {
 #define KEY_PASSED_SLICE_MS (36ULL * 24 * 3600 * 1000)
 
 struct key_epoch {
-    uint64_t since_ms;    // store time from which new slices use it; the first epoch has 0
-    uint32_t buckets;     // a power of two
+    uint64_t since_ms; // store time from which new slices use it; the first epoch has 0
+    uint32_t buckets;  // a power of two
     uint8_t secret[KEY_SECRET_BYTES];
 };
 
@@ -40,7 +42,8 @@ struct key_ring {
 
 enum key_identity_kind { KEY_ANY = 0, KEY_NET = 1 };
 
-// What a retry is recognised by. KEY_ANY (zeros in the field) matches every client: `reevectl grey pass` writes it.
+// What a retry is recognised by. KEY_ANY (zeros in the field) matches every client: `reevectl grey
+// pass` writes it.
 struct key_identity {
     enum key_identity_kind kind;
     struct ip_net net; // KEY_NET
@@ -59,7 +62,7 @@ struct key_place {
 enum { KEY_CURRENT = 0, KEY_PREVIOUS = 1 };
 
 struct key_triplet {
-    struct key_place passed[2];  // [KEY_CURRENT], [KEY_PREVIOUS]
+    struct key_place passed[2]; // [KEY_CURRENT], [KEY_PREVIOUS]
     struct key_place pending[2];
     struct key_identity identity[KEY_IDENTITY_MAX]; // identity[0] is KEY_ANY
     unsigned identity_count;
@@ -71,29 +74,33 @@ struct key_pair {
     const char *recipient_key;
 };
 
-// key_triplet_make: fills *out from out->identity and out->identity_count for the time now_ms (store clock) and the window.
-// The ring must hold an epoch.
-void key_triplet_make(struct key_triplet *out, const struct key_pair *pair, const struct key_ring *ring, uint64_t now_ms,
-                      uint64_t window_ms);
+// key_triplet_make: fills *out from out->identity and out->identity_count for the time now_ms
+// (store clock) and the window. The ring must hold an epoch.
+void key_triplet_make(struct key_triplet *out, const struct key_pair *pair,
+                      const struct key_ring *ring, uint64_t now_ms, uint64_t window_ms);
 
 // key_name: "g:{123}:456" or "p:{123}:456" into out; returns its length.
 size_t key_name(enum key_table table, const struct key_place *place, char out[KEY_NAME_MAX]);
 
-// key_slice_end_ms: first moment after the slice, and the moment its key may be dropped: slice end + the slice's length
-// (pending: the window; passed: 36 d), because until then it can be somebody's previous slice.
+// key_slice_end_ms: first moment after the slice, and the moment its key may be dropped: slice end
+// + the slice's length (pending: the window; passed: 36 d), because until then it can be somebody's
+// previous slice.
 uint64_t key_slice_end_ms(const struct key_place *place);
 uint64_t key_expiry_ms(const struct key_place *place);
 
-// key_mark: four bytes that recognise a repeated question: keyed hash of (transaction, recipient key), never 0. An empty
-// transaction is its own, told apart by unique.
-uint32_t key_mark(const struct key_ring *ring, const char *transaction, const char *recipient_key, uint64_t unique);
+// key_mark: four bytes that recognise a repeated question: keyed hash of (transaction, recipient
+// key), never 0. An empty transaction is its own, told apart by unique.
+uint32_t key_mark(const struct key_ring *ring, const char *transaction, const char *recipient_key,
+                  uint64_t unique);
 
 // A stored value: 6 bytes of Unix ms and 4 bytes of mark, big-endian. Mark 0 = nobody's.
 enum { KEY_VALUE_BYTES = 10 };
 void key_value_pack(uint64_t at_ms, uint32_t mark, uint8_t out[KEY_VALUE_BYTES]);
-bool key_value_unpack(const void *bytes, size_t len, uint64_t *at_ms, uint32_t *mark); // false: not of this format
+bool key_value_unpack(const void *bytes, size_t len, uint64_t *at_ms,
+                      uint32_t *mark); // false: not of this format
 
-// key_epoch_check: what may be shown of a secret: 8 bytes of its keyed hash of a constant, in hex with terminator.
+// key_epoch_check: what may be shown of a secret: 8 bytes of its keyed hash of a constant, in hex
+// with terminator.
 void key_epoch_check(const struct key_epoch *epoch, char out[17]);
 
 // key_ring_at: the epoch that a slice beginning at start_ms belongs to.

@@ -7,7 +7,9 @@ struct plan {
     bool passed; // read the passed triplet (both slices) that recipient->triplet names
 };
 
-// plan_recipient: decides from the facts that need no store whether the chain can reach greylisting, and names the triplet in
-// recipient->triplet. sender_key and recipient_key as mail.h makes them. ring->count 0: nothing can be named, nothing is read.
-struct plan plan_recipient(const struct facts *facts, struct facts_recipient *recipient, const struct policy *policy,
-                           const struct key_ring *ring, const struct key_pair *pair);
+// plan_recipient: decides from the facts that need no store whether the chain can reach
+// greylisting, and names the triplet in recipient->triplet. sender_key and recipient_key as mail.h
+// makes them. ring->count 0: nothing can be named, nothing is read.
+struct plan plan_recipient(const struct facts *facts, struct facts_recipient *recipient,
+                           const struct policy *policy, const struct key_ring *ring,
+                           const struct key_pair *pair);

@@ -1,5 +1,6 @@
-// reason.h: every reason a verdict can give, with its action, codes and the beginning of its text. One list makes the enum, the
-// words on the wire, the counters and the table in README.md. Sources of codes: RFC 3463, 5321, 6531, 7505.
+// reason.h: every reason a verdict can give, with its action, codes and the beginning of its text.
+// One list makes the enum, the words on the wire, the counters and the table in README.md. Sources
+// of codes: RFC 3463, 5321, 6531, 7505.
 #pragma once
 
 #include "proto/msg.h"
@@ -41,8 +42,10 @@ struct reason_row {
 // reason_row: never NULL; reason must be below REASON_COUNT.
 const struct reason_row *reason_row(enum reason reason);
 
-// reason_enhanced: the enhanced status code of a reason given at a stage; accepts: 2.1.0 at MAIL, 2.1.5 at RCPT, 2.0.0 else.
+// reason_enhanced: the enhanced status code of a reason given at a stage; accepts: 2.1.0 at
+// MAIL, 2.1.5 at RCPT, 2.0.0 else.
 const char *reason_enhanced(enum reason reason, enum msg_stage stage);
 
-// reason_action: "accept", "defer", "reject", "hold", "secure" for topics, logs and tracking rows; "" for none.
+// reason_action: "accept", "defer", "reject", "hold", "secure" for topics, logs and tracking rows;
+// "" for none.
 const char *reason_action(enum msg_action action);
