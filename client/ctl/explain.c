@@ -70,22 +70,5 @@ static void print_explanation(const struct reeve_check *check, const struct reev
 
 int run_explain(struct ctl *ctl, const struct command *command, int argc, char **argv)
 {
-    struct reeve_answer *answer = NULL;
-    struct question question;
-    int code = question_read(ctl, command, argc, argv, &question);
-
-    question.check.dry_run = true;
-    question.check.trace = true;
-    if (code == CTL_FINE)
-        code = question_ask(ctl, &question, &answer);
-    if (code == CTL_FINE) {
-        if (ctl->want_json)
-            question_print_json(ctl, answer);
-        else
-            print_explanation(&question.check, answer);
-        code = question_exit(answer);
-    }
-    reeve_answer_free(&answer);
-    question_free(&question);
-    return code;
+    return question_run(ctl, command, argc, argv, true, print_explanation);
 }

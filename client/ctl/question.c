@@ -6,8 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/ctl/args.h"
 #include "client/ctl/postfix.h"
 #include "client/ctl/print.h"
+#include "client/policyd/request.h"
 #include "proto/base/mem.h"
 
 static const char *const STAGE_WORDS[] = {"connect", "mail", "rcpt", "end", NULL};
@@ -15,6 +17,14 @@ static const char *const SPF_WORDS[] = {"none",    "pass",      "fail",      "so
                                         "neutral", "temperror", "permerror", NULL};
 
 enum { NOT_GIVEN = -1 };
+
+struct question {
+    struct reeve_check check; // its texts live in argv, in parser and in copies
+    struct arg_texts recipients;
+    char **copies;
+    size_t copy_count;
+    struct policy_parser *parser; // of standard input; NULL = not read
+};
 
 // ---- a request on standard input
 
@@ -122,8 +132,8 @@ static int check_recipients(struct ctl *ctl, const struct command *command,
     return CTL_FINE;
 }
 
-int question_read(struct ctl *ctl, const struct command *command, int argc, char **argv,
-                  struct question *out)
+static int question_read(struct ctl *ctl, const struct command *command, int argc, char **argv,
+                         struct question *out)
 {
     struct options options = {.stage = NOT_GIVEN, .spf = NOT_GIVEN};
     int code;
@@ -144,7 +154,7 @@ int question_read(struct ctl *ctl, const struct command *command, int argc, char
     return code == CTL_FINE ? check_recipients(ctl, command, &out->check) : code;
 }
 
-void question_free(struct question *question)
+static void question_free(struct question *question)
 {
     for (size_t i = 0; i < question->copy_count; i++)
         mem_free(question->copies[i]);
@@ -156,7 +166,7 @@ void question_free(struct question *question)
 
 // ---- asking
 
-int question_ask(struct ctl *ctl, const struct question *question, struct reeve_answer **out)
+static int question_ask(struct ctl *ctl, const struct question *question, struct reeve_answer **out)
 {
     struct reeve_answer *answer = NULL;
     int code = ctl_client(ctl);
@@ -172,7 +182,7 @@ int question_ask(struct ctl *ctl, const struct question *question, struct reeve_
     return code;
 }
 
-int question_exit(const struct reeve_answer *answer)
+static int question_exit(const struct reeve_answer *answer)
 {
     if (answer->end != NULL)
         return answer->end->action == REEVE_ACCEPT ? CTL_FINE : CTL_NEGATIVE;
@@ -183,7 +193,7 @@ int question_exit(const struct reeve_answer *answer)
     return CTL_FINE;
 }
 
-void question_print_json(struct ctl *ctl, const struct reeve_answer *answer)
+static void question_print_json(struct ctl *ctl, const struct reeve_answer *answer)
 {
     struct json *json = &ctl->json;
 
@@ -200,4 +210,27 @@ void question_print_json(struct ctl *ctl, const struct reeve_answer *answer)
     if (answer->end != NULL)
         print_verdict_json(json, "message", answer->end);
     json_close(json, '}');
+}
+
+int question_run(struct ctl *ctl, const struct command *command, int argc, char **argv, bool dry,
+                 void (*print)(const struct reeve_check *check, const struct reeve_answer *answer))
+{
+    struct reeve_answer *answer = NULL;
+    struct question question;
+    int code = question_read(ctl, command, argc, argv, &question);
+
+    question.check.dry_run = dry;
+    question.check.trace = dry;
+    if (code == CTL_FINE)
+        code = question_ask(ctl, &question, &answer);
+    if (code == CTL_FINE) {
+        if (ctl->want_json)
+            question_print_json(ctl, answer);
+        else
+            print(&question.check, answer);
+        code = question_exit(answer);
+    }
+    reeve_answer_free(&answer);
+    question_free(&question);
+    return code;
 }
