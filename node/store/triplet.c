@@ -142,26 +142,37 @@ static void forget_stamps(struct fact_stamp stamp[2][KEY_IDENTITY_MAX])
     }
 }
 
+// An operation on a list; NULL: done was called, because there is nothing to ask or nobody to ask.
+static struct op *begin(struct store *store, struct redis *redis, const struct op_kind *kind,
+                        unsigned commands, struct store_triplet *list, struct store_done done)
+{
+    enum store_state why = STORE_UP;
+    struct op *op = commands > 0 ? op_begin(store->ops, redis, kind, commands, &why) : NULL;
+
+    if (op == NULL) {
+        done.fn(done.arg, done.token, why);
+        return NULL;
+    }
+    op->done = done;
+    op->at = list;
+    op_hurry(store->ops, op, done.within_ms);
+    return op;
+}
+
 void store_read_passed(struct store *store, enum store_lane lane, struct store_triplet *list,
                        struct store_done done)
 {
     struct redis *redis = store->lane[lane];
-    enum store_state why = STORE_UP;
     unsigned commands = 0;
 
     for (struct store_triplet *each = list; each != NULL; each = each->next) {
         forget_stamps(each->facts->passed);
         commands += 2;
     }
-    struct op *op = commands > 0 ? op_begin(store->ops, redis, &PASSED, commands, &why) : NULL;
+    struct op *op = begin(store, redis, &PASSED, commands, list, done);
 
-    if (op == NULL) {
-        done.fn(done.arg, done.token, why);
+    if (op == NULL)
         return;
-    }
-    op->done = done;
-    op_hurry(store->ops, op, done.within_ms);
-    op->at = list;
     for (const struct store_triplet *each = list; each != NULL; each = each->next) {
         for (unsigned age = KEY_CURRENT; age <= KEY_PREVIOUS; age++)
             send_read(store, op, redis, KEY_PASSED, &each->key->passed[age],
@@ -173,7 +184,6 @@ void store_add_pending(struct store *store, struct store_triplet *list, bool rea
                        struct store_done done)
 {
     struct redis *redis = store->lane[STORE_LOOKUPS];
-    enum store_state why = STORE_UP;
     unsigned commands = 0;
 
     for (struct store_triplet *each = list; each != NULL; each = each->next) {
@@ -181,15 +191,10 @@ void store_add_pending(struct store *store, struct store_triplet *list, bool rea
         each->facts->pending_asked = true;
         commands += 2 + (read_only ? 0 : first_seen_commands(store, each));
     }
-    struct op *op = commands > 0 ? op_begin(store->ops, redis, &PENDING, commands, &why) : NULL;
+    struct op *op = begin(store, redis, &PENDING, commands, list, done);
 
-    if (op == NULL) {
-        done.fn(done.arg, done.token, why);
+    if (op == NULL)
         return;
-    }
-    op->done = done;
-    op_hurry(store->ops, op, done.within_ms);
-    op->at = list;
     op->read_only = read_only;
     for (const struct store_triplet *each = list; each != NULL; each = each->next) {
         const struct key_place *pending = each->key->pending;
