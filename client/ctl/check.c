@@ -2,6 +2,7 @@
 // `reevectl ping`.
 #include <stdio.h>
 
+#include "client/ctl/args.h"
 #include "client/ctl/print.h"
 #include "client/ctl/question.h"
 #include "client/ctl/words.h"
