@@ -103,7 +103,7 @@ class Postfix(Process):
                 os.chown(self.folder / name, user.pw_uid, user.pw_gid)
 
     def postconf(self, name, default=False):
-        where = [] if default else ["-c", str(self.config)]
+        where = ["-d"] if default else ["-c", str(self.config)]
         return subprocess.run([tool("postconf"), *where, "-h", name], capture_output=True, text=True, check=True,
                               timeout=20).stdout.strip()
 
