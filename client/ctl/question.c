@@ -219,8 +219,8 @@ int question_run(struct ctl *ctl, const struct command *command, int argc, char 
     struct question question;
     int code = question_read(ctl, command, argc, argv, &question);
 
-    question.check.dry_run = dry;
-    question.check.trace = dry;
+    question.check.dry_run |= dry;
+    question.check.trace |= dry;
     if (code == CTL_FINE)
         code = question_ask(ctl, &question, &answer);
     if (code == CTL_FINE) {

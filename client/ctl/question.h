@@ -14,6 +14,6 @@
     "[--spf-domain DOMAIN] [--postfix | -]"
 
 // question_run: reads the question, asks it and prints the answer: as one JSON object, or by print. dry: with a trace, and changing
-// nothing. Returns the exit code: CTL_FINE if every recipient, or at END the whole message, is accepted.
+// nothing, whatever the options say. Returns the exit code: CTL_FINE if every recipient, or at END the whole message, is accepted.
 int question_run(struct ctl *ctl, const struct command *command, int argc, char **argv, bool dry,
                  void (*print)(const struct reeve_check *check, const struct reeve_answer *answer));
