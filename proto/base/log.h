@@ -15,7 +15,7 @@
 
 enum log_level { LOG_DEBUG_LEVEL, LOG_INFO_LEVEL, LOG_WARN_LEVEL, LOG_ERROR_LEVEL };
 
-#define LOG_QUOTE_MAX 200
+#define LOG_QUOTE_MAX 700 // an address of 320 bytes fits whole
 
 // log_open: the program's name in every line, and the least level that is written. Before the call:
 // "reeve", info.
