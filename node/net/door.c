@@ -150,11 +150,9 @@ const char *door_endpoint(const struct door *door)
 static void set_options(void *socket, const struct door_config *config)
 {
     const struct endpoint_option options[] = {
-        {ZMQ_ROUTER_MANDATORY, 1}, {ZMQ_LINGER, 1000},
-        {ZMQ_BACKLOG, 512},        {ZMQ_IPV6, 1},
-        {ZMQ_SNDHWM, 10000},       {ZMQ_RCVHWM, 10000},
-        {ZMQ_SNDTIMEO, 0},         {ZMQ_HEARTBEAT_IVL, 1000},
-        {ZMQ_HEARTBEAT_TTL, 3000}, {ZMQ_HEARTBEAT_TIMEOUT, 2500},
+        {ZMQ_ROUTER_MANDATORY, 1}, {ZMQ_LINGER, 1000},        {ZMQ_BACKLOG, 512},
+        {ZMQ_SNDHWM, 10000},       {ZMQ_RCVHWM, 10000},       {ZMQ_SNDTIMEO, 0},
+        {ZMQ_HEARTBEAT_IVL, 1000}, {ZMQ_HEARTBEAT_TTL, 3000}, {ZMQ_HEARTBEAT_TIMEOUT, 2500},
         {ZMQ_HANDSHAKE_IVL, 3000},
     };
     int64_t message_max = (int64_t)config->message_max;

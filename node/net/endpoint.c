@@ -61,6 +61,15 @@ static const char *ipc_path(const char *endpoint)
     return strncmp(endpoint, "ipc://", 6) == 0 && endpoint[6] != '@' ? endpoint + 6 : NULL;
 }
 
+// An IPv6 socket would also serve IPv4, but tell every address as ::ffff:192.0.2.1: only where IPv6 is
+// meant. "*" means both.
+static void choose_family(void *zmq_socket, const char *endpoint)
+{
+    int ipv6 = strchr(endpoint, '[') != NULL || strstr(endpoint, "//*:") != NULL;
+
+    (void)zmq_setsockopt(zmq_socket, ZMQ_IPV6, &ipv6, sizeof(ipv6));
+}
+
 enum err endpoint_bind(void *zmq_socket, const char *endpoint, unsigned ipc_mode,
                        char bound[ENDPOINT_MAX], struct err_detail *detail)
 {
@@ -69,6 +78,7 @@ enum err endpoint_bind(void *zmq_socket, const char *endpoint, unsigned ipc_mode
 
     if (path != NULL && is_listened_on(path))
         return explain(endpoint, EADDRINUSE, detail);
+    choose_family(zmq_socket, endpoint);
     mode_t before =
         umask(path != NULL ? 0777U & ~ipc_mode : 077); // so the file is born with ipc_mode
     int failed = zmq_bind(zmq_socket, endpoint) == 0 ? 0 : errno;

@@ -112,9 +112,11 @@ const char *pub_endpoint(const struct pub *pub)
 enum err pub_new(struct pub **out, struct loop *loop, void *zmq_context, const char *endpoint,
                  struct err_detail *detail)
 {
-    const struct endpoint_option options[] = {
-        {ZMQ_LINGER, 0}, {ZMQ_BACKLOG, 128},        {ZMQ_SNDHWM, 10000},
-        {ZMQ_IPV6, 1},   {ZMQ_HEARTBEAT_IVL, 1000}, {ZMQ_HEARTBEAT_TIMEOUT, 2500}};
+    const struct endpoint_option options[] = {{ZMQ_LINGER, 0},
+                                              {ZMQ_BACKLOG, 128},
+                                              {ZMQ_SNDHWM, 10000},
+                                              {ZMQ_HEARTBEAT_IVL, 1000},
+                                              {ZMQ_HEARTBEAT_TIMEOUT, 2500}};
     int64_t message_max = 1024; // of a subscription
     struct pub *pub = mem_new(sizeof(*pub));
     enum err err = ERR_NONE;
