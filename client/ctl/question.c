@@ -223,7 +223,7 @@ int question_run(struct ctl *ctl, const struct command *command, int argc, char 
     question.check.trace |= dry;
     if (code == CTL_FINE)
         code = question_ask(ctl, &question, &answer);
-    if (code == CTL_FINE) {
+    if (answer != NULL) {
         if (ctl->want_json)
             question_print_json(ctl, answer);
         else
