@@ -40,7 +40,7 @@ class Redis(Process):
 
     def start(self):
         super().start()
-        self.wait_log("ready to accept connections")
+        self.wait_log("[Rr]eady to accept connections")  # Redis 7 and 8 spell it differently
         return self
 
     @property
