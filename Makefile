@@ -6,7 +6,7 @@ CC      ?= gcc
 OBJCOPY ?= objcopy
 VERSION := $(shell cat scripts/version)
 
-PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libsodium
+PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
 # What libreeve alone needs: it must not drag the node's libraries into a gateway.

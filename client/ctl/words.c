@@ -10,9 +10,9 @@ static const struct reason_words {
     {"degraded", "some facts were unknown, and mail is let through rather than held up",
      "The store may be in trouble: reevectl store show, reevectl clock show."},
     {"greylist_pass", "the sender came back after the delay", ""},
-    {"greylist_known", "this sender, recipient and network passed before", ""},
+    {"greylist_known", "this sender, recipient and client passed before", ""},
     {"greylist_exempt", "a policy, or the recipient's name, exempts it from greylisting", ""},
-    {"greylist_new", "first try of this sender, recipient and network", ""},
+    {"greylist_new", "first try of this sender, recipient and client", ""},
     {"greylist_early", "tried again before the delay was over", ""},
     {"store_down", "the store was not available, and the policy says to defer then",
      "The store must come back: reevectl store show. `fail: pass` in the policy lets mail through "

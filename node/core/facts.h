@@ -27,7 +27,10 @@ struct grey_facts {
 // Of the message; shared by its recipients.
 struct facts {
     enum msg_stage stage;
-    struct ip client; // family 0 = unknown
+    struct ip client;       // family 0 = unknown
+    const char *name;       // registrable domain of the client's confirmed name, unless that looks
+                            // dynamic (proto/host.h); "" = none
+    const char *spf_domain; // that SPF passed for, normalised; "" = none
     const char *auth_user;
     bool smtputf8;
     struct mail_address sender;

@@ -261,7 +261,7 @@ static enum outcome defer_try(const struct chain_in *in, struct verdict *out,
     out->changes.align_pending = needs_alignment(in, first) && !in->facts->dry_run;
     out->changes.earliest_ms = first->at_ms;
     out->changes.earliest_mark = first->mark;
-    text_buf_add(why, own ? "first try of this sender, recipient and network; a retry passes in "
+    text_buf_add(why, own ? "first try of this sender, recipient and client; a retry passes in "
                           : "first tried ");
     if (!own) {
         text_buf_add_duration(why, age_ms);

@@ -68,20 +68,32 @@ static uint64_t read_be64(const uint8_t *bytes)
     return value;
 }
 
+static void add_identity(struct hash_input *in, const struct key_identity *identity)
+{
+    const uint8_t kind = (uint8_t)identity->kind;
+    const uint8_t head[3] = {kind, identity->net.ip.family, identity->net.bits};
+
+    if (identity->kind == KEY_NET) {
+        hash_add(in, head, sizeof(head));
+        hash_add(in, identity->net.ip.bytes, sizeof(identity->net.ip.bytes));
+        return;
+    }
+    hash_add(in, &kind, sizeof(kind));
+    hash_add(in, identity->domain, strlen(identity->domain));
+}
+
 static void identity_hash(const struct key_identity *identity, const struct key_epoch *epoch,
                           uint8_t out[KEY_FIELD_BYTES - KEY_PAIR_BYTES])
 {
     struct hash_input in;
     uint8_t hash[HASH_BYTES];
-    const uint8_t head[3] = {(uint8_t)identity->kind, identity->net.ip.family, identity->net.bits};
 
     if (identity->kind == KEY_ANY) {
         memset(out, 0, KEY_FIELD_BYTES - KEY_PAIR_BYTES);
         return;
     }
     hash_start(&in, epoch, HASH_IDENTITY);
-    hash_add(&in, head, sizeof(head));
-    hash_add(&in, identity->net.ip.bytes, sizeof(identity->net.ip.bytes));
+    add_identity(&in, identity);
     hash_run(&in, hash);
     if (hash[0] == 0 && hash[1] == 0 && hash[2] == 0 && hash[3] == 0)
         hash[0] = 1; // zeros mean any

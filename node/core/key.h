@@ -24,7 +24,7 @@ enum {
     KEY_FIELD_BYTES = 12,
     KEY_PAIR_BYTES = 8,
     KEY_EPOCH_MAX = 4,
-    KEY_IDENTITY_MAX = 5, // any, net, and room for name, spf, asn
+    KEY_IDENTITY_MAX = 5, // any, net, name, spf, and room for asn
     KEY_NAME_MAX = 48,    // longest key name, terminator included
 };
 #define KEY_PASSED_SLICE_MS (36ULL * 24 * 3600 * 1000)
@@ -40,13 +40,15 @@ struct key_ring {
     unsigned count;                        // 0 = not known yet (the store was never reached)
 };
 
-enum key_identity_kind { KEY_ANY = 0, KEY_NET = 1 };
+enum key_identity_kind { KEY_ANY = 0, KEY_NET = 1, KEY_NAME = 2, KEY_SPF = 3 };
 
 // What a retry is recognised by. KEY_ANY (zeros in the field) matches every client: `reevectl grey
 // pass` writes it.
 struct key_identity {
     enum key_identity_kind kind;
     struct ip_net net; // KEY_NET
+    const char
+        *domain; // KEY_NAME, KEY_SPF: normalised; borrowed, and only looked at by key_triplet_make
 };
 
 enum key_table { KEY_PENDING, KEY_PASSED };

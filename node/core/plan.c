@@ -2,19 +2,23 @@
 // fact can change costs no command.
 #include "node/core/plan.h"
 
-static void name_triplet(const struct facts *facts, struct facts_recipient *recipient,
-                         const struct policy *policy, const struct key_ring *ring,
-                         const struct key_pair *pair)
+void plan_identities(const struct facts *facts, const struct policy *policy,
+                     struct key_triplet *out)
 {
     bool is_v4 = facts->client.family == 4;
     uint64_t bits = is_v4 ? policy->settings.greylist.net_ipv4 : policy->settings.greylist.net_ipv6;
-    struct key_triplet *triplet = &recipient->triplet;
 
-    triplet->identity[0] = (struct key_identity){.kind = KEY_ANY};
-    triplet->identity[1] =
-        (struct key_identity){.kind = KEY_NET, .net = ip_net_of(&facts->client, (unsigned)bits)};
-    triplet->identity_count = 2;
-    key_triplet_make(triplet, pair, ring, facts->now_ms, policy->settings.greylist.window_ms);
+    out->identity[0] = (struct key_identity){.kind = KEY_ANY};
+    out->identity_count = 1;
+    if (facts->client.family != 0)
+        out->identity[out->identity_count++] = (struct key_identity){
+            .kind = KEY_NET, .net = ip_net_of(&facts->client, (unsigned)bits)};
+    if (facts->name[0] != '\0')
+        out->identity[out->identity_count++] =
+            (struct key_identity){.kind = KEY_NAME, .domain = facts->name};
+    if (facts->spf_domain[0] != '\0')
+        out->identity[out->identity_count++] =
+            (struct key_identity){.kind = KEY_SPF, .domain = facts->spf_domain};
 }
 
 struct plan plan_recipient(const struct facts *facts, struct facts_recipient *recipient,
@@ -33,6 +37,8 @@ struct plan plan_recipient(const struct facts *facts, struct facts_recipient *re
         return (struct plan){false};
     if (!greylist_is_due(&in, scratch.direction))
         return (struct plan){false};
-    name_triplet(facts, recipient, policy, ring, pair);
+    plan_identities(facts, policy, &recipient->triplet);
+    key_triplet_make(&recipient->triplet, pair, ring, facts->now_ms,
+                     policy->settings.greylist.window_ms);
     return (struct plan){.passed = true};
 }

@@ -13,3 +13,7 @@ struct plan {
 struct plan plan_recipient(const struct facts *facts, struct facts_recipient *recipient,
                            const struct policy *policy, const struct key_ring *ring,
                            const struct key_pair *pair);
+
+// plan_identities: fills identity and identity_count: KEY_ANY, then each verified identity of the client that the facts know.
+void plan_identities(const struct facts *facts, const struct policy *policy,
+                     struct key_triplet *out);

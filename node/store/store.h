@@ -178,6 +178,7 @@ struct track_row {
     const char *stage;  // connect, mail, rcpt, end
     const char *client_ip;
     const char *client_name;
+    const char *spf_domain; // that SPF passed for
     const char *helo;
     const char *sender;
     const char *recipient;

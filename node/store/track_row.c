@@ -64,6 +64,7 @@ static const struct text_field {
     {"n", offsetof(struct track_row, client_name)}, {"h", offsetof(struct track_row, helo)},
     {"f", offsetof(struct track_row, sender)},      {"t", offsetof(struct track_row, recipient)},
     {"w", offsetof(struct track_row, gateway)},     {"x", offsetof(struct track_row, transaction)},
+    {"p", offsetof(struct track_row, spf_domain)},
 };
 enum { TEXT_COUNT = sizeof(TEXTS) / sizeof(TEXTS[0]) };
 

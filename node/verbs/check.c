@@ -63,6 +63,9 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
         return ERR_MEMORY;
     if (!read_client(check->client_ip, &facts->client, detail))
         return ERR_SYNTAX;
+    if (!client_identify(facts, &seat->arena, check->client_name,
+                         check->spf == MSG_AUTH_PASS ? check->spf_domain : ""))
+        return ERR_MEMORY;
     facts->trusted =
         facts->auth_user[0] != '\0' || policy_is_trusted_ip(seat_policy(seat), &facts->client);
     return mail_parse(check->sender, &seat->arena, &facts->sender);

@@ -16,8 +16,8 @@ static void add_row(struct admin_call *call, const struct pair_entry *entry)
     if (memcmp(entry->identity, any, sizeof(any)) == 0)
         rows_field(rows, "identity", "any");
     else
-        rows_field(rows, "identity", "net %02x%02x%02x%02x", entry->identity[0], entry->identity[1],
-                   entry->identity[2], entry->identity[3]);
+        rows_field(rows, "identity", "client %02x%02x%02x%02x", entry->identity[0],
+                   entry->identity[1], entry->identity[2], entry->identity[3]);
     rows_field(rows, "state", pending ? "pending" : "passed");
     rows_time(rows, "first_seen", pending ? entry->at_ms : 0);
     rows_time(rows, "retry_from", pending ? entry->at_ms + settings->greylist.delay_ms : 0);
@@ -48,6 +48,7 @@ static bool name_pair(struct admin_call *call)
 {
     struct server *server = call->server;
     struct err_detail detail = {"the addresses are too long"};
+    const struct facts nobody = {.name = "", .spf_domain = "", .now_ms = admin_now_ms(call)};
 
     if (store_ring(server->store)->count == 0) {
         admin_answer_store(call, store_state(server->store) != STORE_UP ? store_state(server->store)
@@ -55,8 +56,7 @@ static bool name_pair(struct admin_call *call)
         return false;
     }
     if (triplet_name(seat_policy(call->seat), store_ring(server->store), &call->seat->arena,
-                     sender_arg(call), admin_arg(call, "recipient"), NULL, admin_now_ms(call),
-                     &call->key, &detail))
+                     sender_arg(call), admin_arg(call, "recipient"), &nobody, &call->key, &detail))
         return true;
     admin_refuse(call, "%s", detail.text);
     return false;

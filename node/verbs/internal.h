@@ -53,10 +53,15 @@ void verdict_finish(struct server *server, struct seat *seat, size_t index);
 
 void admin_run(struct server *server, struct seat *seat);
 
-// triplet_name: normalises a pair and names its triplet for a client (NULL: KEY_ANY alone) at
-// now_ms. The keys live in the arena. False if an address is none (detail says which) or the arena
-// is full.
+// client_identify: fills facts->name and facts->spf_domain, in the arena, from the client's confirmed
+// name and the domain that SPF passed for ("" = none); facts->client is known. False: the arena is full.
+MUST_USE bool client_identify(struct facts *facts, struct arena *arena, const char *client_name,
+                              const char *spf_domain);
+
+// triplet_name: normalises a pair and names its triplet for a client (no address, no names: KEY_ANY
+// alone) at client->now_ms. The keys live in the arena. False if an address is none (detail says
+// which) or the arena is full.
 MUST_USE bool triplet_name(const struct policy *policy, const struct key_ring *ring,
                            struct arena *arena, const char *sender, const char *recipient,
-                           const struct ip *client, uint64_t now_ms, struct key_triplet *out,
+                           const struct facts *client, struct key_triplet *out,
                            struct err_detail *detail);

@@ -24,6 +24,7 @@ static void add_row(struct admin_call *call, const struct track_row *in)
     rows_field(rows, "stage", "%s", in->stage);
     rows_field(rows, "client_ip", "%s", in->client_ip);
     rows_field(rows, "client_name", "%s", in->client_name);
+    rows_field(rows, "spf_domain", "%s", in->spf_domain);
     rows_field(rows, "helo", "%s", in->helo);
     rows_field(rows, "sender", "%s", in->sender);
     rows_field(rows, "recipient", "%s", in->recipient);
@@ -51,13 +52,14 @@ static void add_retry(struct admin_call *call, const struct track_row *in, size_
     struct grey_facts *facts = arena_zalloc(arena, sizeof(*facts));
     struct store_triplet *item = arena_zalloc(arena, sizeof(*item));
     const struct key_ring *ring = store_ring(call->server->store);
-    struct ip client = {0};
+    struct facts client = {.now_ms = admin_now_ms(call)};
 
     if (key == NULL || facts == NULL || item == NULL || ring->count == 0 ||
-        !ip_parse(in->client_ip, &client))
+        !ip_parse(in->client_ip, &client.client) ||
+        !client_identify(&client, arena, in->client_name, in->spf_domain))
         return;
-    if (!triplet_name(seat_policy(call->seat), ring, arena, in->sender, in->recipient, &client,
-                      admin_now_ms(call), key, NULL))
+    if (!triplet_name(seat_policy(call->seat), ring, arena, in->sender, in->recipient, &client, key,
+                      NULL))
         return;
     *item = (struct store_triplet){.next = call->retries, .key = key, .facts = facts};
     call->retries = item;

@@ -1,7 +1,9 @@
 // triplet.c: names a triplet from the texts an operator types, or that a tracking row kept.
 #include <string.h>
 
+#include "node/core/plan.h"
 #include "node/verbs/internal.h"
+#include "proto/host.h"
 
 static bool parse_side(const char *what, const char *text, struct arena *arena,
                        struct mail_address *out, struct err_detail *detail)
@@ -20,19 +22,25 @@ static bool parse_side(const char *what, const char *text, struct arena *arena,
     return false;
 }
 
-static void add_client(const struct policy *policy, const struct ip *client,
-                       struct key_triplet *out)
+// A copy in the arena of what a 256 byte buffer holds; NULL if that is full.
+static const char *keep(struct arena *arena, bool holds, const char *text)
 {
-    uint64_t bits = client->family == 4 ? policy->settings.greylist.net_ipv4
-                                        : policy->settings.greylist.net_ipv6;
+    return holds ? arena_text(arena, text, strlen(text)) : "";
+}
 
-    out->identity[out->identity_count++] =
-        (struct key_identity){.kind = KEY_NET, .net = ip_net_of(client, (unsigned)bits)};
+bool client_identify(struct facts *facts, struct arena *arena, const char *client_name,
+                     const char *spf_domain)
+{
+    char domain[MAIL_DOMAIN_MAX + 1];
+
+    facts->name = keep(arena, host_identity(client_name, &facts->client, domain), domain);
+    facts->spf_domain = keep(arena, mail_domain_normalise(spf_domain, domain), domain);
+    return facts->name != NULL && facts->spf_domain != NULL;
 }
 
 bool triplet_name(const struct policy *policy, const struct key_ring *ring, struct arena *arena,
-                  const char *sender, const char *recipient, const struct ip *client,
-                  uint64_t now_ms, struct key_triplet *out, struct err_detail *detail)
+                  const char *sender, const char *recipient, const struct facts *client,
+                  struct key_triplet *out, struct err_detail *detail)
 {
     struct mail_address from;
     struct mail_address to;
@@ -46,10 +54,7 @@ bool triplet_name(const struct policy *policy, const struct key_ring *ring, stru
 
     if (pair.sender_key == NULL || pair.recipient_key == NULL)
         return false;
-    out->identity[0] = (struct key_identity){.kind = KEY_ANY};
-    out->identity_count = 1;
-    if (client != NULL && client->family != 0)
-        add_client(policy, client, out);
-    key_triplet_make(out, &pair, ring, now_ms, policy->settings.greylist.window_ms);
+    plan_identities(client, policy, out);
+    key_triplet_make(out, &pair, ring, client->now_ms, policy->settings.greylist.window_ms);
     return true;
 }

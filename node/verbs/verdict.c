@@ -81,6 +81,7 @@ static void track(struct server *server, const struct seat *seat, struct recipie
         .stage = stage_word(seat->facts.stage),
         .client_ip = seat->facts.client.family != 0 ? ip_format(&seat->facts.client, client) : "",
         .client_name = check->client_name,
+        .spf_domain = seat->facts.spf_domain,
         .helo = check->helo,
         .sender = check->sender,
         .recipient = check->recipient_total > 0 ? recipient->facts.address.text : "",

@@ -14,26 +14,30 @@
 #include "tests/scenario/when.h"
 
 enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG };
+enum field_home { IN_REQUEST, IN_CHECK, IN_AUTHENTICATION };
 
 struct field {
     const char *word;
     enum field_kind kind;
-    bool of_request; // else of Check
-    unsigned number; // in reeve.proto
-    size_t offset;   // in struct msg_request
-    size_t width;    // of a number
+    enum field_home home; // the message it stands in
+    unsigned number;      // in reeve.proto
+    size_t offset;        // in struct msg_request
+    size_t width;         // of a number
 };
 
-#define OF_REQUEST(word, kind, number, member)                          \
-    {                                                                   \
-        word, kind, true, number, offsetof(struct msg_request, member), \
-            sizeof(((struct msg_request *)0)->member)                   \
+#define OF_REQUEST(word, kind, number, member)                                \
+    {                                                                         \
+        word, kind, IN_REQUEST, number, offsetof(struct msg_request, member), \
+            sizeof(((struct msg_request *)0)->member)                         \
     }
-#define OF_CHECK(word, kind, number, member)                                   \
-    {                                                                          \
-        word, kind, false, number, offsetof(struct msg_request, check.member), \
-            sizeof(((struct msg_request *)0)->check.member)                    \
+#define OF_CHECK_PART(word, kind, home, number, member)                       \
+    {                                                                         \
+        word, kind, home, number, offsetof(struct msg_request, check.member), \
+            sizeof(((struct msg_request *)0)->check.member)                   \
     }
+#define OF_CHECK(word, kind, number, member) OF_CHECK_PART(word, kind, IN_CHECK, number, member)
+#define OF_AUTHENTICATION(word, kind, number, member) \
+    OF_CHECK_PART(word, kind, IN_AUTHENTICATION, number, member)
 
 static const struct field FIELDS[] = {
     OF_REQUEST("budget", FIELD_NUMBER, 2, budget_ms),
@@ -52,13 +56,17 @@ static const struct field FIELDS[] = {
     OF_CHECK("size", FIELD_NUMBER, 12, size_bytes),
     OF_CHECK("dry", FIELD_FLAG, 15, dry_run),
     OF_CHECK("trace", FIELD_FLAG, 16, trace),
+    OF_AUTHENTICATION("spf", FIELD_NUMBER, 1, spf),
+    OF_AUTHENTICATION("spf_domain", FIELD_TEXT, 2, spf_domain),
 };
 enum { FIELD_COUNT = sizeof(FIELDS) / sizeof(FIELDS[0]), RECIPIENTS_NUMBER = 10 };
 _Static_assert(sizeof(FIELDS) / sizeof(FIELDS[0]) <= ASK_FIELDS,
                "struct ask has room for every field");
 
-static const char *const STAGES[] = {"", "connect", "mail", "rcpt", "end"};
-enum { STAGE_COUNT = sizeof(STAGES) / sizeof(STAGES[0]) };
+// Numbers that have names, by their number.
+static const char *const STAGES[] = {"", "connect", "mail", "rcpt", "end", NULL};
+static const char *const OUTCOMES[] = {"",        "none",      "pass",      "fail", "softfail",
+                                       "neutral", "temperror", "permerror", NULL};
 
 static size_t field_of(const char *word, size_t len)
 {
@@ -89,10 +97,10 @@ bool ask_wants_trace(const struct ask *ask)
 
 // ---- Words of a check
 
-static bool read_stage(const char *text, uint64_t *out)
+static bool read_name(const char *const names[], const char *text, uint64_t *out)
 {
-    for (size_t i = 1; i < STAGE_COUNT; i++) {
-        if (strcmp(text, STAGES[i]) == 0) {
+    for (size_t i = 1; names[i] != NULL; i++) {
+        if (strcmp(text, names[i]) == 0) {
             *out = i;
             return true;
         }
@@ -106,7 +114,9 @@ static bool read_number(const char *word, const char *text, uint64_t *out)
     char *end;
     int64_t span_ms;
 
-    if (strcmp(word, "stage") == 0 && read_stage(text, out))
+    if (strcmp(word, "stage") == 0 && read_name(STAGES, text, out))
+        return true;
+    if (strcmp(word, "spf") == 0 && read_name(OUTCOMES, text, out))
         return true;
     *out = strtoull(text, &end, 10);
     if (end != text && *end == '\0')
@@ -155,7 +165,7 @@ static enum err set_field(struct ask *ask, size_t i, const char *value, struct a
         return script_value(value, arena, &ask->text[i], detail);
     if (read_number(FIELDS[i].word, value, &ask->number[i]))
         return ERR_NONE;
-    return err_say(detail, ERR_SYNTAX, "%s= takes a number or a stage, not '%s'", FIELDS[i].word,
+    return err_say(detail, ERR_SYNTAX, "%s= takes a number or its name, not '%s'", FIELDS[i].word,
                    value);
 }
 
@@ -301,6 +311,7 @@ enum err ask_encode(const struct ask *ask, const struct ask_how *how, struct are
         put_field(&request, ask, i);
     request.id = how->id;
     request.check.stage = (enum msg_stage)ask->number[field_of("stage", 5)];
+    request.check.spf = (enum msg_auth)ask->number[field_of("spf", 3)];
     request.check.trace = request.check.trace || how->trace;
     request.admin = (struct msg_admin){.verb = ask->admin_verb,
                                        .args = ask->arg,
@@ -326,10 +337,10 @@ bool ask_is_raw(const struct ask *ask)
     return is_raw;
 }
 
-static void write_fields(struct protobuf *to, const struct ask *ask, bool of_request)
+static void write_fields(struct protobuf *to, const struct ask *ask, enum field_home home)
 {
     for (size_t i = 0; i < FIELD_COUNT; i++) {
-        if (FIELDS[i].of_request != of_request)
+        if (FIELDS[i].home != home)
             continue;
         if (FIELDS[i].kind == FIELD_TEXT && ask->text[i].at != NULL)
             protobuf_bytes(to, FIELDS[i].number, ask->text[i].at, ask->text[i].len);
@@ -340,9 +351,15 @@ static void write_fields(struct protobuf *to, const struct ask *ask, bool of_req
 
 static void write_check(struct protobuf *to, const struct ask *ask, bool trace)
 {
-    static const unsigned TRACE = 16;
+    enum { AUTHENTICATION = 13, TRACE = 16, AUTHENTICATION_BYTES = 1024 };
+    char memory[AUTHENTICATION_BYTES];
+    struct protobuf authentication = {.at = memory, .size = sizeof(memory)};
 
-    write_fields(to, ask, false);
+    write_fields(to, ask, IN_CHECK);
+    write_fields(&authentication, ask, IN_AUTHENTICATION);
+    if (authentication.used > 0)
+        protobuf_bytes(to, AUTHENTICATION, memory, authentication.used);
+    to->full = to->full || authentication.full;
     for (size_t i = 0; i < ask->recipient_count; i++)
         protobuf_bytes(to, RECIPIENTS_NUMBER, ask->recipient[i].at, ask->recipient[i].len);
     if (trace)
@@ -387,7 +404,7 @@ enum err ask_encode_by_hand(const struct ask *ask, const struct ask_how *how, st
     if (ask->verb == MSG_ADMIN)
         write_admin(&verb, ask, scratch);
     protobuf_number(&request, 1, how->id);
-    write_fields(&request, ask, true);
+    write_fields(&request, ask, IN_REQUEST);
     protobuf_bytes(&request, (unsigned)ask->verb, verb.at, verb.used);
     *out = (struct bytes){(char *)request.at, request.used};
     return verb.full || request.full ? ERR_MEMORY : ERR_NONE;

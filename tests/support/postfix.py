@@ -124,9 +124,9 @@ class Postfix(Process):
             smtp.ehlo()
         return smtp
 
-    def rcpt(self, sender, *recipients, client=None):
+    def rcpt(self, sender, *recipients, client=None, name="[UNAVAILABLE]"):
         """MAIL and RCPT of one transaction; the replies to the RCPTs as texts like '451 4.7.1 ...'."""
-        smtp = self.smtp(client)
+        smtp = self.smtp(client, name)
         try:
             code, text = smtp.mail(sender)
             assert code == 250, text

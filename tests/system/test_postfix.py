@@ -38,8 +38,8 @@ def single(site, **settings):
     return node, policyd, site.mx(policyd)
 
 
-def reply(mx, client=CLIENT, sender=ANN, recipient=BOB):
-    answer, = mx.rcpt(sender, recipient, client=client)
+def reply(mx, client=CLIENT, sender=ANN, recipient=BOB, **more):
+    answer, = mx.rcpt(sender, recipient, client=client, **more)
     return answer
 
 
@@ -121,6 +121,17 @@ def test_a_retry_from_the_same_network_passes(site, first, second, stranger):
     assert_deferred(mx, client=stranger)  # a first try of its own
     assert reply(mx, client=second).startswith("250 ")
     assert [row["reason"] for row in policyd.decisions(to=BOB)] == ["greylist_new", "greylist_new", "greylist_pass"]
+
+
+def test_a_retry_from_another_machine_of_the_same_pool_passes(site):
+    _, policyd, mx = single(site)
+    deferred = assert_deferred(mx, client="192.0.2.7", name="mail-a.pool-owner.co.uk")
+    wait_out(deferred)
+    assert_deferred(mx, client="198.51.101.7", name="mail-a.pool-stranger.co.uk")
+    assert_deferred(mx, client="203.0.113.7", name="dsl-7.pool-owner.co.uk")  # a customer's line, not the owner's pool
+    assert reply(mx, client="203.0.114.7", name="mail-z.pool-owner.co.uk").startswith("250 ")
+    assert reply(mx, client="203.0.114.8").startswith("250 ")  # known by its network from now on
+    assert [row["reason"] for row in policyd.decisions(to=BOB)] == ["greylist_new"] * 3 + ["greylist_pass", "greylist_known"]
 
 
 def test_what_makes_a_triplet(site):

@@ -116,7 +116,7 @@ def test_one_mail_from_the_first_try_to_the_story(node, ctl):
     verdict = answer["verdicts"][0]
     assert code == NEGATIVE and verdict["reason"] == "greylist_new" and verdict["code"] == 451
     code, [[entry]] = ctl("grey", "show", *PAIR)
-    assert code == FINE and entry["state"] == "pending" and entry["identity"].startswith("net ")
+    assert code == FINE and entry["state"] == "pending" and entry["identity"].startswith("client ")
 
     ticket = verdict["ticket"]
     found = wait_for(lambda: ctl("track", ticket)[1][0], "the tracking row")
@@ -129,7 +129,7 @@ def test_one_mail_from_the_first_try_to_the_story(node, ctl):
     line = f"NOQUEUE: reject: RCPT from x[192.0.2.7]: 451 4.7.1 <bob@rcpt.example>: {verdict['text']}; from=<ann@sender.example>"
     code, [story] = ctl("why", stdin=line)
     assert code == FINE and story["row"]["ticket"] == ticket and len(story["stored"]) == 1
-    assert "was deferred: first try of this sender, recipient and network" in story["story"][0]
+    assert "was deferred: first try of this sender, recipient and client" in story["story"][0]
     assert "A retry passes from" in story["story"][1]
     assert story["story"][-1].strip() == "reevectl grey pass --from ann@sender.example --to bob@rcpt.example"
 
@@ -245,7 +245,7 @@ def test_words_for_people(node):
     assert "asking changed nothing" in done.stdout
     assert "client 192.0.2.7 (mx.sender.example), asked at RCPT" in done.stdout
     assert "   3. greylist decides: first try" in done.stdout
-    assert "verdict: deferred, because first try of this sender, recipient and network (greylist_new)" in done.stdout
+    assert "verdict: deferred, because first try of this sender, recipient and client (greylist_new)" in done.stdout
     node.reevectl("check", *PAIR, "--ip", "192.0.2.7")
     shown = node.reevectl("grey", "show", *PAIR).stdout.splitlines()
     assert shown[0] == "mail from <ann@sender.example> to <bob@rcpt.example>: stored"

@@ -423,7 +423,7 @@ static void reasons_in_words(void **unused)
 {
     (void)unused;
     assert_string_equal(words_of_reason("greylist_new"),
-                        "first try of this sender, recipient and network");
+                        "first try of this sender, recipient and client");
     assert_string_equal(words_of_reason("of_tomorrow"), "of_tomorrow");
     assert_string_equal(words_of_advice("accept"), "");
     assert_string_equal(words_of_advice("of_tomorrow"), "");

@@ -82,7 +82,7 @@ static const struct story_row {
      {NEW},
      {PENDING},
      {"2026-11-21 21:13:01Z: mail from <a@x> to <b@y> through 192.0.2.7 was deferred: first try of "
-      "this sender, recipient and network (greylist_new); a retry was due after 1 min.\n",
+      "this sender, recipient and client (greylist_new); a retry was due after 1 min.\n",
       "A retry passes from 2026-11-21 21:14:01Z on, which is in 41 s, until 2026-11-22 09:13:01Z",
       "reevectl grey pass --from a@x --to b@y\n"},
      {"has not been retried", "later", "failed"}},
@@ -176,7 +176,7 @@ static const struct story_row {
      {SHADOW},
      {PENDING},
      {"was accepted: nothing spoke against it (accept). A rule in shadow would have decided: first "
-      "try of this sender, recipient and network (greylist_new).\n"},
+      "try of this sender, recipient and client (greylist_new).\n"},
      {"retry", "grey pass"}},
     {"the store does not answer",
      "2026-11-21T21:13:20Z",

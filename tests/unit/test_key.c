@@ -78,6 +78,36 @@ static void fields_tell_pairs_and_identities_apart(void **state)
     }
 }
 
+static struct key_triplet known_by(enum key_identity_kind kind, const char *domain,
+                                   const struct key_ring *ring)
+{
+    struct key_triplet triplet = {.identity_count = 2};
+    const struct key_pair pair = {"a@b.example", "c@d.example"};
+
+    triplet.identity[1] = (struct key_identity){.kind = kind, .domain = domain};
+    key_triplet_make(&triplet, &pair, ring, NOW_MS, WINDOW_MS);
+    return triplet;
+}
+
+static void a_name_is_no_spf_domain_and_no_network(void **state)
+{
+    const struct key_ring ring = ring_of(7, 65536);
+    const struct key_triplet net =
+        triplet_of("a@b.example", "c@d.example", "192.0.2.0/24", &ring, NOW_MS);
+    const struct key_triplet name = known_by(KEY_NAME, "b.example", &ring);
+    const struct key_triplet again = known_by(KEY_NAME, "b.example", &ring);
+    const struct key_triplet other = known_by(KEY_NAME, "c.example", &ring);
+    const struct key_triplet spf = known_by(KEY_SPF, "b.example", &ring);
+
+    (void)state;
+    assert_same_field(name.passed[0].field[1], again.passed[0].field[1], true);
+    assert_same_field(name.passed[0].field[1], other.passed[0].field[1], false);
+    assert_same_field(name.passed[0].field[1], spf.passed[0].field[1], false);
+    assert_same_field(name.passed[0].field[1], net.passed[0].field[1], false);
+    assert_memory_equal(name.passed[0].field[1], net.passed[0].field[1],
+                        KEY_PAIR_BYTES); // one pair, one hash
+}
+
 static void any_is_zeros_and_nothing_else_is(void **state)
 {
     static const uint8_t zeros[KEY_FIELD_BYTES - KEY_PAIR_BYTES] = {0};
@@ -243,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_tell_pairs_and_identities_apart),
+        cmocka_unit_test(a_name_is_no_spf_domain_and_no_network),
         cmocka_unit_test(any_is_zeros_and_nothing_else_is),
         cmocka_unit_test(slices_are_those_of_the_time),
         cmocka_unit_test(a_slice_keeps_the_epoch_it_was_opened_under),

@@ -28,6 +28,7 @@ static struct track_row plain_row(void)
                               .stage = "rcpt",
                               .client_ip = "192.0.2.1",
                               .client_name = "mx.sender.example",
+                              .spf_domain = "",
                               .helo = "",
                               .sender = "Ann@Sender.Example",
                               .recipient = "bob@corp.example",

@@ -80,6 +80,7 @@ static struct track_row row_of(const char *sender, const char *recipient, const 
                               .stage = "rcpt",
                               .client_ip = client_ip,
                               .client_name = "mx.sender.example",
+                              .spf_domain = "",
                               .helo = "mx",
                               .sender = sender,
                               .recipient = recipient,

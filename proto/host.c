@@ -1,0 +1,174 @@
+// host.c: names of clients. Promises: no name, however long or odd, takes more than a pass over it for each octet; a name that cannot
+// be judged is nobody's.
+#include "proto/host.h"
+
+#include <libpsl.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TOKENS_MAX = 64, OCTETS = 4 };
+
+bool host_registrable(const char *name, char out[MAIL_DOMAIN_MAX + 1])
+{
+    char normal[MAIL_DOMAIN_MAX + 1];
+
+    if (!mail_domain_normalise(name, normal) || normal[0] == '[')
+        return false;
+    const char *domain = psl_registrable_domain(psl_builtin(), normal);
+
+    if (domain == NULL)
+        return false;
+    (void)snprintf(out, MAIL_DOMAIN_MAX + 1, "%s", domain);
+    return true;
+}
+
+// ---- words
+
+// What providers call lines of their customers. A word counts alone between anything that is no letter: dsl-12, pool7, a.dyn.b.
+static const char *const line_words[] = {
+    "adsl",      "broadband", "cable",  "catv",   "cpe",   "cust", "customer",    "customers",
+    "dhcp",      "dial",      "dialin", "dialup", "dip",   "dsl",  "dyn",         "dynamic",
+    "dynamicip", "dynip",     "ftth",   "gprs",   "hsd",   "isdn", "mobile",      "modem",
+    "nat",       "pool",      "pools",  "ppp",    "pppoe", "res",  "residential", "sdsl",
+    "umts",      "vdsl",      "wlan",   "xdsl",
+};
+
+static bool is_letter(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f');
+}
+
+static bool is_line_word(const char *word, size_t len)
+{
+    for (size_t i = 0; i < sizeof(line_words) / sizeof(line_words[0]); i++)
+        if (strlen(line_words[i]) == len && memcmp(line_words[i], word, len) == 0)
+            return true;
+    return false;
+}
+
+static bool has_line_word(const char *host)
+{
+    for (const char *at = host; *at != '\0';) {
+        size_t len = 0;
+
+        while (is_letter(at[len]))
+            len++;
+        if (is_line_word(at, len))
+            return true;
+        at += len > 0 ? len : 1;
+    }
+    return false;
+}
+
+// ---- octets
+
+// The octets that a name has shown so far; each place of the address is used once.
+struct octets {
+    const uint8_t *of;
+    bool seen[OCTETS];
+    unsigned count;
+};
+
+static void see(struct octets *octets, unsigned value)
+{
+    for (unsigned i = 0; i < OCTETS; i++) {
+        if (octets->seen[i] || octets->of[i] != value)
+            continue;
+        octets->seen[i] = true;
+        octets->count++;
+        return;
+    }
+}
+
+static unsigned number_of(const char *digits, size_t len, unsigned base)
+{
+    unsigned value = 0;
+
+    for (size_t i = 0; i < len; i++)
+        value = value * base + (is_digit(digits[i]) ? (unsigned)(digits[i] - '0')
+                                                    : (unsigned)(digits[i] - 'a' + 10));
+    return value;
+}
+
+// A run of digits is one octet, or padded octets run together: 192, 007, 192000002007.
+static void see_decimals(struct octets *octets, const char *run, size_t len)
+{
+    if (len <= 3) {
+        see(octets, number_of(run, len, 10));
+        return;
+    }
+    for (size_t i = 0; len % 3 == 0 && i < len; i += 3)
+        see(octets, number_of(run + i, 3, 10));
+}
+
+static bool holds_decimals(const char *host, const struct ip *ip)
+{
+    struct octets octets = {.of = ip->bytes};
+
+    for (const char *at = host; *at != '\0';) {
+        size_t len = 0;
+
+        while (is_digit(at[len]))
+            len++;
+        see_decimals(&octets, at, len);
+        at += len > 0 ? len : 1;
+    }
+    return octets.count == OCTETS;
+}
+
+// Pairs of hex digits: c0000207, c0-00-02-07, 0xc0000207. A run of odd length is a word.
+static bool holds_hex(const char *host, const struct ip *ip)
+{
+    struct octets octets = {.of = ip->bytes};
+
+    for (const char *at = host; *at != '\0';) {
+        size_t len = 0;
+        size_t skip = at[0] == '0' && at[1] == 'x' ? 2 : 0;
+
+        at += skip;
+        while (is_hex(at[len]))
+            len++;
+        for (size_t i = 0; len % 2 == 0 && i < len; i += 2)
+            see(&octets, number_of(at + i, 2, 16));
+        at += len > 0 ? len : skip == 0;
+    }
+    return octets.count == OCTETS;
+}
+
+// ---- names
+
+// The labels left of the registrable domain; "" if there are none.
+static bool host_part(const char *name, char out[MAIL_DOMAIN_MAX + 1])
+{
+    char domain[MAIL_DOMAIN_MAX + 1];
+
+    if (!mail_domain_normalise(name, out) || !host_registrable(out, domain))
+        return false;
+    out[strlen(out) - strlen(domain)] = '\0';
+    return true;
+}
+
+bool host_looks_dynamic(const char *name, const struct ip *ip)
+{
+    char host[MAIL_DOMAIN_MAX + 1];
+
+    if (!host_part(name, host))
+        return false;
+    return has_line_word(host) ||
+           (ip->family == 4 && (holds_decimals(host, ip) || holds_hex(host, ip)));
+}
+
+bool host_identity(const char *name, const struct ip *ip, char out[MAIL_DOMAIN_MAX + 1])
+{
+    return !host_looks_dynamic(name, ip) && host_registrable(name, out);
+}

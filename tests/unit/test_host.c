@@ -1,0 +1,115 @@
+// test_host.c: names of clients: real ones of big senders, of hosting companies and of access lines.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proto/host.h"
+
+// want: the identity; "" = none, because the name looks dynamic or is no name.
+static const struct {
+    const char *name, *ip, *want;
+} rows[] = {
+    // big senders: the pool is one
+    {"mail-lf1-f41.google.com", "209.85.167.41", "google.com"},
+    {"mail-ej1-f50.google.com", "209.85.218.50", "google.com"},
+    {"mail-am6eur05on2070.outbound.protection.outlook.com", "40.107.22.70", "outlook.com"},
+    {"mail-dm6nam11on2062.outbound.protection.outlook.com", "40.107.223.62", "outlook.com"},
+    {"a8-31.smtp-out.amazonses.com", "54.240.8.31", "amazonses.com"},
+    {"b224-14.smtp-out.eu-central-1.amazonses.com", "69.169.224.14", "amazonses.com"},
+    {"sonic308-2.consmr.mail.ir2.yahoo.com", "77.238.178.130", "yahoo.com"},
+    {"mout.gmx.net", "212.227.17.20", "gmx.net"},
+    {"mout-xforward.kundenserver.de", "82.165.159.7", "kundenserver.de"},
+    {"mout.web.de", "212.227.15.3", "web.de"},
+    {"out5-smtp.messagingengine.com", "66.111.4.29", "messagingengine.com"},
+    {"mail-40133.protonmail.ch", "185.70.40.133", "protonmail.ch"},
+    {"o1.ptr9980.sendgrid.net", "167.89.17.173", "sendgrid.net"},
+    {"mail132-5.atl131.mandrillapp.com", "198.2.132.5", "mandrillapp.com"},
+    {"mail250.suw51.mcdlv.net", "198.2.180.250", "mcdlv.net"},
+    {"m204-22.eu.mailgun.net", "141.193.32.22", "mailgun.net"},
+    {"mta-70-39-48.sparkpostmail.com", "156.70.39.48", "sparkpostmail.com"}, // three of its octets
+    {"3.mo2.mail-out.ovh.net", "46.105.58.226", "ovh.net"},
+    {"smtp1-g21.free.fr", "212.27.42.1", "free.fr"},
+    {"smtp-02.mail.qiye.163.com", "115.236.118.61", "163.com"},
+    {"fallback13.mail.ru", "94.100.179.30", "mail.ru"},
+    {"forward501a.mail.yandex.net", "178.154.239.81", "yandex.net"},
+    {"spring-chicken-ab.twitter.com", "199.16.156.171", "twitter.com"},
+    {"69-171-232-143.mail-mail.facebook.com", "69.171.232.143",
+     ""}, // a real pool that looks like a line: net and spf know it
+    {"mx0a-001b2d01.pphosted.com", "148.163.156.1", "pphosted.com"},
+    {"eu-smtp-delivery-151.mimecast.com", "185.58.86.151", "mimecast.com"},
+    // hosting companies: the machine has the customer's name, or the provider's
+    {"static.88-198-50-60.clients.your-server.de", "88.198.50.60", ""},
+    {"vps-1a2b3c4d.vps.ovh.net", "51.77.12.34", "ovh.net"},
+    {"ip-51-77-12-34.eu", "51.77.12.34", "ip-51-77-12-34.eu"}, // its registrable domain is its own
+    {"ec2-54-240-8-31.eu-west-1.compute.amazonaws.com", "54.240.8.31",
+     "ec2-54-240-8-31.eu-west-1.compute.amazonaws.com"}, // a public suffix above it: its own,
+    {"mx1.corp.co.uk", "192.0.2.1", "corp.co.uk"},
+    {"MX1.Corp.Co.UK.", "192.0.2.1", "corp.co.uk"},
+    // access lines
+    {"p5b0e1a2c.dip0.t-ipconnect.de", "91.14.26.44", ""},
+    {"dslb-088-064-001-002.088.064.pools.vodafone-ip.de", "88.64.1.2", ""},
+    {"cpe-24-58-1-2.twcny.res.rr.com", "24.58.1.2", ""},
+    {"c-73-1-2-3.hsd1.fl.comcast.net", "73.1.2.3", ""},
+    {"pool-96-1-2-3.washdc.fios.verizon.net", "96.1.2.3", ""},
+    {"host86-1-2-3.range86-1.btcentralplus.com", "86.1.2.3", ""},
+    {"3.2.1.86.rev.vodafone.pt", "86.1.2.3", ""},
+    {"abo-3-2-1-86.example.net", "86.1.2.3", ""},
+    {"lfbn-lyo-1-2-3.w86-1.abo.wanadoo.fr", "86.1.2.3", ""},
+    {"86.1.2.3.dynamic.barak-online.net", "86.1.2.3", ""},
+    {"dyn7.example.net", "192.0.2.7", ""},
+    {"c0000207.example.net", "192.0.2.7", ""},
+    {"0xc0000207.example.net", "192.0.2.7", ""},
+    {"c0-00-02-07.example.net", "192.0.2.7", ""},
+    {"192000002007.example.net", "192.0.2.7", ""},
+    {"007002000192.example.net", "192.0.2.7", ""},
+    // nearly, but not
+    {"mx-192-0-2.example.net", "192.0.2.7", "example.net"},
+    {"mx-192-0-2-8.example.net", "192.0.2.7", "example.net"},
+    {"mx-7-7-7-7.example.net", "192.0.2.7", "example.net"}, // one octet counts once
+    {"liverpool.example.net", "192.0.2.7", "example.net"},
+    {"customs.example.net", "192.0.2.7", "example.net"},
+    {"adsl.example.net", "2001:db8::7", ""},
+    {"mx-192-0-2-7.example.net", "2001:db8::7", "example.net"}, // no IPv4 address: no octets
+    {"mx.dsl.net", "192.0.2.7", "dsl.net"},                     // the word is the domain's own
+    // no names
+    {"", "192.0.2.7", ""},
+    {"localhost", "192.0.2.7", ""},
+    {"com", "192.0.2.7", ""},
+    {"co.uk", "192.0.2.7", ""},
+    {"a..example.net", "192.0.2.7", ""},
+    {"[192.0.2.7]", "192.0.2.7", ""},
+    {"a b.example.net", "192.0.2.7", ""},
+    {"mx.\xEF\xBF\xBD.example.net", "192.0.2.7", ""},
+};
+
+static void names_tell_who_runs_a_client(void **state)
+{
+    unsigned wrong = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ip ip = {0};
+        char got[MAIL_DOMAIN_MAX + 1] = "";
+
+        assert_true(ip_parse(rows[i].ip, &ip));
+        bool has = host_identity(rows[i].name, &ip, got);
+
+        if (has != (rows[i].want[0] != '\0') || (has && strcmp(got, rows[i].want) != 0)) {
+            print_error("%s (%s): wanted '%s', came '%s'\n", rows[i].name, rows[i].ip, rows[i].want,
+                        has ? got : "");
+            wrong++;
+        }
+    }
+    assert_int_equal(wrong, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_tell_who_runs_a_client)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
