@@ -30,6 +30,8 @@ enum {
     DRAIN_MOST_MS = 30000, // it leaves anyway
     DRAIN_TICK_MS = 20,
     LARGE_SEATS = 4,
+    LOOKUPS_WAITING = 1000, // requests of one gateway
+    ADMIN_WAITING = 8,      // each may hold a document of 16 MiB
     EVENT_BYTES = 256 << 10,
 };
 
@@ -239,6 +241,7 @@ static enum err open_door(struct node *node, enum server_door door, struct err_d
     const struct door_config config = {
         .endpoint = lookups ? node->config->lookups_listen : node->config->admin_listen,
         .message_max = lookups ? MSG_LOOKUP_BYTES_MAX : MSG_ADMIN_BYTES_MAX,
+        .waiting_max = lookups ? LOOKUPS_WAITING : ADMIN_WAITING,
         .ipc_mode = 0660};
     const struct door_calls calls = {lookups ? lookup_came : admin_came, malformed_came, node};
 

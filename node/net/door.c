@@ -1,8 +1,10 @@
-// door.c: the ROUTER socket. Promises: one turn of the loop reads at most DOOR_BATCH requests, so
-// that timers and the store get theirs; nothing blocks; no peer's frames abort the process.
+// door.c: the ROUTER socket. Promises: one turn of the loop reads DOOR_BATCH requests at most and
+// begins none after DOOR_TURN_MS, so that timers, the store and the other door get theirs; nothing
+// blocks; no peer's frames abort the process.
 #include "node/net/door.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +15,7 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
-enum { DOOR_BATCH = 256, DOOR_DRAIN_MS = 100 };
+enum { DOOR_BATCH = 256, DOOR_TURN_MS = 5, DOOR_DRAIN_MS = 100 };
 
 struct door {
     struct loop *loop;
@@ -21,7 +23,9 @@ struct door {
     void *socket;
     struct door_calls calls;
     char endpoint[ENDPOINT_MAX];
+    bool emptied;        // the last turn left nothing behind
     uint64_t emptied_ms; // when the socket was last found empty
+    uint64_t since_ms;   // what is read now may have waited since then
     struct log_limit malformed_log;
 };
 
@@ -84,11 +88,19 @@ static void count_malformed(struct door *door)
 
 static uint64_t age_ms(const struct door *door)
 {
-    uint64_t since = loop_woke_ms(door->loop);
+    return clock_mono_ms() - door->since_ms;
+}
 
-    if (door->emptied_ms > since)
-        since = door->emptied_ms;
-    return clock_mono_ms() - since;
+// What comes now came after the socket was found empty, and after the loop woke if it slept since.
+// Where the last turn left something behind its age goes on: a crowd that is never read to its end
+// gets older than its budget, and is then answered without work until it is.
+static void begin_turn(struct door *door)
+{
+    uint64_t woke_ms = loop_woke_ms(door->loop);
+
+    if (door->emptied)
+        door->since_ms = woke_ms > door->emptied_ms ? woke_ms : door->emptied_ms;
+    door->emptied = false;
 }
 
 // One message. False if the socket was empty.
@@ -111,24 +123,28 @@ static bool receive_one(struct door *door)
     return true;
 }
 
-static void receive_some(void *arg)
+static void receive_turn(struct door *door, unsigned most, uint64_t turn_ms)
 {
-    struct door *door = arg;
+    uint64_t until_ms = clock_mono_ms() + turn_ms;
 
-    for (unsigned i = 0; i < DOOR_BATCH; i++) {
+    begin_turn(door);
+    for (unsigned i = 0; i < most && clock_mono_ms() < until_ms; i++) {
         if (!receive_one(door)) {
+            door->emptied = true;
             door->emptied_ms = clock_mono_ms();
             return;
         }
     }
 }
 
+static void receive_some(void *arg)
+{
+    receive_turn(arg, DOOR_BATCH, DOOR_TURN_MS);
+}
+
 void door_drain(struct door *door)
 {
-    uint64_t until_ms = clock_mono_ms() + DOOR_DRAIN_MS;
-
-    while (clock_mono_ms() < until_ms && receive_one(door))
-        continue;
+    receive_turn(door, UINT_MAX, DOOR_DRAIN_MS);
 }
 
 // ---- sending
@@ -150,9 +166,15 @@ const char *door_endpoint(const struct door *door)
 static void set_options(void *socket, const struct door_config *config)
 {
     const struct endpoint_option options[] = {
-        {ZMQ_ROUTER_MANDATORY, 1}, {ZMQ_LINGER, 1000},        {ZMQ_BACKLOG, 512},
-        {ZMQ_SNDHWM, 10000},       {ZMQ_RCVHWM, 10000},       {ZMQ_SNDTIMEO, 0},
-        {ZMQ_HEARTBEAT_IVL, 1000}, {ZMQ_HEARTBEAT_TTL, 3000}, {ZMQ_HEARTBEAT_TIMEOUT, 2500},
+        {ZMQ_ROUTER_MANDATORY, 1},
+        {ZMQ_LINGER, 1000},
+        {ZMQ_BACKLOG, 512},
+        {ZMQ_SNDHWM, 10000},
+        {ZMQ_RCVHWM, (int)config->waiting_max},
+        {ZMQ_SNDTIMEO, 0},
+        {ZMQ_HEARTBEAT_IVL, 1000},
+        {ZMQ_HEARTBEAT_TTL, 3000},
+        {ZMQ_HEARTBEAT_TIMEOUT, 2500},
         {ZMQ_HANDSHAKE_IVL, 3000},
     };
     int64_t message_max = (int64_t)config->message_max;
@@ -183,6 +205,7 @@ enum err door_new(struct door **out, struct loop *loop, void *zmq_context,
         return err;
     }
     door->watch = loop_zmq_new(loop, door->socket, receive_some, door);
+    door->emptied = true;
     door->emptied_ms = clock_mono_ms();
     *out = door;
     return ERR_NONE;

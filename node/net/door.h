@@ -21,6 +21,7 @@ struct door_peer { // a routing id
 struct door_config {
     const char *endpoint; // tcp://address:port, tcp://address:*, ipc://path
     uint64_t message_max; // bytes of a frame; a larger one disconnects its sender
+    unsigned waiting_max; // messages of one peer taken in unread; the rest waits on its side
     unsigned ipc_mode;    // of an ipc socket: 0660
 };
 

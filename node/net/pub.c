@@ -1,5 +1,6 @@
-// pub.c: the XPUB socket. Promises: a subscription message is a stranger's bytes: of any length,
-// any content, any number.
+// pub.c: the XPUB socket. Promises: a subscription message is a stranger's bytes: of any content and
+// any number, and one turn of the loop reads PUB_BATCH at most. One that is longer than any topic
+// can be ends its connection, because ZeroMQ keeps a tree with a node for each byte.
 #include "node/net/pub.h"
 
 #include <errno.h>
@@ -13,6 +14,9 @@ enum {
     PUB_TOPIC_MAX = 64, // longer subscriptions are compared by their beginning: at worst something
                         // is encoded for nobody
     PUB_TOPICS_MAX = 256, // more different ones: everything counts as wanted
+    PUB_BATCH = 256,
+    PUB_FRAME_MAX = 128,  // of what a subscriber sends: a greeting, a heartbeat, a topic
+    PUB_WAITING_MAX = 64, // subscriptions of one peer that ZeroMQ may take in unread
 };
 
 struct subscription {
@@ -73,9 +77,12 @@ static void read_subscriptions(void *arg)
 {
     struct pub *pub = arg;
     char frame[1 + PUB_TOPIC_MAX];
-    int got;
 
-    while ((got = zmq_recv(pub->socket, frame, sizeof(frame), ZMQ_DONTWAIT)) >= 0) {
+    for (unsigned i = 0; i < PUB_BATCH; i++) {
+        int got = zmq_recv(pub->socket, frame, sizeof(frame), ZMQ_DONTWAIT);
+
+        if (got < 0)
+            return;
         size_t len = (size_t)got < sizeof(frame) ? (size_t)got : sizeof(frame);
 
         if (len > 0 && frame[0] == 1)
@@ -112,12 +119,11 @@ const char *pub_endpoint(const struct pub *pub)
 enum err pub_new(struct pub **out, struct loop *loop, void *zmq_context, const char *endpoint,
                  struct err_detail *detail)
 {
-    const struct endpoint_option options[] = {{ZMQ_LINGER, 0},
-                                              {ZMQ_BACKLOG, 128},
-                                              {ZMQ_SNDHWM, 10000},
-                                              {ZMQ_HEARTBEAT_IVL, 1000},
-                                              {ZMQ_HEARTBEAT_TIMEOUT, 2500}};
-    int64_t message_max = 1024; // of a subscription
+    const struct endpoint_option options[] = {
+        {ZMQ_LINGER, 0},           {ZMQ_BACKLOG, 128},
+        {ZMQ_SNDHWM, 10000},       {ZMQ_RCVHWM, PUB_WAITING_MAX},
+        {ZMQ_HEARTBEAT_IVL, 1000}, {ZMQ_HEARTBEAT_TIMEOUT, 2500}};
+    int64_t message_max = PUB_FRAME_MAX;
     struct pub *pub = mem_new(sizeof(*pub));
     enum err err = ERR_NONE;
 

@@ -100,6 +100,10 @@ class Node(Process):
             self.wait_log("store is up", before[1] + 1)
         return self
 
+    def resident_mib(self):
+        pages = int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
     def reevectl(self, *words):
         return subprocess.run([program("reevectl"), "--node", self.lookups, "--admin", self.admin, *words],
                               capture_output=True, text=True, timeout=20)
