@@ -124,7 +124,8 @@ static enum err open_descriptors(struct reeve *reeve, struct err_detail *detail)
     struct epoll_event watch = {.events = EPOLLIN};
 
     reeve->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    reeve->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    // The clock of clock_mono_ms: on another, a machine that slept would never see a deadline pass.
+    reeve->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     if (reeve->epoll_fd < 0 || reeve->timer_fd < 0 ||
         epoll_ctl(reeve->epoll_fd, EPOLL_CTL_ADD, reeve->timer_fd, &watch) != 0)
         return err_say(detail, ERR_SYSTEM, "cannot make a descriptor: %s", strerror(errno));

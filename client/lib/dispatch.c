@@ -57,7 +57,7 @@ static void wake_when_needed(struct reeve *reeve)
 
 // ---- out
 
-static const struct link *link_of(const struct reeve *reeve, const struct ask *ask)
+static struct link *link_of(struct reeve *reeve, const struct ask *ask)
 {
     return ask->request.verb == MSG_ADMIN ? &reeve->admin : &reeve->lookups;
 }
@@ -203,6 +203,8 @@ static void end_late(struct reeve *reeve)
     while ((ask = reeve->asks.pending.head) != NULL && ask->deadline_ms <= now_ms) {
         const char *why = ask->sent ? "the node did not answer in time" : "no node is connected";
 
+        if (!ask->sent)
+            link_renew(link_of(reeve, ask), now_ms);
         deliver(reeve, ask, answer_fallback(ask, reeve->fallback, REEVE_UNREACHABLE, why));
     }
 }

@@ -65,7 +65,7 @@ static enum err connect_to(struct link *link, const struct endpoint *endpoint,
 enum err link_open(struct link *link, void *context, const struct endpoint *endpoint,
                    unsigned queue_max, size_t message_max, struct err_detail *detail)
 {
-    struct link made = {.socket = zmq_socket(context, ZMQ_DEALER), .fd = -1};
+    struct link made = {.socket = zmq_socket(context, ZMQ_DEALER), .fd = -1, .endpoint = *endpoint};
     enum err err;
 
     if (made.socket == NULL)
@@ -86,6 +86,16 @@ void link_close(struct link *link)
     if (link->socket != NULL)
         (void)zmq_close(link->socket);
     *link = (struct link){.socket = NULL, .fd = -1};
+}
+
+void link_renew(struct link *link, uint64_t now_ms)
+{
+    if (link->socket == NULL ||
+        (link->renewed_ms != 0 && now_ms < link->renewed_ms + LINK_RENEW_MS))
+        return;
+    link->renewed_ms = now_ms;
+    (void)zmq_disconnect(link->socket, link->endpoint.text);
+    (void)zmq_connect(link->socket, link->endpoint.text); // without memory: the next one tries
 }
 
 static bool has_event(const struct link *link, int wanted)

@@ -14,6 +14,8 @@
 struct link {
     void *socket; // NULL = there is no such link
     int fd;
+    struct endpoint endpoint;
+    uint64_t renewed_ms; // monotonic; 0 = never
 };
 
 // link_open: context is a libzmq context (borrowed); no more than queue_max messages wait in either
@@ -21,6 +23,16 @@ struct link {
 MUST_USE enum err link_open(struct link *link, void *context, const struct endpoint *endpoint,
                             unsigned queue_max, size_t message_max, struct err_detail *detail);
 void link_close(struct link *link);
+
+// link_renew: connects once more, and forgets what waits to be sent. For a link over which a
+// question could not be sent; does something every LINK_RENEW_MS at most, so that it may be called
+// for each of them.
+//
+// Trap: libzmq comes back from a broken connection by itself, but not from a peer that broke the
+// protocol (another program at the node's port, a message that is too long): that one it gives up
+// for good, and tells nobody.
+enum { LINK_RENEW_MS = 10000 };
+void link_renew(struct link *link, uint64_t now_ms);
 
 bool link_has_input(const struct link *link);
 // link_can_send: false while nobody is connected, or while its queue is full.

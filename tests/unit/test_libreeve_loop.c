@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include <poll.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "client/lib/reeve.h"
 #include "proto/base/clock.h"
@@ -457,6 +459,61 @@ static void a_node_disappears_and_comes_back(void **unused)
     fake_stop(&node);
 }
 
+// A message that is too long breaks the protocol, and libzmq does not connect again after that.
+static void act_too_long_at_first(struct fake_node *node, const struct msg_request *request)
+{
+    if (atomic_load(&node->seen) == 1)
+        fake_send_bytes(node, node->bytes, FAKE_BYTES);
+    else
+        act_accept(node, request);
+}
+
+static void a_node_that_broke_the_protocol_is_asked_again(void **unused)
+{
+    struct counted counted = {.calls = 0};
+    struct fake_node node;
+    struct reeve *reeve;
+
+    (void)unused;
+    fake_start(&node, act_too_long_at_first, NULL);
+    reeve = client_for(node.endpoint, SHORT_MS, 0);
+    for (size_t calls = 1; calls <= 30 && counted.fallbacks + 1 >= calls; calls++) {
+        (void)submit(reeve, "b@example.org", &counted);
+        run_until(reeve, &counted, calls);
+    }
+    assert_true(counted.fallbacks > 0);
+    assert_true(counted.fallbacks < counted.calls);
+    reeve_free(&reeve);
+    fake_stop(&node);
+}
+
+// The deadlines are read on the clock that counts the time a machine slept; a timer on another one
+// would be late by that time.
+static void the_timer_runs_on_the_clock_of_the_deadlines(void **unused)
+{
+    struct reeve *reeve = client_for("tcp://127.0.0.1:9", LONG_MS, 0);
+    size_t timers = 0;
+
+    (void)unused;
+    for (int fd = 3; fd < 64; fd++) {
+        char path[64], line[128];
+        FILE *info;
+        int clock = -1;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+        info = fopen(path, "re");
+        while (info != NULL && fgets(line, sizeof(line), info) != NULL) {
+            if (sscanf(line, "clockid: %d", &clock) == 1)
+                timers++;
+        }
+        if (info != NULL)
+            (void)fclose(info);
+        assert_true(clock == -1 || clock == CLOCK_BOOTTIME);
+    }
+    assert_int_equal(timers, 1);
+    reeve_free(&reeve);
+}
+
 // ---- blocking in between
 
 static void a_blocking_call_dispatches_the_others(void **unused)
@@ -499,6 +556,8 @@ int main(void)
         cmocka_unit_test(a_request_waits_for_the_node),
         cmocka_unit_test(no_node_at_all),
         cmocka_unit_test(a_node_disappears_and_comes_back),
+        cmocka_unit_test(a_node_that_broke_the_protocol_is_asked_again),
+        cmocka_unit_test(the_timer_runs_on_the_clock_of_the_deadlines),
         cmocka_unit_test(a_blocking_call_dispatches_the_others),
     };
 
