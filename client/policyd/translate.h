@@ -1,13 +1,14 @@
 // translate.h: between Postfix's policy protocol and Reeve: a request becomes a question, an answer
 // becomes an action. Pure: no clock, no socket, no log.
 //
-// | protocol_state         | asked as        | |
-// |------------------------|-----------------|-------------------------------------------------------------|
-// | CONNECT                | REEVE_CONNECT   | | | MAIL                   | REEVE_MAIL      | | |
-// RCPT                   | REEVE_RCPT      | | | DATA                   | REEVE_RCPT      | only
-// with a recipient, which Postfix names if there is one  | | END-OF-MESSAGE         | REEVE_END |
-// likewise                                                    | | EHLO, HELO, VRFY, ETRN | not at
-// all      | DUNNO: nothing in Reeve decides there                       |
+// | protocol_state         | asked as      |                                             |
+// |------------------------|---------------|---------------------------------------------|
+// | CONNECT                | REEVE_CONNECT |                                             |
+// | MAIL                   | REEVE_MAIL    |                                             |
+// | RCPT                   | REEVE_RCPT    |                                             |
+// | DATA                   | REEVE_RCPT    | if Postfix names a recipient: there is one  |
+// | END-OF-MESSAGE         | REEVE_END     | likewise                                    |
+// | EHLO, HELO, VRFY, ETRN | not at all    | DUNNO: nothing in Reeve decides there       |
 //
 // smtputf8 is always true: the protocol does not say whether the client gave SMTPUTF8, and Postfix
 // itself has refused addresses that need it (smtputf8_enable, strict_smtputf8) before it asks.
