@@ -263,6 +263,23 @@ static const struct admin_row *find_word(const char *verb)
     return NULL;
 }
 
+// What this version would not heed is refused: a caller who asked for fewer rights, or sent a
+// document, must not believe that it was heard.
+static bool check_rest(struct admin_call *call, const struct admin_row *row)
+{
+    const struct msg_admin *admin = &call->seat->request.admin;
+
+    if (admin->as_user[0] != '\0')
+        admin_refuse(call, "as_user is not supported by this version; ask without it");
+    else if (admin->document_bytes > 0)
+        admin_refuse(call, "%s takes no document", row->verb);
+    else if (admin->dry_run && row->run != grey_pass && row->run != grey_forget)
+        admin_refuse(call, "%s has no dry run", row->verb);
+    else
+        return true;
+    return false;
+}
+
 void admin_run(struct server *server, struct seat *seat)
 {
     struct admin_call *call = arena_zalloc(&seat->arena, sizeof(*call));
@@ -279,8 +296,6 @@ void admin_run(struct server *server, struct seat *seat)
     if (row == NULL)
         admin_refuse(call, "unknown verb '%.64s'; the verb help lists them",
                      seat->request.admin.verb);
-    else if (seat->request.admin.dry_run && row->run != grey_pass && row->run != grey_forget)
-        admin_refuse(call, "%s has no dry run", row->verb);
-    else if (check_args(call, row))
+    else if (check_rest(call, row) && check_args(call, row))
         row->run(call);
 }

@@ -237,7 +237,11 @@ static enum err admin_word(struct ask *ask, const char *word, struct arena *aren
     if (equals == NULL || ask->arg_count == ASK_ARGS_MAX)
         return err_say(detail, ERR_SYNTAX, "expected argument=value, not '%s'", word);
     err = script_value(equals + 1, arena, &value, detail);
-    if (err == ERR_NONE)
+    if (err == ERR_NONE && strncmp(word, "as_user=", 8) == 0)
+        ask->as_user = value;
+    else if (err == ERR_NONE && strncmp(word, "document=", 9) == 0)
+        ask->document = value;
+    else if (err == ERR_NONE)
         ask->arg[ask->arg_count++] = (struct msg_pair){
             .key = arena_text(arena, word, (size_t)(equals - word)), .value = value.at};
     return err;
@@ -316,8 +320,10 @@ enum err ask_encode(const struct ask *ask, const struct ask_how *how, struct are
     request.admin = (struct msg_admin){.verb = ask->admin_verb,
                                        .args = ask->arg,
                                        .arg_count = ask->arg_count,
+                                       .document = ask->document.at,
+                                       .document_bytes = ask->document.len,
                                        .dry_run = ask->dry_run,
-                                       .as_user = ""};
+                                       .as_user = ask->as_user.at};
     out->at = arena_alloc(scratch, size);
     if (err != ERR_NONE || out->at == NULL)
         return ERR_MEMORY;
@@ -371,7 +377,9 @@ static void write_admin(struct protobuf *to, const struct ask *ask, struct arena
     enum {
         VERB = 1,
         ARGS = 2,
+        DOCUMENT = 3,
         DRY_RUN = 4,
+        AS_USER = 5,
         KEY = 1,
         VALUE = 2,
         PAIR_BYTES = 2 * MSG_ADMIN_ARG_MAX
@@ -386,8 +394,12 @@ static void write_admin(struct protobuf *to, const struct ask *ask, struct arena
         protobuf_bytes(to, ARGS, pair.at, pair.used);
         to->full = to->full || pair.full;
     }
+    if (ask->document.at != NULL)
+        protobuf_bytes(to, DOCUMENT, ask->document.at, ask->document.len);
     if (ask->dry_run)
         protobuf_number(to, DRY_RUN, 1);
+    if (ask->as_user.at != NULL)
+        protobuf_bytes(to, AS_USER, ask->as_user.at, ask->as_user.len);
 }
 
 enum err ask_encode_by_hand(const struct ask *ask, const struct ask_how *how, struct arena *scratch,

@@ -26,7 +26,8 @@ struct ask {
     struct msg_pair *arg;
     size_t arg_count;
     bool dry_run;
-    bool by_hand; // only ask_encode_by_hand can write this verb
+    struct bytes as_user, document; // of an admin line; at NULL = not given
+    bool by_hand;                   // only ask_encode_by_hand can write this verb
 };
 
 // ask_check, ask_admin: reads the words of a line up to its `->`; *used is how many they were.
