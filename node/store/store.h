@@ -154,6 +154,9 @@ void store_count_retry(struct store *store, uint64_t slice, uint64_t slice_ms, u
 
 enum { TICKET_TEXT_MAX = 19 }; // 18 characters of base32 and the terminator
 
+// The last moment that a ticket can name, in the year 2248.
+#define TICKET_AT_MAX_MS ((1ULL << 43) - 1)
+
 struct ticket {
     uint32_t node;  // random, made at start
     uint64_t at_ms; // 43 bits

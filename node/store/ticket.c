@@ -6,7 +6,6 @@
 #include "node/store/inside.h"
 
 enum { TICKET_CHARS = 18, SEQ_BITS = 15 };
-#define AT_MAX  ((1ULL << 43) - 1)
 #define SEQ_MAX ((1U << SEQ_BITS) - 1)
 
 static const char DIGITS[] = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -15,8 +14,8 @@ struct ticket ticket_next(struct store *store, uint64_t now_ms)
 {
     struct ticket *last = &store->last_ticket;
 
-    if (now_ms > AT_MAX)
-        now_ms = AT_MAX;
+    if (now_ms > TICKET_AT_MAX_MS)
+        now_ms = TICKET_AT_MAX_MS;
     if (now_ms > last->at_ms) {
         *last = (struct ticket){.node = store->node, .at_ms = now_ms};
     } else if (last->seq < SEQ_MAX) {
@@ -32,7 +31,7 @@ struct ticket ticket_next(struct store *store, uint64_t now_ms)
 // upper 13 bits of the time.
 const char *ticket_format(const struct ticket *ticket, char out[TICKET_TEXT_MAX])
 {
-    uint64_t at_ms = ticket->at_ms & AT_MAX;
+    uint64_t at_ms = ticket->at_ms & TICKET_AT_MAX_MS;
     uint64_t half[2] = {(uint64_t)ticket->node << 13 | at_ms >> 30,
                         (at_ms & 0x3fffffff) << SEQ_BITS | (ticket->seq & SEQ_MAX)};
 

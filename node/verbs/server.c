@@ -241,20 +241,33 @@ static void run_verb(struct server *server, struct seat *seat)
 
 // ---- requests
 
+// Who tells the time. What no ticket and no stored stamp could hold would stay "now" for ever,
+// since a replayed clock never goes back.
+static enum err take_time(struct server *server, uint64_t at_ms, struct err_detail *detail)
+{
+    if (!server->config.replay && at_ms != 0)
+        return err_say(detail, ERR_SYNTAX,
+                       "at_ms is for a node started with --replay; this one has its own clock");
+    if (!server->config.replay)
+        return ERR_NONE;
+    if (at_ms == 0)
+        return err_say(detail, ERR_SYNTAX,
+                       "this node was started with --replay: every request needs at_ms");
+    if (at_ms > TICKET_AT_MAX_MS)
+        return err_say(detail, ERR_SYNTAX, "at_ms: %llu is past %llu, in the year 2248",
+                       (unsigned long long)at_ms, (unsigned long long)TICKET_AT_MAX_MS);
+    store_replay(server->store, at_ms);
+    return ERR_NONE;
+}
+
 // Decodes into the seat. ERR_MEMORY: a larger seat might hold it.
 static enum err fill_seat(struct server *server, struct seat *seat, void *bytes, size_t len,
                           struct err_detail *detail)
 {
     enum err err = wire_decode_request(bytes, len, &seat->arena, &seat->request, detail);
 
-    if (err == ERR_NONE && server->config.replay && seat->request.at_ms == 0)
-        err = err_say(detail, ERR_SYNTAX,
-                      "this node was started with --replay: every request needs at_ms");
-    if (err == ERR_NONE && !server->config.replay && seat->request.at_ms != 0)
-        err = err_say(detail, ERR_SYNTAX,
-                      "at_ms is for a node started with --replay; this one has its own clock");
-    if (err == ERR_NONE && server->config.replay)
-        store_replay(server->store, seat->request.at_ms);
+    if (err == ERR_NONE)
+        err = take_time(server, seat->request.at_ms, detail);
     if (err == ERR_NONE && seat->request.verb == MSG_CHECK)
         err = check_prepare(server, seat, detail);
     return err;
