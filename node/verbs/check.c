@@ -127,7 +127,9 @@ enum err check_prepare(struct server *server, struct seat *seat, struct err_deta
     seat->recipients =
         arena_zalloc(&seat->arena, seat->recipient_count * sizeof(*seat->recipients));
     seat->verdicts = arena_zalloc(&seat->arena, seat->recipient_count * sizeof(*seat->verdicts));
-    if (err == ERR_NONE && (seat->recipients == NULL || seat->verdicts == NULL))
+    seat->reasons = arena_zalloc(&seat->arena, seat->recipient_count * sizeof(*seat->reasons));
+    if (err == ERR_NONE &&
+        (seat->recipients == NULL || seat->verdicts == NULL || seat->reasons == NULL))
         err = ERR_MEMORY;
     for (size_t i = 0; i < seat->recipient_count && err == ERR_NONE; i++)
         err = prepare_recipient(server, seat, i);
@@ -275,15 +277,10 @@ static enum check_state check_write(struct server *server, struct seat *seat)
 static void merge(struct seat *seat, struct msg_decision *decision)
 {
     struct msg_verdict *message = &decision->message;
-    enum reason *reasons = arena_alloc(&seat->arena, seat->recipient_count * sizeof(*reasons));
-    size_t speaks = 0;
 
-    if (reasons != NULL) {
-        for (size_t i = 0; i < seat->recipient_count; i++)
-            reasons[i] = seat->recipients[i].verdict.reason;
-        speaks = chain_merge(reasons, seat->recipient_count);
-    }
-    *message = seat->verdicts[speaks];
+    for (size_t i = 0; i < seat->recipient_count; i++)
+        seat->reasons[i] = seat->recipients[i].verdict.reason;
+    *message = seat->verdicts[chain_merge(seat->reasons, seat->recipient_count)];
     message->recipient = "";
     message->trace = NULL;
     message->trace_count = 0;
@@ -303,6 +300,8 @@ static enum store_state silence_of(const struct server *server, const struct sea
 static enum check_state check_answer(struct server *server, struct seat *seat)
 {
     struct msg_reply reply = {.answer = MSG_DECISION, .degraded_why = ""};
+    char memory[128];
+    struct text_buf why;
 
     for (size_t i = 0; i < seat->recipient_count; i++) {
         const struct verdict *verdict = &seat->recipients[i].verdict;
@@ -313,12 +312,9 @@ static enum check_state check_answer(struct server *server, struct seat *seat)
             reply.degraded_why = verdict->degraded_why;
     }
     if (reply.degraded && reply.degraded_why == NULL) {
-        char *why = arena_alloc(&seat->arena, 128);
-        struct text_buf text;
-
-        text_buf_init(&text, why, why != NULL ? 128 : 0);
-        text_buf_add(&text, "the store is %s", store_state_text(silence_of(server, seat)));
-        reply.degraded_why = why;
+        text_buf_init(&why, memory, sizeof(memory));
+        text_buf_add(&why, "the store is %s", store_state_text(silence_of(server, seat)));
+        reply.degraded_why = memory;
     }
     reply.decision = (struct msg_decision){.verdicts = seat->verdicts,
                                            .verdict_count = seat->recipient_count,

@@ -27,15 +27,16 @@ void rows_add(struct rows *rows)
 
 void rows_set(struct rows *rows, size_t row, const char *key, const char *text)
 {
-    struct msg_row *into = &rows->row[row];
-    // The fields were made here, in rows_add; the struct that is sent only reads them.
-    struct msg_pair *fields = (struct msg_pair *)(uintptr_t)into->fields;
     char *copy = arena_text(rows->arena, text, strlen(text));
 
-    if (row >= rows->count || copy == NULL || into->field_count == ROW_FIELDS_MAX) {
+    if (row >= rows->count || copy == NULL || rows->row[row].field_count == ROW_FIELDS_MAX) {
         rows->full = true;
         return;
     }
+    struct msg_row *into = &rows->row[row];
+    // The fields were made here, in rows_add; the struct that is sent only reads them.
+    struct msg_pair *fields = (struct msg_pair *)(uintptr_t)into->fields;
+
     fields[into->field_count++] = (struct msg_pair){key, copy};
 }
 

@@ -64,6 +64,7 @@ struct seat {
     struct recipient *recipients;
     size_t recipient_count;
     struct msg_verdict *verdicts;
+    enum reason *reasons; // room for merging them
     enum check_state state;
     bool waiting; // for the store
     bool running; // check_go is on the stack
