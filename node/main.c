@@ -268,6 +268,11 @@ static void start_clocks(struct node *node)
     node->tick = loop_timer_new(node->loop, look_at_store, node);
     loop_timer_set(node->tick, 1000, 1000);
     node->drain_tick = loop_timer_new(node->loop, look_at_drain, node);
+}
+
+// First of all, so that what comes meanwhile is heeded once the loop runs.
+static void listen_to_signals(struct node *node)
+{
     node->signals[0] = loop_signal_new(node->loop, SIGTERM, on_terminate, node);
     node->signals[1] = loop_signal_new(node->loop, SIGINT, on_terminate, node);
     node->signals[2] = loop_signal_new(node->loop, SIGHUP, on_hangup, node);
@@ -281,8 +286,10 @@ static enum err assemble(struct node *node, struct policy **policy, struct err_d
     node->stats.epoch_ms = clock_wall_ms();
     node->zmq = context_new();
     arena_init(&node->scratch, mem_new(EVENT_BYTES), EVENT_BYTES);
-    if (err == ERR_NONE)
+    if (err == ERR_NONE) {
+        listen_to_signals(node);
         err = store_new(&node->store, node->loop, &node->config->store, detail);
+    }
     if (err == ERR_NONE) {
         start_server(node, *policy);
         *policy = NULL;
@@ -424,6 +431,7 @@ int main(int argc, char **argv)
         return code;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN); // the files are about to be read anyway
     log_open("reeved", LOG_INFO_LEVEL);
     if (read_files(node, &policy, &detail) != ERR_NONE) {
         (void)fprintf(stderr, "reeved: %s\n", detail.text);

@@ -1,4 +1,5 @@
 """The node as a program: its files, its signals, its doors, its stats, replay."""
+import os
 import signal
 import subprocess
 import threading
@@ -88,6 +89,19 @@ def test_a_bad_reload_keeps_the_old_policy(site):
         rows = admin.admin("reload")
         assert int(rows[0]["policy_version"]) != before
         assert verdict(asks.check(stranger())).reason == "greylist_new"
+
+
+def test_a_reload_while_it_starts_is_no_reason_to_die(site):
+    node = site.node(start=False)
+    text = node.policy_path.read_text()
+    node.policy_path.unlink()
+    os.mkfifo(node.policy_path)  # reading it takes until somebody writes
+    node.start(ready=False)
+    with open(node.policy_path, "w") as policy:  # opens once the node reads
+        node.signal(signal.SIGHUP)
+        policy.write(text)
+    node.wait_log("store is up")
+    assert node.is_running()
 
 
 def test_two_nodes_with_the_same_set_tell_the_same_version(site):
