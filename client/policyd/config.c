@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/policyd/listen.h"
 #include "proto/base/mem.h"
 
 enum { GATEWAY_MAX = 64 }; // of the wire contract
@@ -62,6 +63,17 @@ static enum err read_mode(const struct yaml_node *root, struct policyd_config *c
     return ERR_NONE;
 }
 
+// check_listen: what can be said of the addresses without listening there.
+static enum err check_listen(const struct policyd_config *config, struct err_detail *detail)
+{
+    struct listen_address address = {0};
+    enum err err = ERR_NONE;
+
+    for (size_t i = 0; i < config->listen.count && err == ERR_NONE; i++)
+        err = listen_parse(config->listen.text[i], &address, detail);
+    return err == ERR_NONE ? err : policyd_config_blame(config, "listen", err, detail);
+}
+
 static enum err read_all(const struct yaml_node *root, struct policyd_config *config,
                          struct err_detail *detail)
 {
@@ -71,6 +83,8 @@ static enum err read_all(const struct yaml_node *root, struct policyd_config *co
         err = yaml_read(yaml_find(root, "log"), "log", LOG_ROWS, config, detail);
     if (err == ERR_NONE)
         err = read_mode(root, config, detail);
+    if (err == ERR_NONE)
+        err = check_listen(config, detail);
     return err;
 }
 
@@ -88,6 +102,20 @@ enum err policyd_config_load(const char *path, struct policyd_config **out,
     }
     *out = config;
     return ERR_NONE;
+}
+
+enum err policyd_config_blame(const struct policyd_config *config, const char *key, enum err err,
+                              struct err_detail *detail)
+{
+    const struct yaml_node *node =
+        config->tree != NULL ? yaml_find(yaml_root(config->tree), key) : NULL;
+    struct err_detail why = {.text = ""};
+
+    if (detail != NULL)
+        why = *detail;
+    if (node == NULL)
+        return err_say(detail, err, "%s: %s", key, why.text);
+    return err_say(detail, err, "%s:%u: %s: %s", node->file, node->line, key, why.text);
 }
 
 void policyd_config_free(struct policyd_config **config)

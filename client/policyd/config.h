@@ -28,10 +28,15 @@ struct policyd_config {
 };
 
 // policyd_config_load: path NULL = all defaults. ERR_SYSTEM if the file cannot be read, ERR_CONFIG
-// if something in it is wrong; the detail says where and what. Listening addresses are checked when
-// they are opened (listen.h).
+// if something in it is wrong; the detail says where and what. What a node's address may be is
+// libreeve's to say, so that is checked by reeve_new.
 MUST_USE enum err policyd_config_load(const char *path, struct policyd_config **out,
                                       struct err_detail *detail);
 void policyd_config_free(struct policyd_config **config);
+
+// policyd_config_blame: puts the file, the line and the key in front of what the detail says of
+// that key's value; the key alone if the value is the default. Returns err.
+MUST_USE enum err policyd_config_blame(const struct policyd_config *config, const char *key,
+                                       enum err err, struct err_detail *detail);
 // policyd_config_print: what is in force, as YAML, to a FILE *.
 void policyd_config_print(const struct policyd_config *config, void *stdio_file);

@@ -17,8 +17,8 @@
 static enum err bad_address(struct err_detail *detail, const char *text)
 {
     return err_say(detail, ERR_CONFIG,
-                   "listen: '%.100s' is no address; write 127.0.0.1:10045, [::1]:10045 or "
-                   "unix:/run/reeve/policy",
+                   "'%.100s' is no address; write 127.0.0.1:10045, [::1]:10045 or "
+                   "unix:/run/reeve-policyd/policy.sock",
                    text);
 }
 
@@ -32,7 +32,7 @@ static enum err parse_unix(const char *path, const char *text, struct listen_add
         return bad_address(detail, text);
     if (len >= sizeof(name.sun_path))
         return err_say(detail, ERR_CONFIG,
-                       "listen: the path of a unix socket has at most %zu bytes, '%.120s' has %zu",
+                       "the path of a unix socket has at most %zu bytes, '%.120s' has %zu",
                        sizeof(name.sun_path) - 1, path, len);
     memcpy(name.sun_path, path, len);
     *out = (struct listen_address){.bytes = sizeof(name)};

@@ -10,7 +10,6 @@
 
 #include "client/lib/reeve.h"
 #include "client/policyd/config.h"
-#include "client/policyd/listen.h"
 #include "client/policyd/seats.h"
 #include "client/policyd/service.h"
 #include "proto/base/log.h"
@@ -76,24 +75,14 @@ static enum err connect_nodes(const struct policyd_config *config, struct reeve 
     case REEVE_OK:
         return ERR_NONE;
     case REEVE_BAD_OPTION:
-        return err_say(detail, ERR_CONFIG, "%s", message);
+        (void)err_say(detail, ERR_CONFIG, "%s", message);
+        return policyd_config_blame(config, "nodes", ERR_CONFIG, detail);
     case REEVE_SYSTEM:
     case REEVE_REFUSED:
     case REEVE_UNREACHABLE:
         break;
     }
     return err_say(detail, ERR_SYSTEM, "%s", message);
-}
-
-// check_addresses: what -t can check without listening.
-static enum err check_addresses(const struct policyd_config *config, struct err_detail *detail)
-{
-    struct listen_address address = {0};
-    enum err err = ERR_NONE;
-
-    for (size_t i = 0; i < config->listen.count && err == ERR_NONE; i++)
-        err = listen_parse(config->listen.text[i], &address, detail);
-    return err;
 }
 
 static enum err program_start(struct program *program, struct err_detail *detail)
@@ -129,10 +118,8 @@ static void program_end(struct program *program)
 static enum err test_only(struct program *program, const struct options *options,
                           struct err_detail *detail)
 {
-    enum err err = check_addresses(program->config, detail);
+    enum err err = connect_nodes(program->config, &program->reeve, detail);
 
-    if (err == ERR_NONE)
-        err = connect_nodes(program->config, &program->reeve, detail);
     if (err == ERR_NONE && options->print)
         policyd_config_print(program->config, stdout);
     else if (err == ERR_NONE)
@@ -143,10 +130,8 @@ static enum err test_only(struct program *program, const struct options *options
 
 static enum err run(struct program *program, struct err_detail *detail)
 {
-    enum err err = check_addresses(program->config, detail);
+    enum err err = program_start(program, detail);
 
-    if (err == ERR_NONE)
-        err = program_start(program, detail);
     if (err != ERR_NONE)
         return err;
     log_info("ready version=%s node=%s", REEVE_VERSION, program->config->nodes.text[0]);

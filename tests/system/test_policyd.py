@@ -430,11 +430,12 @@ BAD_FILES = {
 @pytest.mark.parametrize("text", BAD_FILES)
 def test_a_wrong_file_is_refused_with_words(tmp_path, text):
     path = tmp_path / "bad.yaml"
-    path.write_text(text + "\n")
+    path.write_text("\n" + text + "\n")
     for arguments in (("-t",), ("-T",), ()):
         result = run("-c", path, *arguments)
         assert result.returncode == 78, result
         assert BAD_FILES[text] in result.stderr
+        assert f"{path}:{3 if text == 'a: [' else 2}: " in result.stderr
         assert result.stdout == ""
 
 

@@ -25,6 +25,8 @@ static const struct bad_row {
     {"nodes: []\n", {":1: nodes", "expected"}},
     {"listen: []\n", {":1: listen", "expected"}},
     {"listen: {a: b}\n", {":1: listen", "not a map"}},
+    {"prepend: true\nlisten: localhost:10045\n", {":2: listen: 'localhost:10045'", "write 127"}},
+    {"listen: [\"127.0.0.1:1\", \"unix:policy\"]\n", {":1: listen: 'unix:policy'", "write"}},
     {"prepend: maybe\n", {":1: prepend", "true or false"}},
     {"deadline: 250\n", {":1: deadline", "duration"}},
     {"deadline: 0s\n", {":1: deadline", "between"}},
