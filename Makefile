@@ -130,11 +130,13 @@ asan:
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fno-omit-frame-pointer' HARDEN= \
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' unit scenario fuzz-corpus
 
-# For scripts/: every test program, built but not run; the flags of a compilation, quoted for a shell.
-.PHONY: test-programs print-flags
+# For scripts/: every test program, built but not run; the flags of a compilation, quoted for a shell, and the libraries.
+.PHONY: test-programs print-flags print-libs
 test-programs: $(UNITS) $(BUILD)/scenario $(FUZZ_REPLAYS)
 print-flags:
 	@: $(info $(CPPFLAGS) -std=c11 $(WARN) $(PKG_CFLAGS))
+print-libs:
+	@: $(info $(PKG_LIBS))
 
 check:
 	scripts/check
