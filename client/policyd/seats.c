@@ -1,4 +1,4 @@
-// seats.c: a stack of free parsers. Promises: no allocation after seats_new, and pages of a seat
+// seats.c: a stack of free parsers. Promises: no allocation after policy_seats_new, and pages of a seat
 // that was never taken stay untouched.
 #include "client/policyd/seats.h"
 
@@ -6,15 +6,15 @@
 
 #include "proto/base/mem.h"
 
-struct seats {
+struct policy_seats {
     struct policy_parser *parsers;
     struct policy_parser *free[SEATS_COUNT]; // a stack
     size_t free_count;
 };
 
-struct seats *seats_new(void)
+struct policy_seats *policy_seats_new(void)
 {
-    struct seats *seats = mem_new(sizeof(*seats));
+    struct policy_seats *seats = mem_new(sizeof(*seats));
 
     seats->parsers = mem_new_array(SEATS_COUNT, sizeof(*seats->parsers));
     for (size_t i = 0; i < SEATS_COUNT; i++)
@@ -23,7 +23,7 @@ struct seats *seats_new(void)
     return seats;
 }
 
-void seats_free(struct seats **seats)
+void policy_seats_free(struct policy_seats **seats)
 {
     if (*seats == NULL)
         return;
@@ -32,7 +32,7 @@ void seats_free(struct seats **seats)
     *seats = NULL;
 }
 
-struct policy_parser *seats_take(struct seats *seats)
+struct policy_parser *policy_seats_take(struct policy_seats *seats)
 {
     struct policy_parser *parser = NULL;
 
@@ -43,7 +43,7 @@ struct policy_parser *seats_take(struct seats *seats)
     return parser;
 }
 
-void seats_leave(struct seats *seats, struct policy_parser **parser)
+void policy_seats_leave(struct policy_seats *seats, struct policy_parser **parser)
 {
     if (*parser == NULL)
         return;

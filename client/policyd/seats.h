@@ -9,13 +9,13 @@
 
 enum { SEATS_COUNT = 1024 };
 
-struct seats;
+struct policy_seats;
 
-// seats_new: 1024 parsers. Their memory is reserved, not used: the seat that was left last is taken
+// policy_seats_new: 1024 parsers. Their memory is reserved, not used: the seat that was left last is taken
 // first.
-struct seats *seats_new(void);
-void seats_free(struct seats **seats);
-// seats_take: a parser, reset; NULL when all are taken.
-struct policy_parser *seats_take(struct seats *seats);
-// seats_leave: gives it back. *parser becomes NULL; NULL is fine.
-void seats_leave(struct seats *seats, struct policy_parser **parser);
+struct policy_seats *policy_seats_new(void);
+void policy_seats_free(struct policy_seats **seats);
+// policy_seats_take: a parser, reset; NULL when all are taken.
+struct policy_parser *policy_seats_take(struct policy_seats *seats);
+// policy_seats_leave: gives it back. *parser becomes NULL; NULL is fine.
+void policy_seats_leave(struct policy_seats *seats, struct policy_parser **parser);

@@ -166,7 +166,7 @@ enum err service_new(struct service **out, struct loop *loop, struct reeve *reev
     service->hub.loop = loop;
     service->hub.reeve = reeve;
     service->hub.config = config;
-    service->hub.seats = seats_new();
+    service->hub.seats = policy_seats_new();
     service->hub.gone = session_gone;
     service->hub.gone_arg = service;
     service->hub.journal.mode = (enum policyd_log)config->log_decisions;
@@ -218,7 +218,7 @@ void service_free(struct service **service)
     session_close_all(&(*service)->hub);
     loop_timer_free(&(*service)->sweep);
     loop_timer_free(&(*service)->deadline);
-    seats_free(&(*service)->hub.seats);
+    policy_seats_free(&(*service)->hub.seats);
     mem_free((*service)->doors);
     mem_free(*service);
     *service = NULL;

@@ -108,7 +108,7 @@ static void leave_seat(struct session *session)
 
     if (session->seat == NULL)
         return;
-    seats_leave(hub->seats, &session->seat);
+    policy_seats_leave(hub->seats, &session->seat);
     if (!TAILQ_EMPTY(&hub->starved))
         end_starving(TAILQ_FIRST(&hub->starved));
 }
@@ -266,6 +266,15 @@ static void take_answer(void *arg, const struct reeve_answer *answer)
     send_answer(session, &text);
 }
 
+// answer_unasked: libreeve had no memory even to remember the question.
+static void answer_unasked(struct session *session)
+{
+    const struct reeve_answer answer = {
+        .error = REEVE_SYSTEM, .message = "out of memory", .fallback = true, .node = ""};
+
+    take_answer(session, &answer);
+}
+
 static void send_dunno(struct session *session)
 {
     char memory[] = "action=DUNNO\n\n";
@@ -286,6 +295,8 @@ static void serve(struct session *session)
     case TRANSLATE_ASK:
         enter(session, SESSION_ASKING);
         session->question = reeve_submit(hub->reeve, &check, take_answer, session);
+        if (session->question == 0)
+            answer_unasked(session);
         return;
     case TRANSLATE_FOREIGN:
         journal_peer(&hub->journal, session->fd,
@@ -319,13 +330,13 @@ static bool evict_oldest_request(struct session_hub *hub)
 
 static bool take_seat(struct session *session)
 {
-    struct seats *seats = session->hub->seats;
+    struct policy_seats *seats = session->hub->seats;
 
     if (session->seat != NULL)
         return true;
-    session->seat = seats_take(seats);
+    session->seat = policy_seats_take(seats);
     if (session->seat == NULL && evict_oldest_request(session->hub))
-        session->seat = seats_take(seats);
+        session->seat = policy_seats_take(seats);
     return session->seat != NULL;
 }
 

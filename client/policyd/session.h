@@ -34,7 +34,7 @@ struct session_hub {
     struct loop *loop;
     struct reeve *reeve;
     const struct policyd_config *config;
-    struct seats *seats;
+    struct policy_seats *seats;
     void (*gone)(void *arg); // a session was closed; it may not close others
     void *gone_arg;
 
