@@ -84,7 +84,7 @@ static void end_opening(struct store *store, struct op *op)
         return;
     }
     if (!rotation->was_first) {
-        finish(rotation, STORE_UP,
+        finish(rotation, STORE_ERROR,
                "somebody else has opened a new epoch just now; nothing was changed");
         return;
     }
@@ -202,7 +202,7 @@ void store_secret_rotate(struct store *store, uint64_t buckets, struct store_tex
     const char *why_not = objection(store, buckets);
 
     if (why_not != NULL) {
-        finish(rotation, STORE_UP, why_not);
+        finish(rotation, store->meta.ring.count == 0 ? STORE_DOWN : STORE_ERROR, why_not);
         return;
     }
     rotation->number = meta->number[meta->ring.count - 1] + 1;

@@ -250,7 +250,7 @@ struct store_text_done {
 };
 // store_secret_rotate: opens a new epoch (a new random secret, unless secret_file rules; buckets 0
 // = as they are) that begins with the first passed slice or pending slice after now + 10 min, when
-// every node has read it. text: what will happen, or why not.
+// every node has read it. STORE_UP: text is what will happen; else nothing was changed, and text is why.
 void store_secret_rotate(struct store *store, uint64_t buckets, struct store_text_done done);
 // store_retry_counts: the newest pending slice whose window is wholly over; false if not known yet.
 bool store_retry_counts(const struct store *store, struct retry_counts *out);

@@ -181,12 +181,13 @@ static void rotated(void *arg, enum store_state state, const char *text)
 {
     struct admin_call *call = arg;
 
+    if (state != STORE_UP) {
+        server_refuse(call->server, call->seat, MSG_UNAVAILABLE, text);
+        return;
+    }
     rows_add(&call->rows);
     rows_field(&call->rows, "what", "%s", text);
-    if (state == STORE_UP)
-        admin_answer(call);
-    else
-        server_refuse(call->server, call->seat, MSG_UNAVAILABLE, text);
+    admin_answer(call);
 }
 
 static void secret_rotate(struct admin_call *call)

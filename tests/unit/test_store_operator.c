@@ -83,6 +83,7 @@ static void a_rotation_opens_an_epoch_for_everybody(void **state)
     assert_memory_equal(store_ring(other)->epoch[1].secret, ring->epoch[1].secret,
                         KEY_SECRET_BYTES);
     told = rotate(&scene, 0);
+    assert_int_equal(told.state, STORE_ERROR);
     assert_non_null(strstr(told.text, "not in force yet"));
     store_free(&other);
     scene_close(&scene);
@@ -100,6 +101,7 @@ static void two_rotations_at_once_make_one_epoch(void **state)
     stage_until(&scene.stage, was_told, &told[0]);
     stage_until(&scene.stage, was_told, &told[1]);
     assert_non_null(strstr(told[0].text, "epoch 1"));
+    assert_int_equal(told[1].state, STORE_ERROR);
     assert_non_null(strstr(told[1].text, "somebody else"));
     assert_int_equal(stage_number(&scene.stage, "HLEN meta"), 5);
     scene_close(&scene);
@@ -135,7 +137,10 @@ static void check_objection(void **state)
     struct scene scene;
 
     scene_open(&scene);
-    assert_non_null(strstr(rotate(&scene, row->buckets).text, row->text));
+    struct told told = rotate(&scene, row->buckets);
+
+    assert_int_equal(told.state, STORE_ERROR);
+    assert_non_null(strstr(told.text, row->text));
     assert_int_equal(stage_number(&scene.stage, "HLEN meta"), 3);
     scene_close(&scene);
 }
