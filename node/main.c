@@ -29,7 +29,7 @@ enum {
     DRAIN_IDLE_MS = 1000,  // without a request, a draining node leaves
     DRAIN_MOST_MS = 30000, // it leaves anyway
     DRAIN_TICK_MS = 20,
-    LARGE_SEATS = 4,
+    LARGE_SEATS = 16,       // from some 30 recipients on, or a dozen with traces
     LOOKUPS_WAITING = 1000, // requests of one gateway
     ADMIN_WAITING = 8,      // each may hold a document of 16 MiB
     EVENT_BYTES = 256 << 10,

@@ -74,3 +74,17 @@ def test_a_flood_of_subscriptions_does_not_hold_up_mail(node, asks):
     assert node.resident_mib() < 100
     flood.close()
     assert next_news(listen(node.stats, "stats"), asks.pb.Stats())[0] == "stats"
+
+
+def test_several_long_lists_of_recipients_at_once_find_a_seat(node, asks):
+    pb = asks.pb
+    gateway = crowd_socket(zmq.DEALER, node.lookups)
+    for number in range(12):
+        request = pb.Request(id=number, budget_ms=2000)
+        request.check.CopyFrom(pb.Check(client_ip="192.0.2.7", sender=stranger(), trace=True,
+                                        recipients=[f"bob@rcpt-{domain}.example" for domain in range(100)]))
+        gateway.send_multipart([b"", request.SerializeToString()])
+    heard = [pb.Reply.FromString(gateway.recv_multipart()[1]) for _ in range(12) if gateway.poll(5000)]
+    gateway.close()
+    assert [(reply.status, reply.error) for reply in heard] == [(pb.STATUS_OK, "")] * 12
+    assert {len(reply.decision.verdicts) for reply in heard} == {100}
