@@ -284,7 +284,7 @@ static void a_dying_server_is_waited_for(void **state)
     (void)state;
     scene_open(&scene);
     record_pid(&scene, 0);
-    (void)snprintf(command, sizeof(command), "cd %s && trap '' TERM && exec sleep 1000",
+    (void)snprintf(command, sizeof(command), "trap '' TERM && cd %s && exec sleep 1000",
                    scene.stage.state_dir);
     argv[2] = command;
     stage_fork(&scene.stage,
