@@ -123,18 +123,28 @@ static bool receive_one(struct door *door)
     return true;
 }
 
+static bool is_readable(const struct door *door)
+{
+    int events = 0;
+    size_t size = sizeof(events);
+
+    return zmq_getsockopt(door->socket, ZMQ_EVENTS, &events, &size) == 0 &&
+           (events & ZMQ_POLLIN) != 0;
+}
+
 static void receive_turn(struct door *door, unsigned most, uint64_t turn_ms)
 {
     uint64_t until_ms = clock_mono_ms() + turn_ms;
+    bool found_empty = false;
 
     begin_turn(door);
-    for (unsigned i = 0; i < most && clock_mono_ms() < until_ms; i++) {
-        if (!receive_one(door)) {
-            door->emptied = true;
-            door->emptied_ms = clock_mono_ms();
-            return;
-        }
-    }
+    for (unsigned i = 0; i < most && !found_empty && clock_mono_ms() < until_ms; i++)
+        found_empty = !receive_one(door);
+    // A turn whose time was over may have read the last one all the same.
+    if (!found_empty && is_readable(door))
+        return;
+    door->emptied = true;
+    door->emptied_ms = clock_mono_ms();
 }
 
 static void receive_some(void *arg)
