@@ -8,20 +8,6 @@
 
 enum { TOKENS_MAX = 64, OCTETS = 4 };
 
-bool host_registrable(const char *name, char out[MAIL_DOMAIN_MAX + 1])
-{
-    char normal[MAIL_DOMAIN_MAX + 1];
-
-    if (!mail_domain_normalise(name, normal) || normal[0] == '[')
-        return false;
-    const char *domain = psl_registrable_domain(psl_builtin(), normal);
-
-    if (domain == NULL)
-        return false;
-    (void)snprintf(out, MAIL_DOMAIN_MAX + 1, "%s", domain);
-    return true;
-}
-
 // ---- words
 
 // What providers call lines of their customers. A word counts alone between anything that is no letter: dsl-12, pool7, a.dyn.b.
@@ -147,28 +133,27 @@ static bool holds_hex(const char *host, const struct ip *ip)
 
 // ---- names
 
-// The labels left of the registrable domain; "" if there are none.
-static bool host_part(const char *name, char out[MAIL_DOMAIN_MAX + 1])
+static bool looks_dynamic(const char *host, const struct ip *ip)
 {
-    char domain[MAIL_DOMAIN_MAX + 1];
-
-    if (!mail_domain_normalise(name, out) || !host_registrable(out, domain))
-        return false;
-    out[strlen(out) - strlen(domain)] = '\0';
-    return true;
-}
-
-bool host_looks_dynamic(const char *name, const struct ip *ip)
-{
-    char host[MAIL_DOMAIN_MAX + 1];
-
-    if (!host_part(name, host))
-        return false;
     return has_line_word(host) ||
            (ip->family == 4 && (holds_decimals(host, ip) || holds_hex(host, ip)));
 }
 
 bool host_identity(const char *name, const struct ip *ip, char out[MAIL_DOMAIN_MAX + 1])
 {
-    return !host_looks_dynamic(name, ip) && host_registrable(name, out);
+    char host[MAIL_DOMAIN_MAX + 1];
+    char domain[MAIL_DOMAIN_MAX + 1];
+
+    if (!mail_domain_normalise(name, host) || host[0] == '[')
+        return false;
+    const char *registrable = psl_registrable_domain(psl_builtin(), host);
+
+    if (registrable == NULL)
+        return false;
+    (void)snprintf(domain, sizeof(domain), "%s", registrable);
+    host[strlen(host) - strlen(domain)] = '\0'; // what is left is the owner's choice
+    if (looks_dynamic(host, ip))
+        return false;
+    memcpy(out, domain, strlen(domain) + 1);
+    return true;
 }

@@ -9,14 +9,10 @@
 #include "proto/ip.h"
 #include "proto/mail.h"
 
-// host_registrable: the registrable domain of a name, by the public suffix list (publicsuffix.org, libpsl): mx1.corp.co.uk ->
-// corp.co.uk. False if it is no name or has none (a public suffix itself, a single label). Never blocks.
-MUST_USE bool host_registrable(const char *name, char out[MAIL_DOMAIN_MAX + 1]);
-
-// host_looks_dynamic: true if the name, left of its registrable domain, holds the four octets of the IPv4 address (in any order,
-// decimal, padded to three digits, or hex; apart or run together), or a word that access providers use for their customers' lines: dyn,
-// dhcp, dsl, ppp, pool, cust ... (the list stands in host.c).
-bool host_looks_dynamic(const char *name, const struct ip *ip);
-
-// host_identity: what a retry may be recognised by: the registrable domain, unless the name looks dynamic. False: nothing.
+// host_identity: what a retry may be recognised by: the registrable domain of a name, by the public
+// suffix list (publicsuffix.org, libpsl): mx1.corp.co.uk -> corp.co.uk. False, and out untouched, if it is no
+// name, has none (a public suffix itself, a single label), or looks dynamic: left of that domain it
+// holds the four octets of the IPv4 address (in any order, decimal, padded to three digits, or hex;
+// apart or run together), or a word that access providers use for their customers' lines: dyn, dhcp,
+// dsl, ppp, pool, cust ... (the list stands in host.c). Never blocks.
 MUST_USE bool host_identity(const char *name, const struct ip *ip, char out[MAIL_DOMAIN_MAX + 1]);
