@@ -113,13 +113,37 @@ size_t text_clean(char *dst, size_t limit, const char *src, size_t len)
     return used;
 }
 
+// Eight bytes at once, because nearly every text is this: is each of them ASCII and no control
+// character? A byte that is 0x80 or more shows in its top bit. In the others 0x20 - 1 must not
+// borrow into the top bit (a C0 character would) and 1 more must not carry into it (DEL would).
+static bool is_plain_word(const unsigned char *bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof(word));
+    if ((word & ones << 7) != 0)
+        return false;
+    return ((word + ones) & ones << 7) == 0 &&
+           (((word | ones << 7) - ones * 0x20) & ones << 7) == ones << 7;
+}
+
+static size_t plain_length(const unsigned char *bytes, size_t len)
+{
+    size_t plain = 0;
+
+    while (len - plain >= sizeof(uint64_t) && is_plain_word(bytes + plain))
+        plain += sizeof(uint64_t);
+    return plain;
+}
+
 bool text_is_clean(const char *src, size_t len, size_t limit)
 {
     const unsigned char *bytes = (const unsigned char *)src;
 
     if (len > limit)
         return false;
-    for (size_t i = 0; i < len;) {
+    for (size_t i = plain_length(bytes, len); i < len;) {
         size_t clean = clean_length(bytes + i, len - i);
 
         if (clean == 0)
@@ -180,14 +204,45 @@ static void drop_torn_sequence(struct text_buf *buf)
     buf->start[buf->used] = '\0';
 }
 
+size_t text_number(char out[TEXT_NUMBER_MAX], uint64_t number)
+{
+    char digits[TEXT_NUMBER_MAX];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    memcpy(out, digits + at, sizeof(digits) - at);
+    out[sizeof(digits) - at] = '\0';
+    return sizeof(digits) - at;
+}
+
+void text_buf_put(struct text_buf *buf, const char *text)
+{
+    size_t len = strlen(text);
+    size_t room = buf->size - buf->used;
+
+    if (buf->full || buf->size == 0)
+        return;
+    buf->full = len >= room;
+    if (len >= room)
+        len = room - 1;
+    memcpy(buf->start + buf->used, text, len);
+    buf->used += len;
+    if (buf->full)
+        drop_torn_sequence(buf);
+    buf->start[buf->used] = '\0';
+}
+
 void text_buf_add(struct text_buf *buf, const char *fmt, ...)
 {
     size_t room = buf->size - buf->used;
     va_list args;
     int wanted;
 
-    if (buf->full)
-        return; // what comes after a gap would be misread
+    if (buf->full || buf->size == 0)
+        return; // what comes after a gap would be misread; a sink need not be written for
     va_start(args, fmt);
     wanted = vsnprintf(room > 0 ? buf->start + buf->used : NULL, room, fmt, args);
     va_end(args);

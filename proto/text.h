@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto/err.h"
 
@@ -34,11 +35,17 @@ bool text_is_ascii(const char *text);
 // most U+10FFFF).
 bool text_is_utf8(const char *src, size_t len);
 
+// text_number: a whole number in decimal, terminated; returns its length. The request path writes
+// too many of them for printf.
+enum { TEXT_NUMBER_MAX = 21 }; // 2^64 - 1 and the terminator
+size_t text_number(char out[TEXT_NUMBER_MAX], uint64_t number);
+
 // A text under construction in somebody else's memory. It is always terminated; what does not fit
 // is dropped and full is set.
 struct text_buf {
     char *start;
-    size_t size; // bytes at start, the terminator included; 0 = a buffer that keeps nothing
+    size_t
+        size; // bytes at start, the terminator included; 0 = a sink: keeps nothing and is never full
     size_t used; // without the terminator
     bool full;
 };
@@ -46,6 +53,8 @@ struct text_buf {
 // text_buf_init: an empty text in size bytes at memory (borrowed). size 0 with memory NULL makes a
 // sink.
 void text_buf_init(struct text_buf *buf, char *memory, size_t size);
+// text_buf_put: appends a text as it is; a sequence of UTF-8 is never cut in its middle.
+void text_buf_put(struct text_buf *buf, const char *text);
 // text_buf_add: appends formatted text; a sequence of UTF-8 is never cut in its middle.
 void text_buf_add(struct text_buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // text_buf_add_duration: appends a span of time as a person says it: "45 s", "3 min", "11 h 59

@@ -2,12 +2,11 @@
 // two short SipHash runs an epoch.
 #include "node/core/key.h"
 
-#include <inttypes.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "proto/mail.h"
+#include "proto/text.h"
 
 // What is hashed is tagged with its purpose, so a pair can never be mistaken for an identity.
 enum hash_purpose { HASH_PAIR = 1, HASH_IDENTITY = 2, HASH_MARK = 3, HASH_CHECK = 4 };
@@ -100,47 +99,72 @@ static void identity_hash(const struct key_identity *identity, const struct key_
     memcpy(out, hash, KEY_FIELD_BYTES - KEY_PAIR_BYTES);
 }
 
-static void place_make(struct key_place *place, uint64_t slice, uint64_t slice_ms,
-                       const struct key_triplet *triplet, const struct key_pair *pair,
-                       const struct key_ring *ring)
-{
-    const struct key_epoch *epoch = key_ring_at(ring, slice * slice_ms);
-    struct hash_input in;
-    uint8_t hash[HASH_BYTES];
+// What one epoch makes of a pair and the identities. Nearly always the four places of a triplet are
+// of one epoch, so it is kept from one to the next.
+struct hashes {
+    const struct key_epoch *epoch; // NULL = nothing was hashed yet
+    uint8_t pair[HASH_BYTES];
+    uint8_t identity[KEY_IDENTITY_MAX][KEY_FIELD_BYTES - KEY_PAIR_BYTES];
+};
 
+static void hash_for(struct hashes *out, const struct key_epoch *epoch,
+                     const struct key_triplet *triplet, const struct key_pair *pair)
+{
+    struct hash_input in;
+
+    if (out->epoch == epoch)
+        return;
+    out->epoch = epoch;
     hash_start(&in, epoch, HASH_PAIR);
     hash_add(&in, pair->sender_key, strlen(pair->sender_key));
     hash_add(&in, pair->recipient_key, strlen(pair->recipient_key));
-    hash_run(&in, hash);
-    place->slice = slice;
-    place->slice_ms = slice_ms;
-    place->bucket = (uint32_t)(read_be64(hash + KEY_PAIR_BYTES) & (epoch->buckets - 1U));
-    for (unsigned i = 0; i < triplet->identity_count; i++) {
-        memcpy(place->field[i], hash, KEY_PAIR_BYTES);
-        identity_hash(&triplet->identity[i], epoch, place->field[i] + KEY_PAIR_BYTES);
+    hash_run(&in, out->pair);
+    for (unsigned i = 0; i < triplet->identity_count; i++)
+        identity_hash(&triplet->identity[i], epoch, out->identity[i]);
+}
+
+static void place_fill(struct key_place *place, const struct hashes *hashes, unsigned identities)
+{
+    place->bucket =
+        (uint32_t)(read_be64(hashes->pair + KEY_PAIR_BYTES) & (hashes->epoch->buckets - 1U));
+    for (unsigned i = 0; i < identities; i++) {
+        memcpy(place->field[i], hashes->pair, KEY_PAIR_BYTES);
+        memcpy(place->field[i] + KEY_PAIR_BYTES, hashes->identity[i], sizeof(hashes->identity[i]));
     }
 }
 
 void key_triplet_make(struct key_triplet *out, const struct key_pair *pair,
                       const struct key_ring *ring, uint64_t now_ms, uint64_t window_ms)
 {
-    uint64_t passed = now_ms / KEY_PASSED_SLICE_MS;
-    uint64_t pending = now_ms / window_ms;
+    struct {
+        struct key_place *place; // of the current slice; the previous one's lies behind it
+        uint64_t slice_ms;
+    } table[] = {{out->passed, KEY_PASSED_SLICE_MS}, {out->pending, window_ms}};
+    struct hashes hashes = {.epoch = NULL};
 
-    for (unsigned age = KEY_CURRENT; age <= KEY_PREVIOUS; age++) {
-        place_make(&out->passed[age], passed > age ? passed - age : 0, KEY_PASSED_SLICE_MS, out,
-                   pair, ring);
-        place_make(&out->pending[age], pending > age ? pending - age : 0, window_ms, out, pair,
-                   ring);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        uint64_t slice = now_ms / table[i].slice_ms;
+
+        for (unsigned age = KEY_CURRENT; age <= KEY_PREVIOUS; age++) {
+            struct key_place *place = &table[i].place[age];
+
+            place->slice = slice > age ? slice - age : 0;
+            place->slice_ms = table[i].slice_ms;
+            hash_for(&hashes, key_ring_at(ring, place->slice * place->slice_ms), out, pair);
+            place_fill(place, &hashes, out->identity_count);
+        }
     }
 }
 
 size_t key_name(enum key_table table, const struct key_place *place, char out[KEY_NAME_MAX])
 {
-    int len = snprintf(out, KEY_NAME_MAX, "%c:{%" PRIu32 "}:%" PRIu64,
-                       table == KEY_PENDING ? 'g' : 'p', place->bucket, place->slice);
+    size_t len = 3;
 
-    return (size_t)len; // at most 2 + 1 + 10 + 2 + 20 characters
+    memcpy(out, table == KEY_PENDING ? "g:{" : "p:{", len);
+    len += text_number(out + len, place->bucket);
+    memcpy(out + len, "}:", 2);
+    len += 2;
+    return len + text_number(out + len, place->slice); // at most 3 + 10 + 2 + 20 characters
 }
 
 uint64_t key_slice_end_ms(const struct key_place *place)

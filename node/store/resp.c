@@ -2,9 +2,23 @@
 // last, when the number is known. Promises: no allocation; never writes past the buffer.
 #include "node/store/resp.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "proto/text.h"
+
+enum { HEAD_MAX = 1 + TEXT_NUMBER_MAX + 2 };
+
+// "$12\r\n" or "*3\r\n", not terminated; returns its length.
+static size_t put_head(char out[HEAD_MAX], char kind, uint64_t number)
+{
+    size_t len = 1;
+
+    out[0] = kind;
+    len += text_number(out + 1, number);
+    out[len++] = '\r';
+    out[len++] = '\n';
+    return len;
+}
 
 void resp_begin(struct resp *resp, const char *verb)
 {
@@ -16,15 +30,15 @@ void resp_begin(struct resp *resp, const char *verb)
 
 void resp_bytes(struct resp *resp, const void *bytes, size_t len)
 {
-    char head[RESP_HEAD_BYTES + 8];
-    int head_len = snprintf(head, sizeof(head), "$%zu\r\n", len);
+    char head[HEAD_MAX];
+    size_t head_len = put_head(head, '$', len);
 
-    if (resp->full || len > RESP_BYTES || (size_t)head_len + len + 2 > RESP_BYTES - resp->used) {
+    if (resp->full || len > RESP_BYTES || head_len + len + 2 > RESP_BYTES - resp->used) {
         resp->full = true;
         return;
     }
-    memcpy(resp->bytes + resp->used, head, (size_t)head_len);
-    resp->used += (size_t)head_len;
+    memcpy(resp->bytes + resp->used, head, head_len);
+    resp->used += head_len;
     memcpy(resp->bytes + resp->used, bytes, len);
     resp->used += len;
     memcpy(resp->bytes + resp->used, "\r\n", 2);
@@ -39,22 +53,21 @@ void resp_text(struct resp *resp, const char *text)
 
 void resp_number(struct resp *resp, uint64_t number)
 {
-    char text[24];
+    char text[TEXT_NUMBER_MAX];
 
-    (void)snprintf(text, sizeof(text), "%" PRIu64, number);
-    resp_text(resp, text);
+    resp_bytes(resp, text, text_number(text, number));
 }
 
 const char *resp_finish(struct resp *resp, size_t *len)
 {
-    char head[RESP_HEAD_BYTES];
-    int head_len = snprintf(head, sizeof(head), "*%u\r\n", resp->args);
+    char head[HEAD_MAX];
+    size_t head_len = put_head(head, '*', resp->args); // at most 4 digits: an argument takes bytes
 
     if (resp->full)
         return NULL;
     char *start = resp->bytes + RESP_HEAD_BYTES - head_len;
 
-    memcpy(start, head, (size_t)head_len);
-    *len = (size_t)head_len + resp->used - RESP_HEAD_BYTES;
+    memcpy(start, head, head_len);
+    *len = head_len + resp->used - RESP_HEAD_BYTES;
     return start;
 }

@@ -47,13 +47,16 @@ static void write_text(struct recipient *recipient)
     struct text_buf text;
 
     text_buf_init(&text, recipient->text, sizeof(recipient->text));
-    text_buf_add(&text, "%s", row->text);
+    text_buf_put(&text, row->text);
     if (is_greylisting(recipient->verdict.reason)) {
         text_buf_add(&text, ", please try again in %u s",
                      (unsigned)retry_after_s(&recipient->verdict));
     }
-    if (recipient->ticket[0] != '\0')
-        text_buf_add(&text, " (ticket %s)", recipient->ticket);
+    if (recipient->ticket[0] == '\0')
+        return;
+    text_buf_put(&text, " (ticket ");
+    text_buf_put(&text, recipient->ticket);
+    text_buf_put(&text, ")");
 }
 
 static const char *stage_word(enum msg_stage stage)
@@ -153,7 +156,10 @@ static void publish(struct server *server, const struct seat *seat,
     bool hide = server->config.hide_addresses;
 
     text_buf_init(&text, topic, sizeof(topic));
-    text_buf_add(&text, "decision.%s.%s", reason_action(verdict->action), verdict->reason);
+    text_buf_put(&text, "decision.");
+    text_buf_put(&text, reason_action(verdict->action));
+    text_buf_put(&text, ".");
+    text_buf_put(&text, verdict->reason);
     if (!server->out.wants_event(server->out.arg, topic))
         return;
     struct msg_event event = {

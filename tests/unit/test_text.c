@@ -263,13 +263,78 @@ static void buf_at_every_size(void **state)
         char *memory = malloc(size);
         struct text_buf buf;
 
-        text_buf_init(&buf, memory, size);
-        text_buf_add(&buf, "%s", text);
-        assert_int_equal(strlen(memory), buf.used);
-        assert_true(text_is_utf8(memory, buf.used));
-        assert_memory_equal(memory, text, buf.used);
-        assert_int_equal(buf.full, size < sizeof(text));
+        for (unsigned way = 0; way < 2; way++) {
+            text_buf_init(&buf, memory, size);
+            if (way == 0)
+                text_buf_add(&buf, "%s", text);
+            else
+                text_buf_put(&buf, text);
+            assert_int_equal(strlen(memory), buf.used);
+            assert_true(text_is_utf8(memory, buf.used));
+            assert_memory_equal(memory, text, buf.used);
+            assert_int_equal(buf.full, size < sizeof(text));
+        }
         free(memory);
+    }
+}
+
+static void buf_put_appends(void **state)
+{
+    char memory[8];
+    struct text_buf buf;
+
+    (void)state;
+    text_buf_init(&buf, memory, sizeof(memory));
+    text_buf_put(&buf, "ab");
+    text_buf_put(&buf, "");
+    text_buf_put(&buf, "%s");
+    assert_string_equal(memory, "ab%s");
+    assert_false(buf.full);
+    text_buf_put(&buf, "wxyz");
+    assert_true(buf.full);
+    assert_string_equal(memory, "ab%swxy");
+    text_buf_put(&buf, "");
+    assert_true(buf.full);
+}
+
+static void number(void **state)
+{
+    static const struct {
+        uint64_t number;
+        const char *want;
+    } rows[] = {{0, "0"},
+                {7, "7"},
+                {10, "10"},
+                {65535, "65535"},
+                {UINT64_C(9999999999), "9999999999"},
+                {UINT64_MAX, "18446744073709551615"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char out[TEXT_NUMBER_MAX];
+
+        assert_int_equal(text_number(out, rows[i].number), strlen(rows[i].want));
+        assert_string_equal(out, rows[i].want);
+    }
+}
+
+// Every byte at every place of a text that is looked at eight bytes at a time: the answer is that of
+// text_clean, which looks at each byte.
+static void is_clean_at_every_place(void **state)
+{
+    char src[19];
+    char dst[8 * sizeof(src)];
+
+    (void)state;
+    for (size_t at = 0; at < sizeof(src); at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            memset(src, 'a', sizeof(src));
+            src[at] = (char)byte;
+            size_t used = text_clean(dst, sizeof(dst) - 1, src, sizeof(src));
+
+            assert_int_equal(text_is_clean(src, sizeof(src), sizeof(src)),
+                             used == sizeof(src) && memcmp(src, dst, used) == 0);
+        }
     }
 }
 
@@ -279,11 +344,10 @@ static void buf_sink(void **state)
 
     (void)state;
     text_buf_init(&buf, NULL, 0);
-    text_buf_add(&buf, "%s", "");
-    assert_false(buf.full);
     text_buf_add(&buf, "x");
+    text_buf_put(&buf, "x");
     text_buf_add_duration(&buf, 5000);
-    assert_true(buf.full);
+    assert_false(buf.full);
     assert_int_equal(buf.used, 0);
 }
 
@@ -349,6 +413,9 @@ int main(void)
     TABLE_TEST(&table, buf_full_takes_no_more);
     TABLE_TEST(&table, buf_at_every_size);
     TABLE_TEST(&table, buf_sink);
+    TABLE_TEST(&table, buf_put_appends);
+    TABLE_TEST(&table, number);
+    TABLE_TEST(&table, is_clean_at_every_place);
     TABLE_ROWS(&table, duration_rows, duration);
     return table_run(&table, "text");
 }
