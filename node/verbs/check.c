@@ -63,7 +63,7 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
         return ERR_MEMORY;
     if (!read_client(check->client_ip, &facts->client, detail))
         return ERR_SYNTAX;
-    if (!client_identify(facts, &seat->arena, check->client_name,
+    if (!client_identify(server->names, facts, &seat->arena, check->client_name,
                          check->spf == MSG_AUTH_PASS ? check->spf_domain : ""))
         return ERR_MEMORY;
     facts->trusted =

@@ -1,6 +1,7 @@
 // internal.h: what the files of this room share.
 #pragma once
 
+#include "node/verbs/names.h"
 #include "node/verbs/seat.h"
 #include "node/verbs/server.h"
 
@@ -17,6 +18,7 @@ struct server {
     struct stats *stats;
     struct server_out out;
     struct seats *seats;
+    struct names *names;
     struct policy_hold *policy;
     bool draining;
     uint64_t started_ms;   // monotonic
@@ -55,8 +57,8 @@ void admin_run(struct server *server, struct seat *seat);
 
 // client_identify: fills facts->name and facts->spf_domain, in the arena, from the client's confirmed
 // name and the domain that SPF passed for ("" = none); facts->client is known. False: the arena is full.
-MUST_USE bool client_identify(struct facts *facts, struct arena *arena, const char *client_name,
-                              const char *spf_domain);
+MUST_USE bool client_identify(struct names *names, struct facts *facts, struct arena *arena,
+                              const char *client_name, const char *spf_domain);
 
 // triplet_name: normalises a pair and names its triplet for a client (no address, no names: KEY_ANY
 // alone) at client->now_ms. The keys live in the arena. False if an address is none (detail says

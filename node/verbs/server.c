@@ -13,7 +13,7 @@
 #include "proto/base/log.h"
 #include "proto/wire.h"
 
-enum { ADMIN_SEATS = 8, SCRATCH_BYTES = 8U << 20, REPLY_BYTES = 8U << 20 };
+enum { ADMIN_SEATS = 8, NAMES = 1024, SCRATCH_BYTES = 8U << 20, REPLY_BYTES = 8U << 20 };
 
 // ---- the policy set
 
@@ -54,6 +54,7 @@ void server_new(struct server **out, const struct server_config *config, struct 
     server->stats = stats;
     server->out = out_calls;
     server->seats = seats_new(config->seats, config->large_seats, ADMIN_SEATS);
+    server->names = names_new(NAMES);
     server->started_ms = clock_mono_ms();
     server->last_came_ms = server->started_ms;
     server->unique = (uint64_t)ticket_next(store, store_now_ms(store)).node << 32;
@@ -72,6 +73,7 @@ void server_free(struct server **server)
         hold_release((*server)->policy);
     }
     seats_free(&(*server)->seats);
+    names_free(&(*server)->names);
     mem_free((*server)->scratch.start);
     mem_free((*server)->reply_bytes);
     mem_free(*server);

@@ -56,7 +56,7 @@ static void add_retry(struct admin_call *call, const struct track_row *in, size_
 
     if (key == NULL || facts == NULL || item == NULL || ring->count == 0 ||
         !ip_parse(in->client_ip, &client.client) ||
-        !client_identify(&client, arena, in->client_name, in->spf_domain))
+        !client_identify(call->server->names, &client, arena, in->client_name, in->spf_domain))
         return;
     if (!triplet_name(seat_policy(call->seat), ring, arena, in->sender, in->recipient, &client, key,
                       NULL))

@@ -3,7 +3,6 @@
 
 #include "node/core/plan.h"
 #include "node/verbs/internal.h"
-#include "proto/host.h"
 
 static bool parse_side(const char *what, const char *text, struct arena *arena,
                        struct mail_address *out, struct err_detail *detail)
@@ -28,12 +27,12 @@ static const char *keep(struct arena *arena, bool holds, const char *text)
     return holds ? arena_text(arena, text, strlen(text)) : "";
 }
 
-bool client_identify(struct facts *facts, struct arena *arena, const char *client_name,
-                     const char *spf_domain)
+bool client_identify(struct names *names, struct facts *facts, struct arena *arena,
+                     const char *client_name, const char *spf_domain)
 {
     char domain[MAIL_DOMAIN_MAX + 1];
 
-    facts->name = keep(arena, host_identity(client_name, &facts->client, domain), domain);
+    facts->name = keep(arena, true, names_find(names, client_name, &facts->client));
     facts->spf_domain = keep(arena, mail_domain_normalise(spf_domain, domain), domain);
     return facts->name != NULL && facts->spf_domain != NULL;
 }
