@@ -21,7 +21,9 @@ struct fact_stamp {
 struct grey_facts {
     struct fact_stamp passed[2][KEY_IDENTITY_MAX];  // [KEY_CURRENT | KEY_PREVIOUS][identity]
     struct fact_stamp pending[2][KEY_IDENTITY_MAX]; // as the read-back after the write says
-    bool pending_asked; // the second trip was made (or, in a dry run, its reads alone)
+    // The second trip was made (or, in a dry run, its reads alone): until then passed[KEY_PREVIOUS]
+    // and pending are unknown because nobody asked.
+    bool pending_asked;
 };
 
 // Of the message; shared by its recipients.

@@ -129,8 +129,6 @@ static bool still_holds(const struct chain_in *in, const struct fact_stamp *stam
 static void look_at_passed(const struct chain_in *in, const struct fact_stamp *stamp,
                            struct passed *found)
 {
-    if (stamp->state == FACT_UNKNOWN)
-        found->unknown = true;
     if (stamp->state != FACT_PRESENT || !still_holds(in, stamp))
         return;
     if (found->newest == NULL || stamp->at_ms > found->newest->at_ms)
@@ -144,12 +142,21 @@ static bool is_of_today(const struct chain_in *in, const struct fact_stamp *stam
     return stamp->state == FACT_PRESENT && stamp->at_ms + GREYLIST_REFRESH_MS > in->facts->now_ms;
 }
 
+// The slice before is read with the first try: until then it is not missing.
+static bool is_missing(const struct grey_facts *grey, unsigned identity)
+{
+    return grey->passed[KEY_CURRENT][identity].state == FACT_UNKNOWN ||
+           (grey->pending_asked && grey->passed[KEY_PREVIOUS][identity].state == FACT_UNKNOWN);
+}
+
 static struct passed find_passed(const struct chain_in *in)
 {
     const struct grey_facts *grey = &in->recipient->grey;
     struct passed found = {0};
 
     for (unsigned i = 0; i < in->recipient->triplet.identity_count; i++) {
+        if (is_missing(grey, i))
+            found.unknown = true;
         look_at_passed(in, &grey->passed[KEY_CURRENT][i], &found);
         look_at_passed(in, &grey->passed[KEY_PREVIOUS][i], &found);
         if (in->recipient->triplet.identity[i].kind != KEY_ANY &&

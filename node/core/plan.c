@@ -2,6 +2,14 @@
 // fact can change costs no command.
 #include "node/core/plan.h"
 
+#include <string.h>
+
+static void add_domain(struct key_triplet *out, const char *domain)
+{
+    out->identity[out->identity_count++] =
+        (struct key_identity){.kind = KEY_DOMAIN, .domain = domain};
+}
+
 void plan_identities(const struct facts *facts, const struct policy *policy,
                      struct key_triplet *out)
 {
@@ -14,11 +22,9 @@ void plan_identities(const struct facts *facts, const struct policy *policy,
         out->identity[out->identity_count++] = (struct key_identity){
             .kind = KEY_NET, .net = ip_net_of(&facts->client, (unsigned)bits)};
     if (facts->name[0] != '\0')
-        out->identity[out->identity_count++] =
-            (struct key_identity){.kind = KEY_NAME, .domain = facts->name};
-    if (facts->spf_domain[0] != '\0')
-        out->identity[out->identity_count++] =
-            (struct key_identity){.kind = KEY_SPF, .domain = facts->spf_domain};
+        add_domain(out, facts->name);
+    if (facts->spf_domain[0] != '\0' && strcmp(facts->spf_domain, facts->name) != 0)
+        add_domain(out, facts->spf_domain);
 }
 
 struct plan plan_recipient(const struct facts *facts, struct facts_recipient *recipient,

@@ -4,7 +4,7 @@
 #include "node/core/chain.h"
 
 struct plan {
-    bool passed; // read the passed triplet (both slices) that recipient->triplet names
+    bool passed; // read the passed triplet (its current slice) that recipient->triplet names
 };
 
 // plan_recipient: decides from the facts that need no store whether the chain can reach

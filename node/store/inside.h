@@ -45,7 +45,9 @@ struct store {
     uint32_t node;
     struct ticket last_ticket;
     uint64_t indexed_day; // day for which this node stands in the index; 0 = none
-    unsigned admin_work;  // operator's questions under way
+    uint64_t kept_day; // day of the stream that was last given its expiry; 0 = say it with the next
+    uint64_t kept_at_ms; // monotonic: when that was
+    unsigned admin_work; // operator's questions under way
     // The last error reply, for those who ask how the store is.
     enum store_state refusal;
     uint64_t refused_at_ms;

@@ -22,6 +22,7 @@ static void got_written(void *arg, uint64_t tag, const struct redisReply *reply)
     if (state == STORE_UP)
         return;
     store->counters.lost_writes++;
+    store->kept_day = 0; // what was lost may have been a row, or the expiry of its stream
     if (reply != NULL)
         store_note_error(store, state, reply);
 }
@@ -96,6 +97,7 @@ void store_replay(struct store *store, uint64_t now_ms)
 void store_became_up(struct store *store)
 {
     store->indexed_day = 0;
+    store->kept_day = 0;
     redis_ready(store->lane[STORE_LOOKUPS]);
     redis_start(store->lane[STORE_ADMIN]);
     retry_ask(store);

@@ -124,15 +124,16 @@ struct store_done {
                         // 0 = none
 };
 
-// store_read_passed: HMGET of p in both slices, for every identity: facts->passed becomes ABSENT or
-// PRESENT.
+// store_read_passed: HMGET of p(current), for every identity: facts->passed[KEY_CURRENT] becomes
+// ABSENT or PRESENT. [KEY_PREVIOUS] stays unknown until store_add_pending, except on STORE_ADMIN,
+// where both slices are read at once.
 void store_read_passed(struct store *store, enum store_lane lane, struct store_triplet *list,
                        struct store_done done);
 
-// store_add_pending: for every triplet: HMGET g(previous); HSETNX g(current) an identity but
-// KEY_ANY; EXPIREAT; HMGET g(current). facts->pending is what the HMGETs say, never what we hoped
-// to write: a refused write leaves ABSENT, and state says why. read_only (dry run): the HMGETs
-// alone.
+// store_add_pending: for every triplet: HMGET p(previous); HMGET g(previous); HSETNX g(current) an
+// identity but KEY_ANY; EXPIREAT; HMGET g(current). facts->passed[KEY_PREVIOUS] and facts->pending
+// are what the HMGETs say, never what we hoped to write: a refused write leaves ABSENT, and state
+// says why. read_only (dry run): the HMGETs alone.
 void store_add_pending(struct store *store, struct store_triplet *list, bool read_only,
                        struct store_done done);
 

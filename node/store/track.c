@@ -3,14 +3,18 @@
 #include "node/store/track.h"
 
 #include "node/store/inside.h"
+#include "proto/base/clock.h"
 
-static void put_and_keep(struct store *store, struct resp *resp, const char *name, uint64_t day)
+enum { TRACK_KEPT_MS = 1000 }; // how long a stream's expiry is taken for said
+
+static void put_expiry(struct store *store, const char *name, uint64_t day)
 {
-    store_send(store, resp);
+    struct resp resp;
+
     if (!store_keeps_expiry(store))
         return;
-    store_put_expiry(resp, name, (day + 1) * TRACK_DAY_MS + TRACK_KEEP_MS);
-    store_send(store, resp);
+    store_put_expiry(&resp, name, (day + 1) * TRACK_DAY_MS + TRACK_KEEP_MS);
+    store_send(store, &resp);
 }
 
 // Once a day, and again after an outage, which may have lost it.
@@ -28,7 +32,22 @@ static void enter_index(struct store *store, uint64_t day)
     resp_begin(&resp, "SADD");
     resp_text(&resp, name);
     resp_text(&resp, node);
-    put_and_keep(store, &resp, name, day);
+    store_send(store, &resp);
+    put_expiry(store, name, day);
+}
+
+// The stream is this node's own, and its expiry does not change: it is said with the first row, and
+// then with one row a second, so that whatever took the stream or its expiry away, the next row that
+// is told mends it.
+static void keep_stream(struct store *store, const char *name, uint64_t day)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (store->kept_day == day && now_ms - store->kept_at_ms < TRACK_KEPT_MS)
+        return;
+    store->kept_day = day;
+    store->kept_at_ms = now_ms;
+    put_expiry(store, name, day);
 }
 
 void store_track(struct store *store, const struct track_row *row)
@@ -40,5 +59,6 @@ void store_track(struct store *store, const struct track_row *row)
     enter_index(store, day);
     track_name(row->ticket.node, day, name);
     track_put(&resp, row);
-    put_and_keep(store, &resp, name, day);
+    store_send(store, &resp);
+    keep_stream(store, name, day);
 }

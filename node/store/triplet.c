@@ -2,11 +2,14 @@
 // to the socket at once and allocates nothing of ours; nothing is read, changed and written back,
 // so nodes that race do no harm and need no lock.
 //
-//     store_read_passed   a pair:  HMGET p(current)   HMGET p(previous)
-//     store_add_pending   a pair:  HMGET g(previous)  HSETNX g(current) ...an identity  EXPIREAT
-//     g(current)  HMGET g(current)
+//     store_read_passed   a pair:  HMGET p(current); for an operator HMGET p(previous) as well
+//     store_add_pending   a pair:  HMGET p(previous)  HMGET g(previous)
+//                                  HSETNX g(current) ...an identity  EXPIREAT g(current)
+//                                  HMGET g(current)
 //
-// The read comes last: the answer to "when was this first seen" is what is stored, whoever wrote
+// What passed lately is found by the first command, and nearly all known mail did: the slice before
+// is read with the first try, which costs known mail of that slice a second trip once. The read of
+// the first try comes last: the answer to "when was this first seen" is what is stored, whoever wrote
 // it. A write that was refused leaves FACT_ABSENT and a state that says why.
 #include "node/store/inside.h"
 #include "node/store/reply.h"
@@ -114,15 +117,32 @@ static void end(struct store *store, struct op *op)
 
 static void passed_reply(struct store *store, struct op *op, const struct redisReply *reply)
 {
+    read_stamps(store, op, reply, op->at->facts->passed[KEY_CURRENT]);
+    next_step(op, true);
+}
+
+static void both_passed_reply(struct store *store, struct op *op, const struct redisReply *reply)
+{
     read_stamps(store, op, reply, op->at->facts->passed[op->step]);
     next_step(op, op->step == KEY_PREVIOUS);
 }
 
+// The replies of a pair in store_add_pending; those between the last two are of writes.
+enum { REPLY_PASSED = 0, REPLY_PENDING = 1, PENDING_READS = 3 };
+
+static unsigned pending_commands(const struct store *store, const struct store_triplet *triplet,
+                                 bool read_only)
+{
+    return PENDING_READS + (read_only ? 0 : first_seen_commands(store, triplet));
+}
+
 static void pending_reply(struct store *store, struct op *op, const struct redisReply *reply)
 {
-    unsigned last = 1 + (op->read_only ? 0 : first_seen_commands(store, op->at));
+    unsigned last = pending_commands(store, op->at, op->read_only) - 1;
 
-    if (op->step == 0)
+    if (op->step == REPLY_PASSED)
+        read_stamps(store, op, reply, op->at->facts->passed[KEY_PREVIOUS]);
+    else if (op->step == REPLY_PENDING)
         read_stamps(store, op, reply, op->at->facts->pending[KEY_PREVIOUS]);
     else if (op->step == last)
         read_stamps(store, op, reply, op->at->facts->pending[KEY_CURRENT]);
@@ -130,16 +150,15 @@ static void pending_reply(struct store *store, struct op *op, const struct redis
 }
 
 static const struct op_kind PASSED = {passed_reply, end};
+static const struct op_kind BOTH_PASSED = {both_passed_reply, end};
 static const struct op_kind PENDING = {pending_reply, end};
 
 // ---- the seam
 
-static void forget_stamps(struct fact_stamp stamp[2][KEY_IDENTITY_MAX])
+static void forget_stamps(struct fact_stamp stamp[KEY_IDENTITY_MAX])
 {
-    for (unsigned age = KEY_CURRENT; age <= KEY_PREVIOUS; age++) {
-        for (unsigned i = 0; i < KEY_IDENTITY_MAX; i++)
-            stamp[age][i] = (struct fact_stamp){.state = FACT_UNKNOWN};
-    }
+    for (unsigned i = 0; i < KEY_IDENTITY_MAX; i++)
+        stamp[i] = (struct fact_stamp){.state = FACT_UNKNOWN};
 }
 
 // An operation on a list; NULL: done was called, because there is nothing to ask or nobody to ask.
@@ -163,18 +182,21 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
                        struct store_done done)
 {
     struct redis *redis = store->lane[lane];
+    bool both = lane == STORE_ADMIN;
+    unsigned slices = both ? 2 : 1;
     unsigned commands = 0;
 
     for (struct store_triplet *each = list; each != NULL; each = each->next) {
-        forget_stamps(each->facts->passed);
-        commands += 2;
+        forget_stamps(each->facts->passed[KEY_CURRENT]);
+        forget_stamps(each->facts->passed[KEY_PREVIOUS]);
+        commands += slices;
     }
-    struct op *op = begin(store, redis, &PASSED, commands, list, done);
+    struct op *op = begin(store, redis, both ? &BOTH_PASSED : &PASSED, commands, list, done);
 
     if (op == NULL)
         return;
     for (const struct store_triplet *each = list; each != NULL; each = each->next) {
-        for (unsigned age = KEY_CURRENT; age <= KEY_PREVIOUS; age++)
+        for (unsigned age = KEY_CURRENT; age < slices; age++)
             send_read(store, op, redis, KEY_PASSED, &each->key->passed[age],
                       each->key->identity_count);
     }
@@ -187,9 +209,11 @@ void store_add_pending(struct store *store, struct store_triplet *list, bool rea
     unsigned commands = 0;
 
     for (struct store_triplet *each = list; each != NULL; each = each->next) {
-        forget_stamps(each->facts->pending);
+        forget_stamps(each->facts->passed[KEY_PREVIOUS]);
+        forget_stamps(each->facts->pending[KEY_CURRENT]);
+        forget_stamps(each->facts->pending[KEY_PREVIOUS]);
         each->facts->pending_asked = true;
-        commands += 2 + (read_only ? 0 : first_seen_commands(store, each));
+        commands += pending_commands(store, each, read_only);
     }
     struct op *op = begin(store, redis, &PENDING, commands, list, done);
 
@@ -197,12 +221,13 @@ void store_add_pending(struct store *store, struct store_triplet *list, bool rea
         return;
     op->read_only = read_only;
     for (const struct store_triplet *each = list; each != NULL; each = each->next) {
-        const struct key_place *pending = each->key->pending;
+        const struct key_triplet *key = each->key;
 
-        send_read(store, op, redis, KEY_PENDING, &pending[KEY_PREVIOUS], each->key->identity_count);
+        send_read(store, op, redis, KEY_PASSED, &key->passed[KEY_PREVIOUS], key->identity_count);
+        send_read(store, op, redis, KEY_PENDING, &key->pending[KEY_PREVIOUS], key->identity_count);
         if (!read_only)
             send_first_seen(store, op, each);
-        send_read(store, op, redis, KEY_PENDING, &pending[KEY_CURRENT], each->key->identity_count);
+        send_read(store, op, redis, KEY_PENDING, &key->pending[KEY_CURRENT], key->identity_count);
     }
 }
 

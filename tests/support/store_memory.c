@@ -254,13 +254,14 @@ static void run_read(struct store *store, struct op *op, enum store_state state)
 {
     for (struct store_triplet *one = op->list; one != NULL; one = one->next) {
         store->memory->used.read_passed++;
-        for (unsigned age = 0; memory_reads(state) && age < 2; age++)
+        for (unsigned age = 0; memory_reads(state) && age < (op->both ? 2 : 1); age++)
             look_up_all(store, one->key, KEY_PASSED, age, one->facts->passed[age]);
     }
     answer(op, memory_reads(state) ? STORE_UP : state);
 }
 
-// The pipeline of one triplet: HMGET g(previous); HSETNX g(current); HMGET g(current).
+// The pipeline of one triplet: HMGET p(previous); HMGET g(previous); HSETNX g(current); HMGET
+// g(current).
 static void add_one(struct store *store, struct store_triplet *one, const struct op *op,
                     enum store_state state)
 {
@@ -269,8 +270,10 @@ static void add_one(struct store *store, struct store_triplet *one, const struct
 
     store->memory->used.read_pending++;
     store->memory->used.write_pending += !op->read_only;
-    if (memory_reads(state))
+    if (memory_reads(state)) {
+        look_up_all(store, key, KEY_PASSED, KEY_PREVIOUS, one->facts->passed[KEY_PREVIOUS]);
         look_up_all(store, key, KEY_PENDING, KEY_PREVIOUS, one->facts->pending[KEY_PREVIOUS]);
+    }
     if (memory_writes(state) && !op->read_only) {
         write.key = *key;
         write_all(store, &key->pending[KEY_CURRENT], &write, true);
@@ -401,7 +404,7 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
 {
     struct op op = {.store = store, .moment = MEMORY_READ, .list = list, .done = done};
 
-    (void)lane;
+    op.both = lane == STORE_ADMIN;
     op_submit(&op);
 }
 

@@ -11,6 +11,7 @@ struct op {
     struct store *store;
     enum memory_moment moment;
     struct store_triplet *list; // READ, PENDING: borrowed until done was called
+    bool both;                  // READ: the slice before as well
     bool read_only;             // PENDING
     struct store_done done;     // READ, PENDING
     struct key_triplet key;     // PASSED, ALIGN

@@ -100,7 +100,7 @@ static void with_replay_nothing_expires_and_time_is_given(void **state)
     unsigned before = scene.fake->commands;
 
     assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
-    assert_int_equal(scene.fake->commands - before, 3); // HMGET HSETNX HMGET, no EXPIREAT
+    assert_int_equal(scene.fake->commands - before, 4); // HMGET HMGET HSETNX HMGET, no EXPIREAT
     scene_close(&scene);
 }
 

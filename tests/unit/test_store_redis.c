@@ -92,6 +92,58 @@ static void a_passed_triplet_is_known_with_its_mark(void **state)
     scene_close(&scene);
 }
 
+static long long commands_so_far(const struct scene *scene)
+{
+    return (long long)store_counters(scene->store)->commands;
+}
+
+static void known_mail_costs_one_command(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    store_write_passed(scene.store, &scene.pair.key, 123456, 99);
+    settle(&scene);
+    long long before = commands_so_far(&scene);
+
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
+                     STORE_UP);
+    assert_int_equal(commands_so_far(&scene) - before, 1);
+    assert_int_equal(scene.pair.facts.passed[KEY_CURRENT][1].state, FACT_PRESENT);
+    assert_int_equal(scene.pair.facts.passed[KEY_PREVIOUS][1].state, FACT_UNKNOWN); // not asked
+    scene_close(&scene);
+}
+
+static void what_passed_in_the_slice_before_comes_with_the_first_try(void **state)
+{
+    struct scene scene;
+    struct stage_pair later;
+
+    (void)state;
+    scene_open(&scene);
+    store_write_passed(scene.store, &scene.pair.key, 123456, 99);
+    settle(&scene);
+    stage_pair_make(&later, store_ring(scene.store), "ann@sender.example", "192.0.2.0/24",
+                    scene.pair.triplet.now_ms + KEY_PASSED_SLICE_MS);
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &later.triplet),
+                     STORE_UP);
+    assert_int_equal(later.facts.passed[KEY_CURRENT][1].state, FACT_ABSENT);
+    assert_int_equal(later.facts.passed[KEY_PREVIOUS][1].state, FACT_UNKNOWN);
+    long long before = commands_so_far(&scene);
+
+    assert_int_equal(stage_add(&scene.stage, scene.store, &later.triplet, false), STORE_UP);
+    assert_int_equal(commands_so_far(&scene) - before, 5); // HMGET HMGET HSETNX EXPIREAT HMGET
+    assert_int_equal(later.facts.passed[KEY_PREVIOUS][1].state, FACT_PRESENT);
+    assert_int_equal(later.facts.passed[KEY_PREVIOUS][1].at_ms, 123456);
+    assert_int_equal(later.facts.passed[KEY_PREVIOUS][1].mark, 99);
+    assert_int_equal(later.facts.passed[KEY_PREVIOUS][0].state, FACT_ABSENT);
+    assert_int_equal(later.facts.pending[KEY_CURRENT][1].state, FACT_PRESENT);
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_ADMIN, &later.triplet), STORE_UP);
+    assert_int_equal(later.facts.passed[KEY_PREVIOUS][1].state, FACT_PRESENT); // both at once
+    scene_close(&scene);
+}
+
 static void aligning_makes_a_first_try_earlier(void **state)
 {
     struct scene scene;
@@ -335,6 +387,8 @@ int main(void)
     TABLE_TEST(&table, a_dry_run_writes_nothing);
     TABLE_TEST(&table, a_first_try_of_the_slice_before_is_found);
     TABLE_TEST(&table, a_passed_triplet_is_known_with_its_mark);
+    TABLE_TEST(&table, known_mail_costs_one_command);
+    TABLE_TEST(&table, what_passed_in_the_slice_before_comes_with_the_first_try);
     TABLE_TEST(&table, aligning_makes_a_first_try_earlier);
     TABLE_TEST(&table, many_pairs_are_one_operation);
     TABLE_TEST(&table, an_operation_of_nothing_is_done_at_once);

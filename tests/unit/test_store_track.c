@@ -103,6 +103,106 @@ static struct ticket write_row(struct scene *scene, unsigned node, uint64_t at_m
     return row.ticket;
 }
 
+// ---- the stream's expiry
+
+static const uint64_t EXPIRY_AT_MS = 1800000000000; // in the middle of a day
+
+static long long commands_for_a_row(struct scene *scene, uint64_t at_ms)
+{
+    uint64_t before = store_counters(scene->store[0])->commands;
+
+    (void)write_row(scene, 0, at_ms, row_of("a@b.example", "c@d.example", "192.0.2.1", "x"));
+    settle(scene);
+    return (long long)(store_counters(scene->store[0])->commands - before);
+}
+
+// A row that went out within the second of the one before; the machine may have been too busy.
+static long long commands_for_a_quick_row(struct scene *scene, uint64_t at_ms)
+{
+    long long commands = 0;
+    uint64_t kept_at_ms;
+
+    do {
+        kept_at_ms = scene->store[0]->kept_at_ms;
+        commands = commands_for_a_row(scene, at_ms);
+    } while (scene->store[0]->kept_at_ms != kept_at_ms);
+    return commands;
+}
+
+static long long expiry_of_stream(struct scene *scene, uint64_t at_ms)
+{
+    char name[TRACK_NAME_MAX];
+
+    track_name(scene->store[0]->node, at_ms / TRACK_DAY_MS, name);
+    return stage_number(&scene->stage, "EXPIRETIME %s", name);
+}
+
+static void the_expiry_goes_with_one_row_a_second(void **state)
+{
+    const long long wanted = (long long)((EXPIRY_AT_MS / TRACK_DAY_MS + 8) * TRACK_DAY_MS / 1000);
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene, false);
+    assert_int_equal(commands_for_a_row(&scene, EXPIRY_AT_MS),
+                     4); // the index and its, the row and its
+    assert_int_equal(expiry_of_stream(&scene, EXPIRY_AT_MS), wanted);
+    assert_int_equal(commands_for_a_quick_row(&scene, EXPIRY_AT_MS + 1), 1);
+    scene.store[0]->kept_at_ms -= 999; // as if that long had gone by
+    stage_do(&scene.stage, "FLUSHALL");
+    scene.store[0]->kept_at_ms -= 1;
+    assert_int_equal(commands_for_a_row(&scene, EXPIRY_AT_MS + 2), 2);
+    assert_int_equal(expiry_of_stream(&scene, EXPIRY_AT_MS), wanted); // it heals itself
+    scene_close(&scene);
+}
+
+static void a_new_day_has_an_expiry_of_its_own(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene, false);
+    assert_int_equal(commands_for_a_row(&scene, EXPIRY_AT_MS), 4);
+    assert_int_equal(commands_for_a_row(&scene, EXPIRY_AT_MS + TRACK_DAY_MS), 4);
+    assert_true(expiry_of_stream(&scene, EXPIRY_AT_MS + TRACK_DAY_MS) >
+                expiry_of_stream(&scene, EXPIRY_AT_MS));
+    scene_close(&scene);
+}
+
+static void a_row_that_was_refused_has_its_expiry_said_again(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene, false);
+    stage_do(&scene.stage, "CONFIG SET maxmemory 1");
+    (void)commands_for_a_row(&scene, EXPIRY_AT_MS);
+    assert_int_equal(expiry_of_stream(&scene, EXPIRY_AT_MS), -2); // there is no stream
+    stage_do(&scene.stage, "CONFIG SET maxmemory 0");
+    (void)commands_for_a_row(&scene, EXPIRY_AT_MS + 1); // at once, not a second later
+    assert_true(expiry_of_stream(&scene, EXPIRY_AT_MS) > 0);
+    scene_close(&scene);
+}
+
+static bool both_connections_are_new(void *arg)
+{
+    return store_counters(((struct scene *)arg)->store[0])->connects == 2 * STORE_LANES;
+}
+
+static void a_new_connection_says_the_expiry_again(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene, false);
+    (void)commands_for_a_row(&scene, EXPIRY_AT_MS);
+    assert_true(scene.store[0]->kept_day > 0);
+    stage_do(&scene.stage, "CLIENT KILL TYPE normal SKIPME yes");
+    stage_until(&scene.stage, both_connections_are_new, &scene);
+    assert_int_equal(scene.store[0]->kept_day, 0);
+    scene_close(&scene);
+}
+
 // ---- what is found, kept
 
 enum { KEPT_MAX = 600 };
@@ -460,6 +560,10 @@ int main(void)
     static struct table table;
 
     log_open("test", LOG_ERROR_LEVEL);
+    TABLE_TEST(&table, the_expiry_goes_with_one_row_a_second);
+    TABLE_TEST(&table, a_new_day_has_an_expiry_of_its_own);
+    TABLE_TEST(&table, a_row_that_was_refused_has_its_expiry_said_again);
+    TABLE_TEST(&table, a_new_connection_says_the_expiry_again);
     TABLE_TEST(&table, a_row_is_found_by_its_ticket);
     TABLE_ROWS(&table, WHICH, check_which);
     TABLE_ROWS(&table, PAGES, check_pages);

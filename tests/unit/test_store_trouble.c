@@ -412,6 +412,10 @@ static void a_wrong_type_at_our_key_is_an_error_not_a_fact(void **state)
     assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
                      STORE_ERROR);
     assert_int_equal(scene.pair.facts.passed[KEY_CURRENT][1].state, FACT_UNKNOWN);
+    assert_int_equal(scene.pair.facts.passed[KEY_PREVIOUS][1].state, FACT_UNKNOWN); // not asked for
+    assert_int_equal(stage_read(&scene.stage, scene.store, STORE_ADMIN, &scene.pair.triplet),
+                     STORE_ERROR);
+    assert_int_equal(scene.pair.facts.passed[KEY_CURRENT][1].state, FACT_UNKNOWN);
     assert_int_equal(scene.pair.facts.passed[KEY_PREVIOUS][1].state,
                      FACT_ABSENT); // its neighbour answers
     scene_close(&scene);
