@@ -6,18 +6,25 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOKENS_MAX = 64, OCTETS = 4 };
+enum { OCTETS = 4 };
 
 // ---- words
 
-// What providers call lines of their customers. A word counts alone between anything that is no letter: dsl-12, pool7, a.dyn.b.
+// What providers call lines of their customers, and hosting companies the machines they let. A word counts alone between
+// anything that is no letter: dsl-12, pool7, a.dyn.b. Left out are words that mail servers' names have as well: static, host, ptr, rev.
 static const char *const line_words[] = {
-    "adsl",      "broadband", "cable",  "catv",   "cpe",   "cust", "customer",    "customers",
-    "dhcp",      "dial",      "dialin", "dialup", "dip",   "dsl",  "dyn",         "dynamic",
-    "dynamicip", "dynip",     "ftth",   "gprs",   "hsd",   "isdn", "mobile",      "modem",
-    "nat",       "pool",      "pools",  "ppp",    "pppoe", "res",  "residential", "sdsl",
-    "umts",      "vdsl",      "wlan",   "xdsl",
+    "abo",        "adsl",        "broadband", "cable", "catv",   "cloudapp", "cpe",         "cust",
+    "customer",   "customers",   "dhcp",      "dial",  "dialin", "dialup",   "dip",         "dsl",
+    "dyn",        "dynamic",     "dynamicip", "dynip", "fibra",  "fixed",    "fttb",        "ftth",
+    "fttx",       "gpon",        "gprs",      "hsd",   "isdn",   "lte",      "mobile",      "modem",
+    "nat",        "pool",        "pools",     "ppp",   "pppoe",  "res",      "residential", "sdsl",
+    "subscriber", "subscribers", "umts",      "vdsl",  "vds",    "vps",      "wifi",        "wimax",
+    "wireless",   "wlan",        "xdsl",
 };
+
+// What an owner calls machines that send mail. Some farms number their names by the address, as access providers do
+// (out203-205-221-173.mail.qq.com, 69-171-232-143.mail-mail.facebook.com): with such a word the octets say nothing.
+static const char *const mail_words[] = {"mail", "mta", "outbound", "smtp"};
 
 static bool is_letter(char c)
 {
@@ -34,22 +41,30 @@ static bool is_hex(char c)
     return is_digit(c) || (c >= 'a' && c <= 'f');
 }
 
-static bool is_line_word(const char *word, size_t len)
+struct words {
+    const char *const *word;
+    size_t count;
+};
+
+static const struct words LINE_WORDS = {line_words, sizeof(line_words) / sizeof(line_words[0])};
+static const struct words MAIL_WORDS = {mail_words, sizeof(mail_words) / sizeof(mail_words[0])};
+
+static bool is_one_of(const struct words *words, const char *text, size_t len)
 {
-    for (size_t i = 0; i < sizeof(line_words) / sizeof(line_words[0]); i++)
-        if (strlen(line_words[i]) == len && memcmp(line_words[i], word, len) == 0)
+    for (size_t i = 0; i < words->count; i++)
+        if (strlen(words->word[i]) == len && memcmp(words->word[i], text, len) == 0)
             return true;
     return false;
 }
 
-static bool has_line_word(const char *host)
+static bool has_one_of(const struct words *words, const char *host)
 {
     for (const char *at = host; *at != '\0';) {
         size_t len = 0;
 
         while (is_letter(at[len]))
             len++;
-        if (is_line_word(at, len))
+        if (is_one_of(words, at, len))
             return true;
         at += len > 0 ? len : 1;
     }
@@ -97,6 +112,18 @@ static void see_decimals(struct octets *octets, const char *run, size_t len)
         see(octets, number_of(run + i, 3, 10));
 }
 
+// The octets run together as they are, forwards or backwards: 200.68.167.39 is 2006816739 or 3916768200.
+static bool is_run_together(const char *run, size_t len, const uint8_t *of)
+{
+    char forward[4 * 3 + 1];
+    char backward[4 * 3 + 1];
+
+    (void)snprintf(forward, sizeof(forward), "%u%u%u%u", of[0], of[1], of[2], of[3]);
+    (void)snprintf(backward, sizeof(backward), "%u%u%u%u", of[3], of[2], of[1], of[0]);
+    return len == strlen(forward) &&
+           (memcmp(run, forward, len) == 0 || memcmp(run, backward, len) == 0);
+}
+
 static bool holds_decimals(const char *host, const struct ip *ip)
 {
     struct octets octets = {.of = ip->bytes};
@@ -106,6 +133,8 @@ static bool holds_decimals(const char *host, const struct ip *ip)
 
         while (is_digit(at[len]))
             len++;
+        if (len > 3 && is_run_together(at, len, ip->bytes))
+            return true;
         see_decimals(&octets, at, len);
         at += len > 0 ? len : 1;
     }
@@ -135,8 +164,10 @@ static bool holds_hex(const char *host, const struct ip *ip)
 
 static bool looks_dynamic(const char *host, const struct ip *ip)
 {
-    return has_line_word(host) ||
-           (ip->family == 4 && (holds_decimals(host, ip) || holds_hex(host, ip)));
+    if (has_one_of(&LINE_WORDS, host))
+        return true;
+    return ip->family == 4 && !has_one_of(&MAIL_WORDS, host) &&
+           (holds_decimals(host, ip) || holds_hex(host, ip));
 }
 
 bool host_identity(const char *name, const struct ip *ip, char out[MAIL_DOMAIN_MAX + 1])
