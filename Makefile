@@ -36,7 +36,7 @@ UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNITS      := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
-.PHONY: all help check test bench fuzz asan scenario unit install clean
+.PHONY: all help check test bench fuzz asan scenario pools unit install clean
 all: $(PROGRAMS) $(BUILD)/libreeve.a $(BUILD)/libreeve.so $(BUILD)/reeve.pc
 
 help:
@@ -45,6 +45,7 @@ help:
 	@echo 'make test                 everything that ./scripts/test runs'
 	@echo 'make unit                 unit tests alone'
 	@echo 'make scenario [SCN=file]  all scenarios, or one; prints each line that did not hold, with its trace'
+	@echo 'make pools                schedules of big senders whose retries come from other machines: who waits how long'
 	@echo 'make asan                 unit, scenario and fuzz corpus under AddressSanitizer and UBSan'
 	@echo 'make fuzz [TARGET=wire SECONDS=60]  libFuzzer on one parser (clang)'
 	@echo 'make bench                benchmarks (tests/bench)'
@@ -112,6 +113,8 @@ $(BUILD)/scenario: $(call obj,$(SCENARIO_SRC) $(SCENARIO_NODE)) $(BUILD)/libprot
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 scenario: $(BUILD)/scenario
 	$(BUILD)/scenario $(or $(SCN),$(sort $(wildcard tests/scenario/*.scn)))
+pools: $(BUILD)/scenario
+	BUILD=$(BUILD) scripts/pools
 
 # ---- fuzzing: each target also replays its corpus as an ordinary program (tests/fuzz/replay.c gives it a main)
 $(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
