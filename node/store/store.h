@@ -241,6 +241,26 @@ void store_pair_pass(struct store *store, const struct key_triplet *key, uint64_
 // removed.
 void store_pair_forget(struct store *store, const struct key_triplet *key, struct pair_done done);
 
+// What to do about one identity of a triplet that passed somewhere else (store_seed_passed).
+enum store_seed_write {
+    STORE_SEED_LEAVE = 0, // nothing: KEY_ANY, and what is known already
+    STORE_SEED_ADD,       // HSETNX
+    STORE_SEED_REPLACE,   // HSET: the caller has read an entry there that holds no longer
+};
+// One such triplet; a list of them is one pipeline. The memory is the caller's until done was
+// called.
+struct store_seed {
+    struct store_seed *next;
+    const struct key_triplet *key;
+    unsigned age;   // KEY_CURRENT or KEY_PREVIOUS: the slice that at_ms lies in
+    uint64_t at_ms; // when it was last seen, store clock
+    enum store_seed_write write[KEY_IDENTITY_MAX];
+    unsigned written; // filled: identities that were added
+};
+// store_seed_passed: writes them into p, on STORE_ADMIN. state is STORE_UP if every row was dealt
+// with; else written says of each row what is known to be there.
+void store_seed_passed(struct store *store, struct store_seed *list, struct store_done done);
+
 struct retry_counts {
     uint64_t slice, slice_ms;
     uint64_t first_tries, passes;

@@ -30,6 +30,7 @@ static const struct admin_row {
      grey_pass,
      "release it now: every client passes with this pair"},
     {"grey.forget", {"+sender", "+recipient"}, grey_forget, "remove all that is stored of a pair"},
+    {"grey.seed", {NULL}, grey_seed, "take what passed elsewhere: a document of rows (seed_row.h)"},
     {"grey.list",
      {"sender", "recipient", "client_ip", "since", "limit", "cursor"},
      grey_list,
@@ -272,9 +273,10 @@ static bool check_rest(struct admin_call *call, const struct admin_row *row)
 
     if (admin->as_user[0] != '\0')
         admin_refuse(call, "as_user is not supported by this version; ask without it");
-    else if (admin->document_bytes > 0)
+    else if (admin->document_bytes > 0 && row->run != grey_seed)
         admin_refuse(call, "%s takes no document", row->verb);
-    else if (admin->dry_run && row->run != grey_pass && row->run != grey_forget)
+    else if (admin->dry_run && row->run != grey_pass && row->run != grey_forget &&
+             row->run != grey_seed)
         admin_refuse(call, "%s has no dry run", row->verb);
     else
         return true;

@@ -36,4 +36,5 @@ void grey_show(struct admin_call *call);
 void grey_pass(struct admin_call *call);
 void grey_forget(struct admin_call *call);
 void grey_list(struct admin_call *call);
+void grey_seed(struct admin_call *call);
 void track_find(struct admin_call *call);

@@ -304,6 +304,40 @@ void store_pair_pass(struct store *store, const struct key_triplet *key, uint64_
     done.fn(done.arg, STORE_UP, &entry, 1);
 }
 
+// ---- What passed elsewhere
+
+static void seed_one(struct store *store, struct store_seed *seed)
+{
+    const struct key_place *place = &seed->key->passed[seed->age];
+    uint64_t now_ms = store_now_ms(store);
+    uint8_t value[KEY_VALUE_BYTES];
+
+    key_value_pack(seed->at_ms, 0, value);
+    for (unsigned i = 0; i < seed->key->identity_count; i++) {
+        struct memory_name name = {KEY_PASSED, place, place->field[i]};
+        bool is_there = memory_table_get(&store->memory->table, &name, now_ms) != NULL;
+
+        if (seed->write[i] == STORE_SEED_LEAVE)
+            continue;
+        memory_table_set(&store->memory->table, &name, seed->write[i] == STORE_SEED_ADD, value,
+                         now_ms);
+        seed->written += !is_there;
+    }
+}
+
+void store_seed_passed(struct store *store, struct store_seed *list, struct store_done done)
+{
+    enum store_state state = trouble(store);
+
+    for (struct store_seed *each = list; each != NULL; each = each->next) {
+        store->memory->used.write_admin++;
+        each->written = 0;
+        if (memory_writes(state))
+            seed_one(store, each);
+    }
+    done.fn(done.arg, done.token, state);
+}
+
 // ---- First tries and passes, a slice
 
 void memory_retry_add(struct memory *memory, const struct retry_counts *counts)

@@ -1,0 +1,387 @@
+// seed.c: grey.seed: senders that passed at another greylist, or stand in a mail log as delivered,
+// become known here, each as of the moment when it was last seen.
+//
+//     a slice of 64 rows:  name them -> read what is known -> write the rest, if absent -> the next
+//
+// Promises: lookups never wait for it: it uses the operator's connection, one slice is under way a
+// document, and between two slices the loop turns. Nothing known becomes older or is forgotten, so
+// the same document twice changes nothing. A store that fails on the way ends it, and the answer
+// says how far it came. A dry run reads and counts, and writes nothing.
+#include <stdio.h>
+#include <string.h>
+
+#include "node/core/plan.h"
+#include "node/verbs/admin.h"
+#include "node/verbs/seed_row.h"
+
+enum { SLICE_ROWS = 64, SLICE_BYTES = 1 << 20, WHY_MAX = 200 };
+// A stamp of a mail server whose clock is so much ahead of the store's is now.
+static const uint64_t SKEW_MS = 60000;
+
+#define OUTCOMES(X)                     \
+    X(TAKEN, "taken")                   \
+    X(KNOWN, "known")                   \
+    X(TOO_OLD, "too_old")               \
+    X(FUTURE, "future")                 \
+    X(BAD_ADDRESS, "bad_address")       \
+    X(NO_CLIENT, "no_client")           \
+    X(NOT_GREYLISTED, "not_greylisted") \
+    X(MALFORMED, "malformed")
+enum seed_outcome {
+#define OUTCOME_ENUM(name, word) SEED_##name,
+    OUTCOMES(OUTCOME_ENUM)
+#undef OUTCOME_ENUM
+        SEED_OUTCOMES
+};
+static const char *const WORDS[] = {
+#define OUTCOME_WORD(name, word) [SEED_##name] = (word),
+    OUTCOMES(OUTCOME_WORD)
+#undef OUTCOME_WORD
+};
+
+// One row that is looked up.
+struct seed_seat {
+    struct facts_recipient recipient;
+    struct store_triplet triplet;
+    struct store_seed seed;
+    size_t line;
+    bool is_known;
+    bool replaces; // an entry that holds no longer
+};
+
+struct seed_work {
+    struct admin_call *call;
+    struct seed_rows rows;
+    struct arena arena; // of one slice
+    struct seed_seat seat[SLICE_ROWS];
+    size_t count; // seats taken in this slice
+    uint64_t now_ms;
+    uint64_t total[SEED_OUTCOMES];
+    size_t first_line[SEED_OUTCOMES]; // 0 = none yet
+    char why[SEED_OUTCOMES][WHY_MAX];
+};
+
+static void note(struct seed_work *work, enum seed_outcome outcome, size_t line, const char *why)
+{
+    if (work->total[outcome]++ > 0)
+        return;
+    work->first_line[outcome] = line;
+    (void)snprintf(work->why[outcome], WHY_MAX, "%s", why);
+}
+
+// ---- naming
+
+static const struct policy *policy_of(const struct seed_work *work)
+{
+    return seat_policy(work->call->seat);
+}
+
+// read_client: an address, or the network that is all that somebody kept of it; that must not be
+// wider than the one which a retry must share here.
+static const char *read_client(const struct seed_work *work, const char *text, struct ip *out)
+{
+    const struct policy_settings *settings = &policy_of(work)->settings;
+    struct ip_net net;
+    uint64_t wanted;
+
+    if (text[0] == '\0')
+        return "the client's address is not known";
+    if (ip_net_parse(text, &net, NULL) != ERR_NONE)
+        return "the client is no address and no network";
+    wanted = net.ip.family == 4 ? settings->greylist.net_ipv4 : settings->greylist.net_ipv6;
+    if (net.bits < wanted)
+        return "of the client only a wider network is known than settings.greylist asks for";
+    *out = net.ip;
+    return NULL;
+}
+
+static bool read_address(struct seed_work *work, const char *what, const char *text,
+                         struct mail_address *out)
+{
+    char why[WHY_MAX];
+
+    if (mail_parse(strcmp(text, "<>") == 0 ? "" : text, &work->arena, out) != ERR_NONE)
+        (void)snprintf(why, sizeof(why), "%s: too long", what);
+    else if (out->flaw != MAIL_OK)
+        (void)snprintf(why, sizeof(why), "%s: %s", what, mail_flaw_text(out->flaw));
+    else
+        return true;
+    note(work, SEED_BAD_ADDRESS, work->rows.line, why);
+    return false;
+}
+
+// judge_time: when it was last seen, or 0 and the row is noted.
+static uint64_t judge_time(struct seed_work *work, uint64_t at_ms)
+{
+    if (at_ms > work->now_ms + SKEW_MS) {
+        note(work, SEED_FUTURE, work->rows.line, "last seen in the future of the store's clock");
+        return 0;
+    }
+    if (at_ms > work->now_ms)
+        return work->now_ms;
+    if (work->now_ms - at_ms > policy_of(work)->settings.greylist.life_ms) {
+        note(work, SEED_TOO_OLD, work->rows.line,
+             "last seen longer ago than settings.greylist.life");
+        return 0;
+    }
+    return at_ms;
+}
+
+static bool name_triplet(struct seed_work *work, struct facts *facts, struct seed_seat *seat)
+{
+    const struct policy *policy = policy_of(work);
+    const struct key_pair pair = {
+        mail_sender_key(&facts->sender, policy->settings.greylist.fold_sender, &work->arena),
+        mail_recipient_key(&seat->recipient.address, &work->arena)};
+
+    if (pair.sender_key == NULL || pair.recipient_key == NULL) {
+        note(work, SEED_MALFORMED, work->rows.line, "there is no memory left for this line");
+        return false;
+    }
+    if (plan_recipient(facts, &seat->recipient, policy, store_ring(work->call->server->store),
+                       &pair)
+            .passed)
+        return true;
+    note(work, SEED_NOT_GREYLISTED, work->rows.line,
+         facts->trusted ? "the client is in trusted_sources"
+                        : "the policy does not greylist such mail (domains, exceptions)");
+    return false;
+}
+
+// take_row: into the next seat; or it is noted why not.
+static void take_row(struct seed_work *work, const struct seed_row *row)
+{
+    struct seed_seat *seat = &work->seat[work->count];
+    struct facts facts = {.stage = MSG_RCPT,
+                          .name = "",
+                          .spf_domain = "",
+                          .auth_user = "",
+                          .smtputf8 = true,
+                          .now_ms = work->now_ms,
+                          .clock_ok = true,
+                          .keys_known = true};
+    const char *why = read_client(work, row->client, &facts.client);
+
+    *seat = (struct seed_seat){.line = work->rows.line};
+    if (why != NULL) {
+        note(work, SEED_NO_CLIENT, seat->line, why);
+        return;
+    }
+    if (!read_address(work, "sender", row->sender, &facts.sender) ||
+        !read_address(work, "recipient", row->recipient, &seat->recipient.address))
+        return;
+    if (seat->recipient.address.null) {
+        note(work, SEED_BAD_ADDRESS, seat->line, "recipient: there is none");
+        return;
+    }
+    if (!client_identify(work->call->server->names, &facts, &work->arena, row->name, "")) {
+        note(work, SEED_MALFORMED, seat->line, "there is no memory left for this line");
+        return;
+    }
+    facts.trusted = policy_is_trusted_ip(policy_of(work), &facts.client);
+    seat->seed.at_ms = judge_time(work, row->at_ms);
+    if (seat->seed.at_ms != 0 && name_triplet(work, &facts, seat))
+        work->count++;
+}
+
+// ---- what is known
+
+static bool holds(const struct seed_work *work, const struct fact_stamp *stamp)
+{
+    return stamp->state == FACT_PRESENT &&
+           (stamp->at_ms >= work->now_ms ||
+            work->now_ms - stamp->at_ms <= policy_of(work)->settings.greylist.life_ms);
+}
+
+static bool is_known(const struct seed_work *work, const struct grey_facts *facts, unsigned i)
+{
+    return holds(work, &facts->passed[KEY_CURRENT][i]) ||
+           holds(work, &facts->passed[KEY_PREVIOUS][i]);
+}
+
+// plan_writes: each identity that is not known; a row that every client passes with needs none.
+static void plan_writes(const struct seed_work *work, struct seed_seat *seat)
+{
+    const struct key_triplet *key = &seat->recipient.triplet;
+    const struct grey_facts *facts = &seat->recipient.grey;
+    struct store_seed *seed = &seat->seed;
+
+    seed->key = key;
+    seed->age = seed->at_ms / KEY_PASSED_SLICE_MS == key->passed[KEY_CURRENT].slice ? KEY_CURRENT
+                                                                                    : KEY_PREVIOUS;
+    seat->is_known = true;
+    for (unsigned i = 0; i < key->identity_count; i++) {
+        if (key->identity[i].kind == KEY_ANY && is_known(work, facts, i))
+            return;
+        if (key->identity[i].kind == KEY_ANY || is_known(work, facts, i))
+            continue;
+        seed->write[i] =
+            facts->passed[seed->age][i].state == FACT_PRESENT ? STORE_SEED_REPLACE : STORE_SEED_ADD;
+        seat->replaces |= seed->write[i] == STORE_SEED_REPLACE;
+        seat->is_known = false;
+    }
+}
+
+// ---- the slices
+
+static void next_slice(struct seed_work *work);
+
+static void answer(struct seed_work *work)
+{
+    struct admin_call *call = work->call;
+
+    for (int i = 0; i < SEED_OUTCOMES; i++) {
+        rows_add(&call->rows);
+        rows_field(&call->rows, "outcome", "%s", WORDS[i]);
+        rows_field(&call->rows, "count", "%llu", (unsigned long long)work->total[i]);
+        rows_field(&call->rows, "line", "%zu", work->first_line[i]);
+        rows_field(&call->rows, "why", "%s", work->why[i]);
+    }
+    admin_answer(call);
+}
+
+static void refuse_store(struct seed_work *work, enum store_state state)
+{
+    struct server *server = work->call->server;
+    char memory[384];
+    struct text_buf text;
+
+    text_buf_init(&text, memory, sizeof(memory));
+    text_buf_add(&text, "the store is %s; %llu rows of this document were taken before (",
+                 store_state_text(state), (unsigned long long)work->total[SEED_TAKEN]);
+    store_describe(server->store, &text);
+    text_buf_add(&text, "). Ask again when it is back: what was taken is known then");
+    server_refuse(server, work->call->seat, MSG_UNAVAILABLE, memory);
+}
+
+// count_slice: what a dry run would take, or a real one has. A row that somebody was faster to write,
+// or the same document a line before, was known.
+static void count_slice(struct seed_work *work)
+{
+    bool is_dry = work->call->seat->request.admin.dry_run;
+
+    for (size_t i = 0; i < work->count; i++) {
+        const struct seed_seat *seat = &work->seat[i];
+        bool is_new = !seat->is_known && (is_dry || seat->replaces || seat->seed.written > 0);
+
+        note(work, is_new ? SEED_TAKEN : SEED_KNOWN, seat->line, "");
+    }
+}
+
+static void written(void *arg, uint64_t token, enum store_state state)
+{
+    struct seed_work *work = arg;
+
+    (void)token;
+    if (state != STORE_UP) {
+        refuse_store(work, state);
+        return;
+    }
+    count_slice(work);
+    next_slice(work);
+}
+
+static void known(void *arg, uint64_t token, enum store_state state)
+{
+    struct seed_work *work = arg;
+    struct store_seed *list = NULL;
+
+    (void)token;
+    if (state != STORE_UP) {
+        refuse_store(work, state);
+        return;
+    }
+    for (size_t i = work->count; i-- > 0;) {
+        struct seed_seat *seat = &work->seat[i];
+
+        plan_writes(work, seat);
+        seat->seed.next = list;
+        list = &seat->seed;
+    }
+    if (work->call->seat->request.admin.dry_run)
+        written(work, 0, STORE_UP);
+    else
+        store_seed_passed(work->call->server->store, list,
+                          (struct store_done){.fn = written, .arg = work});
+}
+
+static void fill_slice(struct seed_work *work)
+{
+    struct seed_row row;
+    const char *why = "";
+
+    arena_reset(&work->arena);
+    work->count = 0;
+    work->now_ms = admin_now_ms(work->call);
+    for (unsigned i = 0; i < SLICE_ROWS; i++) {
+        enum seed_read read = seed_row_next(&work->rows, &work->arena, &row, &why);
+
+        if (read == SEED_END)
+            return;
+        if (read == SEED_NO_ROW)
+            note(work, SEED_MALFORMED, work->rows.line, why);
+        else
+            take_row(work, &row);
+    }
+}
+
+static void next_slice(struct seed_work *work)
+{
+    struct store_triplet *list = NULL;
+
+    do {
+        fill_slice(work);
+    } while (work->count == 0 && work->rows.left > 0);
+    if (work->count == 0) {
+        answer(work);
+        return;
+    }
+    for (size_t i = work->count; i-- > 0;) {
+        struct seed_seat *seat = &work->seat[i];
+
+        seat->triplet = (struct store_triplet){
+            .next = list, .key = &seat->recipient.triplet, .facts = &seat->recipient.grey};
+        list = &seat->triplet;
+    }
+    store_read_passed(work->call->server->store, STORE_ADMIN, list,
+                      (struct store_done){.fn = known, .arg = work});
+}
+
+// ---- the verb
+
+static struct seed_work *work_new(struct admin_call *call)
+{
+    const struct msg_admin *admin = &call->seat->request.admin;
+    struct arena *arena = &call->seat->arena;
+    struct seed_work *work = arena_zalloc(arena, sizeof(*work));
+    void *memory = arena_alloc(arena, SLICE_BYTES);
+
+    if (work == NULL || memory == NULL)
+        return NULL;
+    work->call = call;
+    work->rows = (struct seed_rows){.at = admin->document, .left = admin->document_bytes};
+    arena_init(&work->arena, memory, SLICE_BYTES);
+    return work;
+}
+
+void grey_seed(struct admin_call *call)
+{
+    struct store *store = call->server->store;
+    struct seed_work *work = work_new(call);
+    size_t rows = work == NULL ? 0 : seed_rows_count(&work->rows);
+
+    if (work == NULL)
+        admin_refuse(call, "the document leaves no room to work on it");
+    else if (rows == 0 || rows > SEED_ROWS_MAX)
+        admin_refuse(call, "grey.seed: expected a document of 1 to %d rows, not of %zu",
+                     SEED_ROWS_MAX, rows);
+    else if (store_ring(store)->count == 0)
+        refuse_store(work, store_state(store) != STORE_UP ? store_state(store) : STORE_DOWN);
+    else if (!store_clock_ok(store))
+        server_refuse(
+            call->server, call->seat, MSG_UNAVAILABLE,
+            "the store's clock jumped, so no age can be told; look at it (clock.show) and "
+            "say that it is right (clock.accept)");
+    else
+        next_slice(work);
+}

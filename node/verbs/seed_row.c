@@ -1,0 +1,110 @@
+// seed_row.c: reads the document of grey.seed. Promises: any bytes are read to their end, line by
+// line; what is no row is told as such; no text that comes out holds a control character.
+#include "node/verbs/seed_row.h"
+
+#include <string.h>
+
+#include "proto/msg.h"
+#include "proto/text.h"
+
+enum { FIELDS = 5, DIGITS_MAX = 15 }; // 15 digits of ms reach the year 33658
+
+// next_line: false at the end.
+static bool next_line(struct seed_rows *rows, const char **line, size_t *len)
+{
+    while (rows->left > 0) {
+        const char *end = memchr(rows->at, '\n', rows->left);
+        size_t took = end == NULL ? rows->left : (size_t)(end - rows->at) + 1;
+
+        *line = rows->at;
+        *len = end == NULL ? took : took - 1;
+        rows->at += took;
+        rows->left -= took;
+        rows->line++;
+        if (*len > 0)
+            return true;
+    }
+    return false;
+}
+
+size_t seed_rows_count(const struct seed_rows *rows)
+{
+    struct seed_rows walk = *rows;
+    const char *line = NULL;
+    size_t len = 0;
+    size_t count = 0;
+
+    while (next_line(&walk, &line, &len))
+        count++;
+    return count;
+}
+
+static bool read_stamp(const char *text, size_t len, uint64_t *out)
+{
+    uint64_t at_ms = 0;
+
+    if (len == 0 || len > DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        at_ms = at_ms * 10 + (uint64_t)(text[i] - '0');
+    }
+    *out = at_ms;
+    return true;
+}
+
+static const char *keep(struct arena *arena, const char *text, size_t len, size_t limit)
+{
+    char *clean = arena_alloc(arena, limit + 1);
+
+    if (clean != NULL)
+        (void)text_clean(clean, limit, text, len);
+    return clean;
+}
+
+// split: the places and lengths of the fields; false if there are more or fewer.
+static bool split(const char *line, size_t len, const char *field[FIELDS], size_t size[FIELDS])
+{
+    const char *end = line + len;
+
+    for (size_t i = 0; i < FIELDS; i++) {
+        const char *tab = memchr(line, '\t', (size_t)(end - line));
+
+        if ((tab == NULL) != (i == FIELDS - 1))
+            return false;
+        field[i] = line;
+        size[i] = (size_t)((tab == NULL ? end : tab) - line);
+        line = tab == NULL ? end : tab + 1;
+    }
+    return true;
+}
+
+enum seed_read seed_row_next(struct seed_rows *rows, struct arena *arena, struct seed_row *out,
+                             const char **why)
+{
+    const char *field[FIELDS];
+    size_t size[FIELDS];
+    const char *line = NULL;
+    size_t len = 0;
+
+    if (!next_line(rows, &line, &len))
+        return SEED_END;
+    *why = "a line has at most 2048 bytes";
+    if (len > SEED_LINE_MAX)
+        return SEED_NO_ROW;
+    *why = "expected five fields parted by tabs: at, client, name, sender, recipient";
+    if (!split(line, len, field, size))
+        return SEED_NO_ROW;
+    *why = "expected Unix time in ms as the first field";
+    if (!read_stamp(field[0], size[0], &out->at_ms))
+        return SEED_NO_ROW;
+    *why = "there is no memory left for this line";
+    out->client = keep(arena, field[1], size[1], 64);
+    out->name = keep(arena, field[2], size[2], MSG_CLIENT_NAME_MAX);
+    out->sender = keep(arena, field[3], size[3], MSG_ADDRESS_MAX);
+    out->recipient = keep(arena, field[4], size[4], MSG_ADDRESS_MAX);
+    return out->client != NULL && out->name != NULL && out->sender != NULL && out->recipient != NULL
+               ? SEED_ROW
+               : SEED_NO_ROW;
+}
