@@ -54,7 +54,7 @@ static struct store_seed seed_of(const struct stage_pair *pair, uint64_t at_ms)
 
 static struct fact_stamp read_net(struct scene *scene, struct stage_pair *pair, unsigned age)
 {
-    assert_int_equal(stage_read(&scene->stage, scene->store, STORE_LOOKUPS, &pair->triplet),
+    assert_int_equal(stage_read(&scene->stage, scene->store, STORE_ADMIN, &pair->triplet),
                      STORE_UP);
     return pair->facts.passed[age][1];
 }
