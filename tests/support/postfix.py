@@ -114,19 +114,21 @@ class Postfix(Process):
         wait_for(lambda: accepts(("127.0.0.1", self.port)), f"{self.name} to listen at port {self.port}")
         return self
 
-    def smtp(self, client=None, name="[UNAVAILABLE]"):
-        """An SMTP connection; client: the address it pretends to come from (XCLIENT)."""
+    def smtp(self, client=None, name="[UNAVAILABLE]", reverse_name=None):
+        """An SMTP connection; client: the address it pretends to come from (XCLIENT). name: what the address is called, confirmed by
+        the name's own address; reverse_name: what it calls itself alone."""
         smtp = smtplib.SMTP("127.0.0.1", self.port, local_hostname="mx.sender.example", timeout=30)
         smtp.ehlo()
         if client:
-            code, text = smtp.docmd("XCLIENT", f"NAME={name} ADDR={client}")
+            reverse = f" REVERSE_NAME={reverse_name}" if reverse_name else ""
+            code, text = smtp.docmd("XCLIENT", f"NAME={name} ADDR={client}{reverse}")
             assert code == 220, text
             smtp.ehlo()
         return smtp
 
-    def rcpt(self, sender, *recipients, client=None, name="[UNAVAILABLE]"):
-        """MAIL and RCPT of one transaction; the replies to the RCPTs as texts like '451 4.7.1 ...'."""
-        smtp = self.smtp(client, name)
+    def rcpt(self, sender, *recipients, **client):
+        """MAIL and RCPT of one transaction; the replies to the RCPTs as texts like '451 4.7.1 ...'. client: as of smtp()."""
+        smtp = self.smtp(**client)
         try:
             code, text = smtp.mail(sender)
             assert code == 250, text
@@ -136,9 +138,9 @@ class Postfix(Process):
             smtp.close()
         return [f"{code} {text.decode(errors='replace')}" for code, text in replies]
 
-    def submit(self, sender, recipient, subject, client=None):
-        """Sends a message; SMTP errors are raised."""
-        smtp = self.smtp(client)
+    def submit(self, sender, recipient, subject, **client):
+        """Sends a message; SMTP errors are raised. client: as of smtp()."""
+        smtp = self.smtp(**client)
         try:
             smtp.sendmail(sender, [recipient], f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\nHello.\r\n")
         finally:
