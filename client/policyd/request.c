@@ -9,6 +9,7 @@
 //     0                                kept      kept+line_bytes
 #include "client/policyd/request.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "proto/base/log.h"
@@ -24,6 +25,7 @@ void policy_parser_reset(struct policy_parser *parser)
     parser->state = POLICY_MORE;
     parser->taken = 0;
     parser->line_count = 1;
+    parser->next_slot = 0;
     parser->kept = 0;
     parser->line_bytes = 0;
 }
@@ -33,32 +35,54 @@ bool policy_parser_is_idle(const struct policy_parser *parser)
     return parser->taken == 0;
 }
 
-// policy_text_slot: where the value of a known text attribute goes; NULL for any other name.
-static const char **policy_text_slot(struct policy_request *request, const char *name)
+// The attributes that are known.
+static const struct slot {
+    const char *name;
+    size_t len;
+    size_t offset; // in struct policy_request
+    bool is_number;
+} slots[] = {
+#define POLICY_TEXT_SLOT(name) \
+    {#name, sizeof(#name) - 1, offsetof(struct policy_request, name), false},
+#define POLICY_NUMBER_SLOT(name) \
+    {#name, sizeof(#name) - 1, offsetof(struct policy_request, name), true},
+    POLICY_TEXTS(POLICY_TEXT_SLOT) POLICY_NUMBERS(POLICY_NUMBER_SLOT)
+#undef POLICY_TEXT_SLOT
+#undef POLICY_NUMBER_SLOT
+};
+
+enum { SLOT_COUNT = sizeof(slots) / sizeof(slots[0]) };
+
+// find_slot: NULL for a name that is not known. Postfix sends its attributes in the order in which
+// they are listed, so the search begins behind the last one that was found.
+static const struct slot *find_slot(struct policy_parser *parser, const char *name, size_t len)
 {
-#define POLICY_SLOT(known)         \
-    if (strcmp(name, #known) == 0) \
-        return &request->known;
-    POLICY_TEXTS(POLICY_SLOT)
-#undef POLICY_SLOT
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        const struct slot *slot = &slots[(parser->next_slot + i) % SLOT_COUNT];
+
+        if (slot->len != len || memcmp(slot->name, name, len) != 0)
+            continue;
+        parser->next_slot = (unsigned)(slot - slots) + 1;
+        return slot;
+    }
     return NULL;
 }
 
-static uint64_t *policy_number_slot(struct policy_request *request, const char *name)
+static bool is_name_byte(char byte)
 {
-#define POLICY_SLOT(known)         \
-    if (strcmp(name, #known) == 0) \
-        return &request->known;
-    POLICY_NUMBERS(POLICY_SLOT)
-#undef POLICY_SLOT
-    return NULL;
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || byte == '_' || byte == '-' || byte == '.';
 }
 
-static bool name_is_valid(const char *name)
+static bool name_is_valid(const char *name, size_t len)
 {
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
-
-    return len > 0 && len <= POLICY_NAME_MAX && name[len] == '\0';
+    if (len == 0 || len > POLICY_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (!is_name_byte(name[i]))
+            return false;
+    }
+    return true;
 }
 
 // parse_number: decimal digits alone, "" is 0.
@@ -87,22 +111,20 @@ static enum err refuse_line(struct policy_parser *parser, const char *what, cons
 
 // keep_attribute: the line is name '=' value, cut in two at the '='. A known text stays in memory
 // where it is.
-static enum err keep_attribute(struct policy_parser *parser, const char *name, char *value,
+static enum err keep_attribute(struct policy_parser *parser, const struct slot *slot, char *value,
                                size_t value_bytes)
 {
-    const char **text = policy_text_slot(&parser->request, name);
-    uint64_t *number = policy_number_slot(&parser->request, name);
+    void *field = (char *)&parser->request + slot->offset;
+    char *home = parser->memory + parser->kept;
 
-    if (number != NULL && !parse_number(value, number))
+    if (slot->is_number && !parse_number(value, field))
         return err_say(&parser->why, ERR_SYNTAX, "line %u: %s is not a number", parser->line_count,
-                       name);
-    if (text != NULL) {
-        char *home = parser->memory + parser->kept;
-
-        memmove(home, value, value_bytes + 1);
-        *text = home;
-        parser->kept += value_bytes + 1;
-    }
+                       slot->name);
+    if (slot->is_number)
+        return ERR_NONE;
+    memmove(home, value, value_bytes + 1);
+    *(const char **)field = home;
+    parser->kept += value_bytes + 1;
     return ERR_NONE;
 }
 
@@ -115,10 +137,15 @@ static enum err end_attribute(struct policy_parser *parser)
     if (equals == NULL)
         return refuse_line(parser, "is not name=value", line);
     *equals = '\0';
-    if (!name_is_valid(line))
+    size_t name_bytes = (size_t)(equals - line);
+
+    const struct slot *slot = find_slot(parser, line, name_bytes);
+
+    if (slot == NULL && !name_is_valid(line, name_bytes))
         return refuse_line(parser, "does not begin with an attribute's name", line);
-    return keep_attribute(parser, line, equals + 1,
-                          parser->line_bytes - (size_t)(equals + 1 - line));
+    if (slot == NULL)
+        return ERR_NONE;
+    return keep_attribute(parser, slot, equals + 1, parser->line_bytes - name_bytes - 1);
 }
 
 // end_line: a newline came. *whole becomes true when it ended the request.
@@ -158,6 +185,26 @@ static enum err take_byte(struct policy_parser *parser, unsigned char byte, bool
     return ERR_NONE;
 }
 
+// Takes the bytes at the front that only make the line longer, at once; what ends it, or breaks the
+// form, is left to take_byte.
+static size_t take_run(struct policy_parser *parser, const unsigned char *bytes, size_t len)
+{
+    size_t line_left = POLICY_LINE_MAX - parser->line_bytes;
+    size_t request_left =
+        parser->taken < POLICY_REQUEST_MAX ? POLICY_REQUEST_MAX - parser->taken : 0;
+    size_t most = line_left < request_left ? line_left : request_left;
+    size_t run = 0;
+
+    if (most > len)
+        most = len;
+    while (run < most && bytes[run] >= ' ' && bytes[run] != 0x7f)
+        run++;
+    memcpy(parser->memory + parser->kept + parser->line_bytes, bytes, run);
+    parser->line_bytes += run;
+    parser->taken += run;
+    return run;
+}
+
 enum policy_feed policy_parser_feed(struct policy_parser *parser, const void *bytes, size_t len,
                                     size_t *taken)
 {
@@ -168,6 +215,9 @@ enum policy_feed policy_parser_feed(struct policy_parser *parser, const void *by
         bool whole = false;
         enum err err = ERR_NONE;
 
+        used += take_run(parser, next + used, len - used);
+        if (used == len)
+            break;
         parser->taken++;
         err = take_byte(parser, next[used++], &whole);
         if (err != ERR_NONE)

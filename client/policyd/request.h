@@ -86,6 +86,7 @@ struct policy_parser {
     enum policy_feed state;
     size_t taken;        // bytes of this request so far
     unsigned line_count; // lines begun, the present one included
+    unsigned next_slot;  // where the next attribute's name is looked for first
     size_t kept;         // bytes at the front of memory that hold the values of known attributes
     size_t line_bytes;   // of the present line, which grows behind them
     char memory[POLICY_REQUEST_MAX + 1];

@@ -96,14 +96,18 @@ bool translate_is_prepended(const struct policy_request *request,
 // say.
 static void add_plain(struct text_buf *out, const char *text, size_t limit)
 {
-    for (size_t used = 0; *text != '\0' && used < limit; text++) {
+    char plain[TRANSLATE_TEXT_MAX + 1];
+    size_t used = 0;
+
+    for (; *text != '\0' && used < limit; text++) {
         unsigned char byte = (unsigned char)*text;
 
         if (byte >= 0x80 && byte < 0xC0)
             continue; // the rest of a character that has its '?'
-        text_buf_add(out, "%c", byte < ' ' || byte >= 0x7f ? '?' : byte);
-        used++;
+        plain[used++] = byte < ' ' || byte >= 0x7f ? '?' : (char)byte;
     }
+    plain[used] = '\0';
+    text_buf_put(out, plain);
 }
 
 static const char *skip_digits(const char *text)
