@@ -26,21 +26,24 @@ enum {
     POLICY_REQUEST_MAX = 1 << 16, // bytes of a whole request, the empty line included
 };
 
-// The attributes that are known here. Texts, then numbers.
+// The attributes that are known here, in the order in which Postfix sends them: texts, then numbers.
 #define POLICY_TEXTS(X)         \
     X(request)                  \
     X(protocol_state)           \
     X(protocol_name)            \
     X(client_address)           \
     X(client_name)              \
-    X(reverse_client_name)      \
     X(client_port)              \
+    X(reverse_client_name)      \
+    X(server_address)           \
+    X(server_port)              \
     X(helo_name)                \
-    X(queue_id)                 \
-    X(instance)                 \
     X(sender)                   \
     X(recipient)                \
+    X(queue_id)                 \
+    X(instance)                 \
     X(etrn_domain)              \
+    X(stress)                   \
     X(sasl_method)              \
     X(sasl_username)            \
     X(sasl_sender)              \
@@ -51,12 +54,9 @@ enum {
     X(encryption_protocol)      \
     X(encryption_cipher)        \
     X(encryption_keysize)       \
-    X(server_address)           \
-    X(server_port)              \
     X(policy_context)           \
     X(compatibility_level)      \
-    X(mail_version)             \
-    X(stress)
+    X(mail_version)
 #define POLICY_NUMBERS(X) \
     X(recipient_count)    \
     X(size)
