@@ -486,12 +486,12 @@ static void add_span(struct text_buf *key, struct span text)
 
 static void add_srs(struct text_buf *key, const struct srs *srs)
 {
-    text_buf_add(key, srs->first.len > 0 ? "srs1=" : "srs0=");
+    text_buf_put(key, srs->first.len > 0 ? "srs1=" : "srs0=");
     add_span(key, srs->first);
     if (srs->first.len > 0)
-        text_buf_add(key, "==");
+        text_buf_put(key, "==");
     add_span(key, srs->domain);
-    text_buf_add(key, "=");
+    text_buf_put(key, "=");
     add_span(key, without_tag(without_batv(srs->local)));
 }
 
@@ -503,7 +503,7 @@ static void add_stable_local(struct text_buf *key, const struct mail_address *se
     struct srs srs;
 
     if (sender->local[0] == '"')
-        text_buf_add(key, "%s", sender->base);
+        text_buf_put(key, sender->base);
     else if (read_srs(local, &srs))
         add_srs(key, &srs);
     else
@@ -531,8 +531,10 @@ static void fold_digits(struct text_buf *key)
 
 static void add_domain(struct text_buf *key, const char *domain)
 {
-    if (domain[0] != '\0')
-        text_buf_add(key, "@%s", domain);
+    if (domain[0] == '\0')
+        return;
+    text_buf_put(key, "@");
+    text_buf_put(key, domain);
 }
 
 // Nothing of a key is longer than what it was made from, but for its separators.
@@ -554,15 +556,15 @@ const char *mail_sender_key(const struct mail_address *sender, bool fold, struct
     if (!begin_key(&key, sender, arena))
         return NULL;
     if (sender->null) {
-        text_buf_add(&key, "<>");
+        text_buf_put(&key, "<>");
     } else if (sender->flaw != MAIL_OK) {
-        text_buf_add(&key, "%s", sender->text); // no parts; each flawed address stands for itself
+        text_buf_put(&key, sender->text); // no parts; each flawed address stands for itself
     } else if (fold) {
         add_stable_local(&key, sender);
         add_domain(&key, sender->domain);
         fold_digits(&key); // of the domain too: senders number their hosts as well
     } else {
-        text_buf_add(&key, "%s", sender->local);
+        text_buf_put(&key, sender->local);
         add_domain(&key, sender->domain);
     }
     return key.start;
@@ -574,7 +576,7 @@ const char *mail_recipient_key(const struct mail_address *recipient, struct aren
 
     if (!begin_key(&key, recipient, arena))
         return NULL;
-    text_buf_add(&key, "%s", recipient->flaw != MAIL_OK ? recipient->text : recipient->base);
+    text_buf_put(&key, recipient->flaw != MAIL_OK ? recipient->text : recipient->base);
     add_domain(&key, recipient->domain);
     return key.start;
 }
