@@ -26,12 +26,13 @@ PROTO_SRC  := $(wildcard proto/*.c proto/base/*.c)
 NODE_SRC   := $(filter-out node/main.c,$(wildcard node/*.c node/*/*.c))
 LIB_SRC    := $(wildcard client/lib/*.c)
 POLICYD_SRC := $(filter-out client/policyd/main.c,$(wildcard client/policyd/*.c))
+LOAD_SRC   := $(filter-out client/load/main.c,$(wildcard client/load/*.c)) client/ctl/json.c
 # Of proto/, what a gateway's library needs (no loop, no yaml, no address parsing).
 LIB_PROTO  := proto/err.c proto/text.c $(wildcard proto/wire*.c) proto/base/mem.c proto/base/clock.c
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 PB_OBJ     := $(BUILD)/obj/proto/reeve.pb-c.o
-PROGRAMS   := $(BUILD)/reeved $(BUILD)/reevectl $(BUILD)/reeve-policyd
+PROGRAMS   := $(BUILD)/reeved $(BUILD)/reevectl $(BUILD)/reeve-policyd $(BUILD)/reeve-load
 UNIT_SRC   := $(wildcard tests/unit/test_*.c)
 UNITS      := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
@@ -79,6 +80,9 @@ $(BUILD)/libreeve.a: $(call obj,$(LIB_SRC) $(LIB_PROTO)) $(PB_OBJ)
 # policyd without its main: for its tests, and its request parser for reevectl
 $(BUILD)/libpolicyd.a: $(call obj,$(POLICYD_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
+# reeve-load without its main: for its tests, and for benches that ask the same questions
+$(BUILD)/libload.a: $(call obj,$(LOAD_SRC))
+	rm -f $@ && $(AR) rcs $@ $^
 
 # ---- programs
 $(BUILD)/reeved: $(call obj,node/main.c) $(BUILD)/libnode.a $(BUILD)/libproto.a
@@ -87,6 +91,8 @@ $(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c)) $(BUILD)/libpolicyd.a 
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
 $(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
+$(BUILD)/reeve-load: $(call obj,client/load/main.c) $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) -lm
 
 # ---- the library
 SOVERSION := 0
@@ -99,7 +105,7 @@ $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
 # ---- unit tests: one program a file
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
 .PRECIOUS: $(BUILD)/obj/%.o
@@ -133,9 +139,15 @@ asan:
 	$(MAKE) BUILD=$(BUILD)/asan OPT='-O1 -g -fno-omit-frame-pointer' HARDEN= \
 	    SAN='-fsanitize=address,undefined -fno-sanitize-recover=all' unit scenario fuzz-corpus
 
+# ---- benches: what they need beside the programs
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libnode.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
 # For scripts/: every test program, built but not run; the flags of a compilation, quoted for a shell, and the libraries.
 .PHONY: test-programs print-flags print-libs
-test-programs: $(UNITS) $(BUILD)/scenario $(FUZZ_REPLAYS)
+test-programs: $(UNITS) $(BUILD)/scenario $(FUZZ_REPLAYS) $(BENCHES)
 print-flags:
 	@: $(info $(CPPFLAGS) -std=c11 $(WARN) $(PKG_CFLAGS))
 print-libs:
@@ -145,13 +157,10 @@ check:
 	scripts/check
 test:
 	scripts/test
-$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libproto.a
-	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lpthread
 bench: all
 	BUILD=$(BUILD) tests/bench/run
 
-MAN1 := client/ctl/reevectl.1
+MAN1 := client/ctl/reevectl.1 client/load/reeve-load.1
 MAN3 := client/lib/reeve.3
 MAN5 := node/reeve.yaml.5 node/policy/reeve-policy.5 client/policyd/reeve-policyd.yaml.5
 MAN8 := node/reeved.8 client/policyd/reeve-policyd.8
@@ -160,7 +169,7 @@ install: all
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,sbin bin lib lib/pkgconfig include share/reeve \
 	    share/man/man1 share/man/man3 share/man/man5 share/man/man8 lib/systemd/system)
 	install -m 755 $(BUILD)/reeved $(BUILD)/reeve-policyd $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(BUILD)/reevectl $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(BUILD)/reevectl $(BUILD)/reeve-load $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/libreeve.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(BUILD)/libreeve.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf libreeve.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libreeve.so

@@ -83,6 +83,7 @@ def program(tmp_path):
         "sbin/reeved",
         "sbin/reeve-policyd",
         "bin/reevectl",
+        "bin/reeve-load",
         "lib/libreeve.a",
         "lib/libreeve.so.0",
         "lib/pkgconfig/reeve.pc",
@@ -95,6 +96,7 @@ def program(tmp_path):
         "share/reeve/postfix/main.cf",
         "share/reeve/postfix/README.md",
         "share/man/man1/reevectl.1",
+        "share/man/man1/reeve-load.1",
         "share/man/man3/reeve.3",
         "share/man/man5/reeve.yaml.5",
         "share/man/man5/reeve-policy.5",
@@ -116,7 +118,7 @@ def test_nothing_is_installed_elsewhere(installed):
 
 def test_manual_pages_name_what_they_describe(installed):
     pages = list((installed / PREFIX / "share/man").rglob("*.[1-8]"))
-    assert len(pages) == 7
+    assert len(pages) == 8
     for page in pages:
         name, section = page.name.rsplit(".", 1)
         text = page.read_text()
