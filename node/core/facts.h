@@ -24,6 +24,8 @@ struct grey_facts {
     // The second trip was made (or, in a dry run, its reads alone): until then passed[KEY_PREVIOUS]
     // and pending are unknown because nobody asked.
     bool pending_asked;
+    bool
+        refused; // a write of the second trip was refused; what was there before is read all the same
 };
 
 // Of the message; shared by its recipients.

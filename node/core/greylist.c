@@ -10,9 +10,10 @@
 // exactly the window and at exactly the life an entry still holds; at exactly the delay a retry
 // passes.
 //
-// Promises: a deferral rests on a first try that the store holds (its answer to the read-back), or
-// in a dry run on the store's answer that it holds none; what the store did not say lets the mail
-// pass, unless settings.fail says defer. Source: RFC 6647, in particular 2.2, 3 and 5.
+// Promises: a deferral rests on a first try that the store holds (its answer to the read-back), or,
+// where one whose window is over stood in its place, on a store that took writes just before; in a
+// dry run on the store's answer that it holds none. What the store did not say lets the mail pass,
+// unless settings.fail says defer. Source: RFC 6647, in particular 2.2, 3 and 5.
 #include "node/core/chain.h"
 
 #include <string.h>
@@ -189,24 +190,31 @@ static enum outcome judge_passed(const struct chain_in *in, struct verdict *out,
 struct pending {
     const struct fact_stamp *first; // the earliest inside the window; NULL = none
     bool unknown;                   // something could not be read
-    bool future; // a stamp that lies ahead of the clock by more than GREYLIST_FUTURE_MS
+    bool future;   // a stamp that lies ahead of the clock by more than GREYLIST_FUTURE_MS
+    bool outlived; // one whose window is over stands in the current slice, where this try belongs
 };
+
+// An early retry copied a first try of the slice before into this one (needs_alignment), so its
+// window can be over before the slice is.
+static bool is_outlived(const struct chain_in *in, const struct fact_stamp *stamp)
+{
+    uint64_t now_ms = in->facts->now_ms;
+
+    return stamp->state == FACT_PRESENT && stamp->at_ms <= now_ms &&
+           now_ms - stamp->at_ms > in->policy->settings.greylist.window_ms;
+}
 
 static void look_at_pending(const struct chain_in *in, const struct fact_stamp *stamp,
                             struct pending *found)
 {
-    uint64_t now_ms = in->facts->now_ms;
-
     if (stamp->state == FACT_UNKNOWN)
         found->unknown = true;
-    if (stamp->state != FACT_PRESENT)
+    if (stamp->state != FACT_PRESENT || is_outlived(in, stamp))
         return;
-    if (stamp->at_ms > now_ms + GREYLIST_FUTURE_MS)
+    if (stamp->at_ms > in->facts->now_ms + GREYLIST_FUTURE_MS)
         found->future = true;
-    else if (stamp->at_ms > now_ms ||
-             now_ms - stamp->at_ms <= in->policy->settings.greylist.window_ms)
-        if (found->first == NULL || stamp->at_ms < found->first->at_ms)
-            found->first = stamp;
+    else if (found->first == NULL || stamp->at_ms < found->first->at_ms)
+        found->first = stamp;
 }
 
 static struct pending find_pending(const struct chain_in *in)
@@ -217,12 +225,13 @@ static struct pending find_pending(const struct chain_in *in)
     for (unsigned i = 0; i < in->recipient->triplet.identity_count; i++) {
         look_at_pending(in, &grey->pending[KEY_CURRENT][i], &found);
         look_at_pending(in, &grey->pending[KEY_PREVIOUS][i], &found);
+        found.outlived = found.outlived || is_outlived(in, &grey->pending[KEY_CURRENT][i]);
     }
     return found;
 }
 
 // Early retries change nothing: the current slice's copy of an entry must not be younger than the
-// first try it stands for.
+// first try it stands for, nor be one that is over.
 static bool needs_alignment(const struct chain_in *in, const struct fact_stamp *first)
 {
     const struct grey_facts *grey = &in->recipient->grey;
@@ -230,7 +239,7 @@ static bool needs_alignment(const struct chain_in *in, const struct fact_stamp *
     for (unsigned i = 0; i < in->recipient->triplet.identity_count; i++) {
         const struct fact_stamp *stamp = &grey->pending[KEY_CURRENT][i];
 
-        if (stamp->state == FACT_PRESENT && stamp->at_ms > first->at_ms)
+        if (stamp->state == FACT_PRESENT && (stamp->at_ms > first->at_ms || is_outlived(in, stamp)))
             return true;
     }
     return false;
@@ -297,6 +306,7 @@ static enum outcome judge_first(const struct chain_in *in, struct verdict *out,
 static enum outcome judge_pending(const struct chain_in *in, struct verdict *out,
                                   struct text_buf *why)
 {
+    const struct grey_facts *grey = &in->recipient->grey;
     const struct pending found = find_pending(in);
     const struct fact_stamp would_be_first = {FACT_PRESENT, in->facts->now_ms, in->recipient->mark};
 
@@ -304,7 +314,7 @@ static enum outcome judge_pending(const struct chain_in *in, struct verdict *out
         return judge_first(in, out, found.first, why);
     if (found.future)
         return judge_without_clock(out, "a first try lies in the future of the store's clock", why);
-    if (!found.unknown && in->facts->dry_run)
+    if (!found.unknown && (in->facts->dry_run || (found.outlived && !grey->refused)))
         return judge_first(in, out, &would_be_first, why);
     return judge_silence(in, out, why); // not read, or the write was refused
 }

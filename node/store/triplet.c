@@ -146,6 +146,8 @@ static void pending_reply(struct store *store, struct op *op, const struct redis
         read_stamps(store, op, reply, op->at->facts->pending[KEY_PREVIOUS]);
     else if (op->step == last)
         read_stamps(store, op, reply, op->at->facts->pending[KEY_CURRENT]);
+    else if (reply->type == REDIS_REPLY_ERROR)
+        op->at->facts->refused = true;
     next_step(op, op->step == last);
 }
 
@@ -213,6 +215,7 @@ void store_add_pending(struct store *store, struct store_triplet *list, bool rea
         forget_stamps(each->facts->pending[KEY_CURRENT]);
         forget_stamps(each->facts->pending[KEY_PREVIOUS]);
         each->facts->pending_asked = true;
+        each->facts->refused = false;
         commands += pending_commands(store, each, read_only);
     }
     struct op *op = begin(store, redis, &PENDING, commands, list, done);

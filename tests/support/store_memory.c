@@ -274,6 +274,7 @@ static void add_one(struct store *store, struct store_triplet *one, const struct
         look_up_all(store, key, KEY_PASSED, KEY_PREVIOUS, one->facts->passed[KEY_PREVIOUS]);
         look_up_all(store, key, KEY_PENDING, KEY_PREVIOUS, one->facts->pending[KEY_PREVIOUS]);
     }
+    one->facts->refused = !memory_writes(state) && !op->read_only;
     if (memory_writes(state) && !op->read_only) {
         write.key = *key;
         write_all(store, &key->pending[KEY_CURRENT], &write, true);

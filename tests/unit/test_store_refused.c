@@ -77,6 +77,7 @@ static void check_refused_operation(void **state)
     assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), row->state);
     assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state, FACT_ABSENT);
     assert_int_equal(scene.pair.facts.pending[KEY_PREVIOUS][1].state, FACT_ABSENT);
+    assert_true(scene.pair.facts.refused);
     assert_int_equal(store_counters(scene.store)->errors[row->state], 1);
     assert_int_equal(store_state(scene.store), STORE_UP); // the connection is as good as before
     scene.fake->error_on = "HMGET";
@@ -87,6 +88,8 @@ static void check_refused_operation(void **state)
     assert_int_equal(stage_read(&scene.stage, scene.store, STORE_LOOKUPS, &scene.pair.triplet),
                      STORE_UP);
     assert_int_equal(scene.pair.facts.passed[KEY_CURRENT][1].state, FACT_ABSENT);
+    assert_int_equal(stage_add(&scene.stage, scene.store, &scene.pair.triplet, false), STORE_UP);
+    assert_false(scene.pair.facts.refused);
     scene_close(&scene);
 }
 
