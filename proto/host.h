@@ -18,3 +18,7 @@
 // or the four octets of the IPv4 address (in any order, decimal, padded to three digits, or hex; apart or run together) and no word
 // for machines that send mail: mail, mta, outbound, smtp (both lists stand in host.c). Never blocks.
 MUST_USE bool host_identity(const char *name, const struct ip *ip, char out[MAIL_DOMAIN_MAX + 1]);
+
+// host_aligned: whether two normalised domains belong to one owner: they have the same registrable domain
+// (relaxed alignment, RFC 7489 3.1.1). False if either has none, or is "". Never blocks.
+MUST_USE bool host_aligned(const char *a, const char *b);

@@ -65,6 +65,7 @@ int run_ping(struct ctl *ctl, const struct command *command, int argc, char **ar
 int run_check(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_explain(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_grey(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_spared(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_grey_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_track(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_why(struct ctl *ctl, const struct command *command, int argc, char **argv);

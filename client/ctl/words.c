@@ -11,6 +11,7 @@ static const struct reason_words {
      "The store may be in trouble: reevectl store show, reevectl clock show."},
     {"greylist_pass", "the sender came back after the delay", ""},
     {"greylist_known", "this sender, recipient and client passed before", ""},
+    {"greylist_spared", "the client has retried honestly so often that it is spared", ""},
     {"greylist_exempt", "a policy, or the recipient's name, exempts it from greylisting", ""},
     {"greylist_new", "first try of this sender, recipient and client", ""},
     {"greylist_early", "tried again before the delay was over", ""},

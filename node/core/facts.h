@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "node/core/key.h"
+#include "node/core/spared.h"
 #include "proto/ip.h"
 #include "proto/mail.h"
 #include "proto/msg.h"
@@ -44,6 +45,8 @@ struct facts {
                      // right
     bool keys_known; // the store's secret is known, so triplets can be named
     bool dry_run;
+    // What is known of the client's honesty: named and read with the second trip; NULL or empty before.
+    struct spared_clients *spared;
 };
 
 // Of one recipient.

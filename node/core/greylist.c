@@ -185,6 +185,24 @@ static enum outcome judge_passed(const struct chain_in *in, struct verdict *out,
     return OUTCOME_PASS;
 }
 
+// ---- who needs no test any more
+
+static enum outcome judge_spared(struct verdict *out, const struct spared_client *client,
+                                 struct text_buf *why)
+{
+    accept_as(out, REASON_greylist_spared);
+    text_buf_add(why, "the client made %d or more different pairs pass on %d or more days (%s)",
+                 SPARED_NEEDS_PAIRS, SPARED_NEEDS_DAYS, client->name);
+    return OUTCOME_PASS;
+}
+
+static const struct spared_client *who_is_spared(const struct chain_in *in)
+{
+    if (!in->recipient->grey.pending_asked) // what its clients did is read with the second trip
+        return NULL;
+    return spared_by(in->facts->spared, in->facts->now_ms, in->policy->settings.greylist.life_ms);
+}
+
 // ---- what was tried before
 
 struct pending {
@@ -324,11 +342,14 @@ static enum outcome judge_pending(const struct chain_in *in, struct verdict *out
 static enum outcome judge(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
     const struct passed passed = find_passed(in);
+    const struct spared_client *spared = who_is_spared(in);
 
     if (!in->facts->clock_ok)
         return judge_without_clock(out, "the store's clock jumped; see `reevectl clock show`", why);
     if (passed.newest != NULL)
         return judge_passed(in, out, &passed, why);
+    if (spared != NULL)
+        return judge_spared(out, spared, why);
     if (!in->facts->keys_known || passed.unknown)
         return judge_silence(in, out, why);
     if (!in->recipient->grey.pending_asked) {

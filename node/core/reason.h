@@ -12,6 +12,7 @@
     X(degraded,          "degraded", MSG_ACCEPT,  250, "",       "Ok") \
     X(greylist_pass,     "greylist_pass", MSG_ACCEPT,  250, "",       "Ok") \
     X(greylist_known,    "greylist_known", MSG_ACCEPT,  250, "",       "Ok") \
+    X(greylist_spared,   "greylist_spared", MSG_ACCEPT,  250, "",       "Ok") \
     X(greylist_exempt,   "greylist_exempt", MSG_ACCEPT,  250, "",       "Ok") \
     X(greylist_new,      "greylist_new", MSG_DEFER,   451, "4.7.1",  "Greylisted") \
     X(greylist_early,    "greylist_early", MSG_DEFER,   451, "4.7.1",  "Greylisted") \

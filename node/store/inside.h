@@ -58,6 +58,14 @@ struct store {
 // store_became_up: the greeting of the lookups' connection was answered well.
 void store_became_up(struct store *store);
 
+// spared_ask: HGETALL of a client, as one of an operation's commands. spared_take: its reply.
+void spared_ask(struct store *store, struct op *op, struct redis *redis, const char *name);
+void spared_take(struct store *store, struct op *op, const struct redisReply *reply,
+                 struct spared_client *client);
+
+// store_note_garbage: the operation met a value that is not of our format.
+void store_note_garbage(struct store *store, struct op *op);
+
 // store_send: a command on the lookups' connection whose reply nobody waits for: errors are
 // counted, and a loss is, too.
 void store_send(struct store *store, struct resp *resp);

@@ -34,6 +34,8 @@ struct op {
     struct store_triplet *at; // whose replies come now
     unsigned step;            // which reply of its
     bool read_only;
+    struct spared_clients *clients; // whose replies come before those of the triplets
+    unsigned client;                // how many of them have come
     // Of the others: their own memory.
     void *work;
 };

@@ -49,6 +49,14 @@ void store_note_error(struct store *store, enum store_state state, const struct 
                 "store refuses a command reply=%s", log_quote(text, reply->str));
 }
 
+void store_note_garbage(struct store *store, struct op *op)
+{
+    op_note(op, STORE_ERROR);
+    store->counters.errors[STORE_ERROR]++;
+    log_limited(&store->garbage_lines, clock_mono_ms(), LOG_WARN_LEVEL,
+                "store holds a value that is not of our format");
+}
+
 bool store_keeps_expiry(const struct store *store)
 {
     return !store->config->replay;

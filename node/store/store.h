@@ -12,6 +12,7 @@
 
 #include "node/core/facts.h"
 #include "node/core/key.h"
+#include "node/core/spared.h"
 #include "proto/base/loop.h"
 #include "proto/err.h"
 #include "proto/text.h"
@@ -133,9 +134,10 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
 // store_add_pending: for every triplet: HMGET p(previous); HMGET g(previous); HSETNX g(current) an
 // identity but KEY_ANY; EXPIREAT; HMGET g(current). facts->passed[KEY_PREVIOUS] and facts->pending
 // are what the HMGETs say, never what we hoped to write: a refused write leaves ABSENT, and state
-// says why. read_only (dry run): the HMGETs alone.
-void store_add_pending(struct store *store, struct store_triplet *list, bool read_only,
-                       struct store_done done);
+// says why. read_only (dry run): the reads alone. clients: who asks, or NULL; HGETALL of each goes first,
+// and says what is known of them (spared.h). The memory is the caller's, like the list's.
+void store_add_pending(struct store *store, struct store_triplet *list,
+                       struct spared_clients *clients, bool read_only, struct store_done done);
 
 // store_write_passed, store_align_pending: nobody waits for these. HSET p(current) of every
 // identity but KEY_ANY to (now_ms, mark); HSET g(current) likewise to (at_ms, mark). Lost in an
@@ -144,6 +146,9 @@ void store_write_passed(struct store *store, const struct key_triplet *key, uint
                         uint32_t mark);
 void store_align_pending(struct store *store, const struct key_triplet *key, uint64_t at_ms,
                          uint32_t mark);
+
+// store_spared_write: HSET of one pair of a client, HDEL of those that give way, EXPIREAT; nobody waits.
+void store_spared_write(struct store *store, const char *name, const struct spared_change *change);
 
 // store_count_retry: counts first tries and passes of the pending slice that begins at slice_ms of
 // first_seen: flushed to `c:retry:<slice>` once a second, so that "failed to retry" is known for
@@ -260,6 +265,16 @@ struct store_seed {
 // store_seed_passed: writes them into p, on STORE_ADMIN. state is STORE_UP if every row was dealt
 // with; else written says of each row what is known to be there.
 void store_seed_passed(struct store *store, struct store_seed *list, struct store_done done);
+
+struct spared_done {
+    void (*fn)(void *arg, enum store_state state, const struct spared_client *client);
+    void *arg;
+};
+// store_spared_show: what is stored of the client whose key that is (HGETALL). store_spared_forget: HDEL of all
+// that was read: from then on it is not spared. A pair that passes in that very moment may stay behind; one
+// pair spares nobody. client: what there is, what was removed; valid during the call.
+void store_spared_show(struct store *store, const char *name, struct spared_done done);
+void store_spared_forget(struct store *store, const char *name, struct spared_done done);
 
 struct retry_counts {
     uint64_t slice, slice_ms;

@@ -3,7 +3,8 @@
 // so nodes that race do no harm and need no lock.
 //
 //     store_read_passed   a pair:  HMGET p(current); for an operator HMGET p(previous) as well
-//     store_add_pending   a pair:  HMGET p(previous)  HMGET g(previous)
+//     store_add_pending            HGETALL w of the client, as often as it has names
+//                         a pair:  HMGET p(previous)  HMGET g(previous)
 //                                  HSETNX g(current) ...an identity  EXPIREAT g(current)
 //                                  HMGET g(current)
 //
@@ -13,7 +14,6 @@
 // it. A write that was refused leaves FACT_ABSENT and a state that says why.
 #include "node/store/inside.h"
 #include "node/store/reply.h"
-#include "proto/base/clock.h"
 
 // ---- commands
 
@@ -79,10 +79,7 @@ static void read_stamp(struct store *store, struct op *op, const struct redisRep
         stamp->state = FACT_PRESENT;
         return;
     }
-    op_note(op, STORE_ERROR);
-    store->counters.errors[STORE_ERROR]++;
-    log_limited(&store->garbage_lines, clock_mono_ms(), LOG_WARN_LEVEL,
-                "store holds a triplet that is not of our format");
+    store_note_garbage(store, op);
 }
 
 static void read_stamps(struct store *store, struct op *op, const struct redisReply *reply,
@@ -138,6 +135,10 @@ static unsigned pending_commands(const struct store *store, const struct store_t
 
 static void pending_reply(struct store *store, struct op *op, const struct redisReply *reply)
 {
+    if (op->clients != NULL && op->client < op->clients->count) {
+        spared_take(store, op, reply, &op->clients->client[op->client++]);
+        return;
+    }
     unsigned last = pending_commands(store, op->at, op->read_only) - 1;
 
     if (op->step == REPLY_PASSED)
@@ -204,11 +205,12 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
     }
 }
 
-void store_add_pending(struct store *store, struct store_triplet *list, bool read_only,
-                       struct store_done done)
+void store_add_pending(struct store *store, struct store_triplet *list,
+                       struct spared_clients *clients, bool read_only, struct store_done done)
 {
     struct redis *redis = store->lane[STORE_LOOKUPS];
-    unsigned commands = 0;
+    const unsigned count = clients != NULL && list != NULL ? clients->count : 0;
+    unsigned commands = count;
 
     for (struct store_triplet *each = list; each != NULL; each = each->next) {
         forget_stamps(each->facts->passed[KEY_PREVIOUS]);
@@ -223,6 +225,9 @@ void store_add_pending(struct store *store, struct store_triplet *list, bool rea
     if (op == NULL)
         return;
     op->read_only = read_only;
+    op->clients = clients;
+    for (unsigned i = 0; i < count; i++)
+        spared_ask(store, op, redis, clients->client[i].name);
     for (const struct store_triplet *each = list; each != NULL; each = each->next) {
         const struct key_triplet *key = each->key;
 

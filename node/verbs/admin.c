@@ -35,6 +35,11 @@ static const struct admin_row {
      {"sender", "recipient", "client_ip", "since", "limit", "cursor"},
      grey_list,
      "tracking rows about greylisting, newest first"},
+    {"spared.show",
+     {"client_ip", "spf_domain"},
+     spared_show,
+     "the pairs that a client made pass by retrying, and whether it is spared"},
+    {"spared.forget", {"client_ip", "spf_domain"}, spared_forget, "it is spared no more"},
     {"track",
      {"ticket", "sender", "recipient", "client_ip", "reason", "since", "limit", "cursor"},
      track_find,
@@ -276,7 +281,7 @@ static bool check_rest(struct admin_call *call, const struct admin_row *row)
     else if (admin->document_bytes > 0 && row->run != grey_seed)
         admin_refuse(call, "%s takes no document", row->verb);
     else if (admin->dry_run && row->run != grey_pass && row->run != grey_forget &&
-             row->run != grey_seed)
+             row->run != spared_forget && row->run != grey_seed)
         admin_refuse(call, "%s has no dry run", row->verb);
     else
         return true;

@@ -59,8 +59,10 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     facts->clock_ok = store_clock_ok(server->store);
     facts->keys_known = store_ring(server->store)->count > 0;
     facts->auth_user = full_user(seat);
-    if (facts->auth_user == NULL)
+    facts->spared = arena_alloc(&seat->arena, sizeof(*facts->spared));
+    if (facts->auth_user == NULL || facts->spared == NULL)
         return ERR_MEMORY;
+    facts->spared->count = 0;
     if (!read_client(check->client_ip, &facts->client, detail))
         return ERR_SYNTAX;
     if (!client_identify(server->names, facts, &seat->arena, check->client_name,
@@ -229,7 +231,9 @@ static enum check_state check_add(struct server *server, struct seat *seat)
 {
     struct store_triplet *list = list_of(seat, is_adding);
 
-    store_add_pending(server->store, list, seat->facts.dry_run, when_answered(server, seat));
+    clients_name(seat);
+    store_add_pending(server->store, list, seat->facts.spared, seat->facts.dry_run,
+                      when_answered(server, seat));
     return CHECK_JUDGE_AGAIN;
 }
 
@@ -245,7 +249,7 @@ static enum check_state check_judge_again(struct server *server, struct seat *se
     return CHECK_WRITE;
 }
 
-static void write_changes(struct server *server, const struct seat *seat,
+static void write_changes(struct server *server, struct seat *seat,
                           const struct recipient *recipient)
 {
     const struct verdict *verdict = &recipient->verdict;
@@ -260,6 +264,7 @@ static void write_changes(struct server *server, const struct seat *seat,
     if (verdict->changes.align_pending)
         store_align_pending(server->store, key, verdict->changes.earliest_ms,
                             verdict->changes.earliest_mark);
+    clients_note(server, seat, recipient);
     if (is_first || verdict->waited_ms > 0)
         store_count_retry(server->store, verdict->first_seen_ms / window_ms, window_ms,
                           is_first ? 1 : 0, is_first ? 0 : 1);

@@ -18,6 +18,8 @@ static bool look_up_kept(const struct world *world, const char *name, uint64_t *
         *out = memory_count(world->memory, KEY_PASSED);
     else if (strcmp(name, "tracks") == 0)
         *out = memory_tracks(world->memory);
+    else if (strcmp(name, "spared") == 0)
+        *out = memory_spared(world->memory);
     else if (strcmp(name, "held") == 0)
         *out = memory_held(world->memory, NULL);
     else if (strcmp(name, "retry.first") == 0)
@@ -37,6 +39,7 @@ static struct memory_used used_since(const struct memory_used *now, const struct
         .write_pending = now->write_pending - then->write_pending,
         .write_passed = now->write_passed - then->write_passed,
         .write_align = now->write_align - then->write_align,
+        .write_spared = now->write_spared - then->write_spared,
         .write_track = now->write_track - then->write_track,
         .write_admin = now->write_admin - then->write_admin,
     };
@@ -44,8 +47,8 @@ static struct memory_used used_since(const struct memory_used *now, const struct
 
 static uint64_t all_writes(const struct memory_used *used)
 {
-    return used->write_pending + used->write_passed + used->write_align + used->write_track +
-           used->write_admin;
+    return used->write_pending + used->write_passed + used->write_align + used->write_spared +
+           used->write_track + used->write_admin;
 }
 
 static bool look_up_store(struct world *world, const struct node *node, const char *name,
@@ -63,6 +66,7 @@ static bool look_up_store(struct world *world, const struct node *node, const ch
         {"writes.pending", since.write_pending},
         {"writes.passed", since.write_passed},
         {"writes.align", since.write_align},
+        {"writes.spared", since.write_spared},
         {"writes.track", since.write_track},
         {"writes.admin", since.write_admin},
     };

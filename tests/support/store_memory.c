@@ -65,6 +65,7 @@ void memory_clear(struct memory *memory)
 {
     memory_table_clear(&memory->table);
     memory_rows_clear(memory);
+    memory->spared_count = 0;
 }
 
 uint64_t memory_now_ms(const struct memory *memory)
@@ -270,10 +271,10 @@ static void add_one(struct store *store, struct store_triplet *one, const struct
 
     store->memory->used.read_pending++;
     store->memory->used.write_pending += !op->read_only;
-    if (memory_reads(state)) {
+    if (memory_reads(store->trouble[MEMORY_BEFORE]))
         look_up_all(store, key, KEY_PASSED, KEY_PREVIOUS, one->facts->passed[KEY_PREVIOUS]);
+    if (memory_reads(state))
         look_up_all(store, key, KEY_PENDING, KEY_PREVIOUS, one->facts->pending[KEY_PREVIOUS]);
-    }
     one->facts->refused = !memory_writes(state) && !op->read_only;
     if (memory_writes(state) && !op->read_only) {
         write.key = *key;
@@ -283,10 +284,19 @@ static void add_one(struct store *store, struct store_triplet *one, const struct
         look_up_all(store, key, KEY_PENDING, KEY_CURRENT, one->facts->pending[KEY_CURRENT]);
 }
 
+// HGETALL of each client: what cannot be read is not known.
+static void read_clients(struct store *store, const struct op *op)
+{
+    for (unsigned i = 0; op->clients != NULL && i < op->clients->count; i++)
+        if (memory_reads(store->trouble[MEMORY_CLIENTS]))
+            memory_spared_read(store, &op->clients->client[i]);
+}
+
 static void run_pending(struct store *store, struct op *op, enum store_state state)
 {
     bool is_done = memory_reads(state) && (op->read_only || memory_writes(state));
 
+    read_clients(store, op);
     for (struct store_triplet *one = op->list; one != NULL; one = one->next)
         add_one(store, one, op, state);
     answer(op, is_done ? STORE_UP : state);
@@ -300,6 +310,15 @@ static void run_write(struct store *store, struct op *op, enum store_state state
     *(is_pass ? &store->memory->used.write_passed : &store->memory->used.write_align) += 1;
     if (memory_writes(state))
         write_all(store, &place[KEY_CURRENT], op, false);
+    else
+        store->counters.lost_writes++;
+}
+
+static void run_spared(struct store *store, struct op *op, enum store_state state)
+{
+    store->memory->used.write_spared++;
+    if (memory_writes(state))
+        memory_spared_write(store, op->name, &op->change);
     else
         store->counters.lost_writes++;
 }
@@ -319,7 +338,7 @@ static void op_run(struct op *op)
 {
     static void (*const RUN[])(struct store *, struct op *, enum store_state) = {
         [MEMORY_READ] = run_read,   [MEMORY_PENDING] = run_pending, [MEMORY_PASSED] = run_write,
-        [MEMORY_ALIGN] = run_write, [MEMORY_TRACK] = run_track,
+        [MEMORY_ALIGN] = run_write, [MEMORY_TRACK] = run_track,     [MEMORY_SPARED] = run_spared,
     };
     struct store *store = op->store;
 
@@ -409,12 +428,13 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
     op_submit(&op);
 }
 
-void store_add_pending(struct store *store, struct store_triplet *list, bool read_only,
-                       struct store_done done)
+void store_add_pending(struct store *store, struct store_triplet *list,
+                       struct spared_clients *clients, bool read_only, struct store_done done)
 {
     struct op op = {.store = store, .moment = MEMORY_PENDING, .list = list, .done = done};
 
     op.read_only = read_only;
+    op.clients = clients;
     op_submit(&op);
 }
 
@@ -436,6 +456,14 @@ void store_align_pending(struct store *store, const struct key_triplet *key, uin
                          uint32_t mark)
 {
     write_later(store, MEMORY_ALIGN, key, at_ms, mark);
+}
+
+void store_spared_write(struct store *store, const char *name, const struct spared_change *change)
+{
+    struct op op = {.store = store, .moment = MEMORY_SPARED, .change = *change};
+
+    memcpy(op.name, name, strlen(name) + 1);
+    op_submit(&op);
 }
 
 void store_track(struct store *store, const struct track_row *row)

@@ -17,12 +17,15 @@
 
 // The moments of a request at which the store is touched, and where trouble can be put. One list:
 // enum and script word.
-#define MEMORY_MOMENT_LIST(X)                       \
-    X(READ, "read")       /* store_read_passed */   \
-    X(PENDING, "pending") /* store_add_pending */   \
-    X(PASSED, "passed")   /* store_write_passed */  \
-    X(ALIGN, "align")     /* store_align_pending */ \
-    X(TRACK, "track")     /* store_track */         \
+#define MEMORY_MOMENT_LIST(X)                                                         \
+    X(READ, "read")       /* store_read_passed */                                     \
+    X(PENDING, "pending") /* store_add_pending */                                     \
+    X(PASSED, "passed")   /* store_write_passed */                                    \
+    X(ALIGN, "align")     /* store_align_pending */                                   \
+    X(BEFORE, "before")   /* the slice before, which store_add_pending reads first */ \
+    X(CLIENTS, "clients") /* what store_add_pending reads of clients */               \
+    X(SPARED, "spared")   /* store_spared_write */                                    \
+    X(TRACK, "track")     /* store_track */                                           \
     X(ADMIN, "admin")     /* what an operator asks; never held */
 
 enum memory_moment {
@@ -69,6 +72,7 @@ void memory_clear(struct memory *memory);
 // What is stored now: fields whose key has not expired, and tracking rows.
 size_t memory_count(const struct memory *memory, enum key_table table);
 size_t memory_tracks(const struct memory *memory);
+size_t memory_spared(const struct memory *memory); // pairs of spared clients
 // memory_retries: first tries and passes that nodes counted, over all slices.
 struct retry_counts memory_retries(const struct memory *memory);
 
@@ -79,6 +83,7 @@ struct memory_used {
     uint64_t write_pending; // store_add_pending that was not read-only
     uint64_t write_passed;
     uint64_t write_align;
+    uint64_t write_spared;
     uint64_t write_track;
     uint64_t write_admin;
 };

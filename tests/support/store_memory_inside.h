@@ -10,19 +10,29 @@ struct op {
     struct op *next;
     struct store *store;
     enum memory_moment moment;
-    struct store_triplet *list; // READ, PENDING: borrowed until done was called
-    bool both;                  // READ: the slice before as well
-    bool read_only;             // PENDING
-    struct store_done done;     // READ, PENDING
-    struct key_triplet key;     // PASSED, ALIGN
-    uint64_t at_ms;             // PASSED, ALIGN
-    uint32_t mark;              // PASSED, ALIGN
-    struct memory_row *row;     // TRACK: owned
+    struct store_triplet *list;     // READ, PENDING: borrowed until done was called
+    bool both;                      // READ: the slice before as well
+    bool read_only;                 // PENDING
+    struct spared_clients *clients; // PENDING: borrowed like the list
+    char name[SPARED_NAME_MAX];     // SPARED
+    struct spared_change change;    // SPARED
+    struct store_done done;         // READ, PENDING
+    struct key_triplet key;         // PASSED, ALIGN
+    uint64_t at_ms;                 // PASSED, ALIGN
+    uint32_t mark;                  // PASSED, ALIGN
+    struct memory_row *row;         // TRACK: owned
 };
 
 struct memory_row; // a tracking row with its texts
 
 enum { MEMORY_RETRY_SLICES = 64 };
+
+// What is stored of a spared client, and until when.
+struct memory_spared {
+    struct spared_client client;
+    uint64_t expires_ms;
+};
+enum { MEMORY_SPARED_CLIENTS = 64 };
 
 struct memory {
     struct memory_table table;
@@ -33,6 +43,8 @@ struct memory {
     unsigned connects;
     struct op *held;         // oldest first
     struct memory_row *rows; // newest first
+    struct memory_spared spared[MEMORY_SPARED_CLIENTS];
+    size_t spared_count;
     struct memory_used used;
     struct retry_counts retry[MEMORY_RETRY_SLICES];
     size_t retry_count;
@@ -55,6 +67,10 @@ uint64_t memory_now_ms(const struct memory *memory);
 // Whether a server in that state answers reads, and does writes.
 bool memory_reads(enum store_state state);
 bool memory_writes(enum store_state state);
+
+// memory_spared_read: HGETALL; memory_spared_write: HSET, HDEL and EXPIREAT.
+void memory_spared_read(const struct store *store, struct spared_client *client);
+void memory_spared_write(struct store *store, const char *name, const struct spared_change *change);
 
 struct memory_row *memory_row_new(const struct track_row *row);
 void memory_row_free(struct memory_row **row);                       // NULL-safe, NULLs

@@ -57,6 +57,9 @@ def ctl(node):
     (("grey", "pass", "--to", "a@b.example"), "the null sender is written as '<>'"),
     (("grey", "show", "--dry-run", *PAIR), "unknown option --dry-run"),
     (("grey", "list", "--reason", "x"), "unknown option --reason"),
+    (("spared", "show"), "expected one of --ip and --spf-domain"),
+    (("spared", "forget", "--ip", "192.0.2.7", "--spf-domain", "a.example"), "expected one of --ip and --spf-domain"),
+    (("spared", "show", "--dry-run", "--ip", "192.0.2.7"), "unknown option --dry-run"),
     (("track", "short"), "is no ticket"),
     (("track", "0123456789abcdefgh", "another"), "'another' was not expected"),
     (("track", "--since", "yesterday"), "--since: expected a time like 10m"),
@@ -169,6 +172,8 @@ def test_any_text_as_any_field(ctl):
 
 REFUSALS = [
     (("grey", "show", "--from", "a@@b", "--to", "bob@rcpt.example"), "is no address"),
+    (("spared", "show", "--ip", "192.0.2.0/24"), "expected one address, or an IPv6 /64"),
+    (("spared", "forget", "--spf-domain", "a b"), "is no domain"),
     (("check", "--at", "1h", *PAIR), "replay"),
     (("check", "--transaction", "x" * 129, *PAIR), "transaction"),
     (("check", *[word for i in range(1001) for word in ("--to", f"r{i}@rcpt.example")]), "more than 1000 recipients"),
@@ -251,3 +256,24 @@ def test_words_for_people(node):
     assert shown[0] == "mail from <ann@sender.example> to <bob@rcpt.example>: stored"
     assert shown[1].split() == ["IDENTITY", "STATE", "FIRST", "TRIED", "RETRY", "PASSES", "LAST", "PASSED", "KEPT", "UNTIL"]
     assert shown[2].index("pending") == shown[1].index("STATE")
+
+
+def test_a_client_that_is_spared(site):
+    """The pairs are put into Redis as the store would have written them, because two days are long."""
+    redis = site.redis()
+    node = site.node(policy=POLICY, store={"mode": "single", "address": redis.address})
+    day = int(redis.command("TIME").split()[0]) // 86400
+    for n in range(5):
+        redis.command("HSET", "w:192.0.2.7", f"pair000{n}", str(day - n % 2))
+    assert node.reevectl("spared", "show", "--ip", "192.0.2.8").returncode == NEGATIVE
+    shown = node.reevectl("spared", "show", "--ip", "192.0.2.7")
+    assert shown.returncode == FINE and "client 192.0.2.7: spared\n" in shown.stdout
+    rows = json.loads(node.reevectl("--json", "spared", "show", "--ip", "192.0.2.7").stdout)
+    assert len(rows) == 5 and {row["spared"] for row in rows} == {"true"}
+    assert "(greylist_spared)" in node.reevectl("explain", *PAIR, "--ip", "192.0.2.7").stdout
+    assert "would be forgotten" in node.reevectl("spared", "forget", "--dry-run", "--ip", "192.0.2.7").stdout
+    assert "it is spared no more" in node.reevectl("spared", "forget", "--ip", "192.0.2.7").stdout
+    assert redis.command("EXISTS", "w:192.0.2.7").strip() == "0"
+    again = node.reevectl("spared", "forget", "--ip", "192.0.2.7")
+    assert again.returncode == NEGATIVE and "nothing is stored" in again.stdout
+    assert "(greylist_new)" in node.reevectl("explain", *PAIR, "--ip", "192.0.2.7").stdout

@@ -156,9 +156,44 @@ static void names_tell_who_runs_a_client(void **state)
     assert_int_equal(wrong, 0);
 }
 
+static const struct aligned_row {
+    const char *a, *b;
+    bool aligned;
+} aligned_rows[] = {
+    {"sender.example", "sender.example", true},
+    {"bounce.sender.example", "sender.example", true},
+    {"a.sender.example", "b.c.sender.example", true},
+    {"sender.example", "other.example", false},
+    {"xsender.example", "sender.example", false},
+    {"mail.corp.co.uk", "corp.co.uk", true},
+    {"corp-one.co.uk", "corp-two.co.uk", false},
+    // nobody owns these
+    {"co.uk", "co.uk", false},
+    {"com", "com", false},
+    {"localhost", "localhost", false},
+    {"a.github.io", "b.github.io", false}, // each a customer's
+    {"github.io", "github.io", false},
+    {"", "", false},
+    {"sender.example", "", false},
+    {"[192.0.2.7]", "[192.0.2.7]", false},
+};
+
+static void one_owner_is_one_registrable_domain(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(aligned_rows) / sizeof(aligned_rows[0]); i++) {
+        const struct aligned_row *row = &aligned_rows[i];
+
+        print_message("'%s' and '%s'\n", row->a, row->b);
+        assert_int_equal(host_aligned(row->a, row->b), row->aligned);
+        assert_int_equal(host_aligned(row->b, row->a), row->aligned);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names_tell_who_runs_a_client)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_tell_who_runs_a_client),
+                                       cmocka_unit_test(one_owner_is_one_registrable_domain)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "node/core/key.h"
+#include "node/core/plan.h"
 
 static const uint64_t HOUR_MS = 3600ULL * 1000;
 static const uint64_t WINDOW_MS = 12 * 3600ULL * 1000;
@@ -106,6 +107,27 @@ static void a_domain_is_no_network_and_kept_under_the_number_of_names(void **sta
     assert_same_field(name.passed[0].field[1], net.passed[0].field[1], false);
     assert_memory_equal(name.passed[0].field[1], net.passed[0].field[1],
                         KEY_PAIR_BYTES); // one pair, one hash
+}
+
+static void a_domain_that_name_and_spf_say_is_one_identity(void **state)
+{
+    static const struct policy policy = {
+        .settings = {.greylist = {.net_ipv4 = 24, .net_ipv6 = 64}}};
+    struct facts facts = {.name = "b.example", .spf_domain = "b.example"};
+    struct key_triplet triplet;
+
+    (void)state;
+    assert_true(ip_parse("192.0.2.1", &facts.client));
+    plan_identities(&facts, &policy, &triplet);
+    assert_int_equal(triplet.identity_count, 3); // any, the network, the domain
+    assert_int_equal(triplet.identity[2].kind, KEY_DOMAIN);
+    facts.spf_domain = "c.b.example";
+    plan_identities(&facts, &policy, &triplet);
+    assert_int_equal(triplet.identity_count, 4);
+    facts.name = "";
+    plan_identities(&facts, &policy, &triplet);
+    assert_int_equal(triplet.identity_count, 3);
+    assert_string_equal(triplet.identity[2].domain, "c.b.example");
 }
 
 static void any_is_zeros_and_nothing_else_is(void **state)
@@ -274,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_tell_pairs_and_identities_apart),
         cmocka_unit_test(a_domain_is_no_network_and_kept_under_the_number_of_names),
+        cmocka_unit_test(a_domain_that_name_and_spf_say_is_one_identity),
         cmocka_unit_test(any_is_zeros_and_nothing_else_is),
         cmocka_unit_test(slices_are_those_of_the_time),
         cmocka_unit_test(a_slice_keeps_the_epoch_it_was_opened_under),

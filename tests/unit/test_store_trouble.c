@@ -241,6 +241,36 @@ static void use_password(struct scene *scene, char path[128], const char *user,
     scene->stage.config.password_file = path;
 }
 
+static void told_spared(void *arg, enum store_state state, const struct spared_client *client)
+{
+    struct told *told = arg;
+
+    told->calls++;
+    told->state = state;
+    told->count = client->count;
+}
+
+// A pass of a client, read with a first try, shown and forgotten.
+static void spare(struct scene *scene)
+{
+    const struct spared_change change = {.set = {.day = 20000}, .removed_count = 1};
+    struct spared_clients clients = {.count = 0};
+    struct told told = {.calls = 0};
+    struct stage_op op = {.calls = 0};
+
+    spared_add_domain(&clients, "sender.example");
+    store_spared_write(scene->store, clients.client[0].name, &change);
+    store_add_pending(scene->store, &scene->pair.triplet, &clients, true,
+                      stage_done(stage_op_done, &op, 1));
+    stage_until(&scene->stage, stage_op_is_done, &op);
+    store_spared_show(scene->store, clients.client[0].name,
+                      (struct spared_done){told_spared, &told});
+    store_spared_forget(scene->store, clients.client[0].name,
+                        (struct spared_done){told_spared, &told});
+    stage_until(&scene->stage, was_told, &told);
+    settle(scene);
+}
+
 // Everything that the store ever asks goes through the line that is shipped, and the line allows
 // nothing that it does not ask.
 static void the_shipped_acl_is_enough(void **state)
@@ -270,6 +300,7 @@ static void the_shipped_acl_is_enough(void **state)
     assert_int_equal(pass_pair(&scene).state, STORE_UP);
     assert_int_equal(ask_pair(&scene, store_pair_show).count, 2 + 1);
     assert_int_equal(ask_pair(&scene, store_pair_forget).count, 3);
+    spare(&scene);
     told = rotate(&scene, 0);
     assert_non_null(strstr(told.text, "epoch 1"));
     stage_until(&scene.stage, has_two_epochs, scene.store);
