@@ -101,6 +101,8 @@ static const struct yaml_row store_rows[] = {
      "hashes that triplets are spread over, a power of two; counts for a fresh store only"},
     {"deadline", YAML_IS_DURATION, AT(config.store.deadline_ms), "100ms", 1, 10000, NULL,
      "how long one operation may take before its facts count as unknown"},
+    {"cache", YAML_IS_SIZE, AT(config.store.near_bytes), "8M", 0, 1ULL << 30, NULL,
+     "memory for known senders that need not be asked for; 0: none"},
     {"redis_server", YAML_IS_TEXT, AT(config.store.redis_server), "redis-server", 1, PATH_TEXT_MAX,
      NULL, "embedded: the program to start; without a slash it is looked up in PATH"},
     {"memory", YAML_IS_SIZE, AT(config.store.embedded_bytes), "256M", 4ULL << 20, 1ULL << 40, NULL,

@@ -99,8 +99,6 @@ bool greylist_is_due(const struct chain_in *in, enum msg_direction direction);
 #define GREYLIST_TRANSACTION_MS (3600ULL * 1000)
 // A first try further in the future than this is no first try but a clock that jumped.
 #define GREYLIST_FUTURE_MS (60ULL * 1000)
-// A passed entry is written again when it is this old: at most once a day.
-#define GREYLIST_REFRESH_MS (24ULL * 3600 * 1000)
 
 // The steps, in the table's order.
 enum outcome syntax_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);

@@ -11,6 +11,9 @@
 #include "proto/mail.h"
 #include "proto/msg.h"
 
+// A passed entry is written again when it is this old: at most once a day.
+#define GREYLIST_REFRESH_MS (24ULL * 3600 * 1000)
+
 enum fact_state { FACT_UNKNOWN = 0, FACT_ABSENT, FACT_PRESENT };
 
 struct fact_stamp {

@@ -195,6 +195,7 @@ static void take_ring(struct store *store, const struct meta_judgement *judgemen
     const struct key_epoch *newest = &judgement->ring.epoch[judgement->ring.count - 1];
 
     if (judgement->ring.count != meta->ring.count) {
+        events_drop(store);
         log_info("store's secrets are known epochs=%u buckets=%" PRIu32, judgement->ring.count,
                  newest->buckets);
         if (newest->buckets != meta->buckets)
@@ -308,10 +309,12 @@ static void got_admin_pong(void *arg, uint64_t tag, const struct redisReply *rep
     (void)tag;
     if (reply == NULL)
         return;
-    if (state == STORE_UP)
-        redis_ready(store->lane[STORE_ADMIN]);
-    else
+    if (state != STORE_UP) {
         redis_refuse(store->lane[STORE_ADMIN], state, reply->str);
+        return;
+    }
+    redis_ready(store->lane[STORE_ADMIN]);
+    events_poll(store);
 }
 
 void greeting_start_admin(void *arg)

@@ -5,7 +5,9 @@
 #include <stdint.h>
 
 #include "node/store/embedded.h"
+#include "node/store/events.h"
 #include "node/store/meta.h"
+#include "node/store/near.h"
 #include "node/store/ops.h"
 #include "node/store/redis.h"
 #include "node/store/retry.h"
@@ -41,6 +43,9 @@ struct store {
     struct log_limit meta_lines;
     struct store_clock clock;
     struct retry retry;
+    // What need not be asked.
+    struct near *near; // NULL = none
+    struct events events;
     // Tracking.
     uint32_t node;
     struct ticket last_ticket;

@@ -32,6 +32,7 @@ struct op {
     // Of triplet operations.
     struct store_done done;
     struct store_triplet *at; // whose replies come now
+    uint64_t drops;           // of the near cache, when it began
     unsigned step;            // which reply of its
     bool read_only;
     struct spared_clients *clients; // whose replies come before those of the triplets

@@ -3,7 +3,7 @@
 // or acknowledged by it.
 //
 //     show      HGETALL of g and p in both slices; the fields of other pairs are passed over
-//     forget    the same, then HDEL of what was found
+//     forget    the same, then HDEL of what was found, then an event that every node hears of
 //     pass      HSET of "any client" in p(current), EXPIREAT
 #include <string.h>
 
@@ -119,6 +119,34 @@ static void got_hash(struct store *store, struct op *op, const struct redisReply
     work->place++;
 }
 
+// ---- telling everybody, when it is gone
+
+static void got_told(struct store *store, struct op *op, const struct redisReply *reply)
+{
+    char id[EVENT_ID_MAX];
+
+    (void)store;
+    if (reply->type != REDIS_REPLY_ERROR && !reply_is_integer(reply) && !event_id_read(reply, id))
+        op_note(op, STORE_ERROR);
+}
+
+static const struct op_kind TELL = {got_told, end};
+
+static void tell(struct store *store, struct pair_work *work)
+{
+    struct op *op = begin(store, &TELL, work, 1U + store_keeps_expiry(store));
+    struct resp resp;
+
+    if (op == NULL)
+        return;
+    event_put(&resp, "forget");
+    op_send(store->ops, op, store->lane[STORE_ADMIN], &resp);
+    if (store_keeps_expiry(store)) {
+        events_put_expiry(store, &resp);
+        op_send(store->ops, op, store->lane[STORE_ADMIN], &resp);
+    }
+}
+
 // ---- forgetting what was read
 
 static void got_removed(struct store *store, struct op *op, const struct redisReply *reply)
@@ -128,7 +156,20 @@ static void got_removed(struct store *store, struct op *op, const struct redisRe
         op_note(op, STORE_ERROR);
 }
 
-static const struct op_kind REMOVE = {got_removed, end};
+static void end_removal(struct store *store, struct op *op)
+{
+    struct pair_work *work = op->work;
+
+    events_drop(store);
+    if (op->state == STORE_UP) {
+        tell(store, work);
+        return;
+    }
+    work->count = 0;
+    finish(store, work, op->state);
+}
+
+static const struct op_kind REMOVE = {got_removed, end_removal};
 
 static void send_removal(struct store *store, struct op *op, const struct pair_entry *entry)
 {
@@ -152,8 +193,13 @@ static void end_reading(struct store *store, struct op *op)
 
     if (op->state != STORE_UP)
         work->count = 0; // half a list helps nobody
-    if (op->state != STORE_UP || !work->forgets || work->count == 0) {
+    if (op->state != STORE_UP || !work->forgets) {
         finish(store, work, op->state);
+        return;
+    }
+    if (work->count == 0) { // gone already, but not everybody may have heard of it
+        events_drop(store);
+        tell(store, work);
         return;
     }
     struct op *removal = begin(store, &REMOVE, work, (unsigned)work->count);

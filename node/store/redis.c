@@ -419,6 +419,11 @@ bool redis_is_greeting(const struct redis *redis)
     return redis->life == GREETING;
 }
 
+bool redis_is_away(const struct redis *redis)
+{
+    return redis->life != SERVING;
+}
+
 const char *redis_why(const struct redis *redis)
 {
     return redis->why;

@@ -65,6 +65,8 @@ void redis_refuse(struct redis *redis, enum store_state state, const char *why);
 
 enum store_state redis_state(const struct redis *redis); // STORE_UP = send
 bool redis_is_greeting(const struct redis *redis);
+// redis_is_away: there is no connection that passed its greeting. (One that is slow is not away.)
+bool redis_is_away(const struct redis *redis);
 // redis_why: why it is not up, in words ("Connection refused"); "" if it is. redis_since_ms:
 // monotonic, of the last change between up and not.
 const char *redis_why(const struct redis *redis);

@@ -86,6 +86,7 @@ bool store_clock_ok(const struct store *store)
 
 void store_clock_accept(struct store *store)
 {
+    events_drop(store);
     store_clock_follow(&store->clock);
 }
 
@@ -106,6 +107,7 @@ void store_became_up(struct store *store)
 {
     store->indexed_day = 0;
     store->kept_day = 0;
+    events_lost(store);
     redis_ready(store->lane[STORE_LOOKUPS]);
     redis_start(store->lane[STORE_ADMIN]);
     retry_ask(store);
@@ -199,6 +201,16 @@ static enum err assemble(struct store *store, struct err_detail *detail)
     return err;
 }
 
+static void make_near(struct store *store)
+{
+    uint8_t secret[NEAR_SECRET_BYTES];
+
+    if (store->config->near_bytes == 0)
+        return;
+    randombytes_buf(secret, sizeof(secret));
+    store->near = near_new(store->config->near_bytes, secret);
+}
+
 enum err store_new(struct store **out, struct loop *loop, const struct store_config *config,
                    struct err_detail *detail)
 {
@@ -211,6 +223,7 @@ enum err store_new(struct store **out, struct loop *loop, const struct store_con
     store->refusal = STORE_UP;
     randombytes_buf(&store->node, sizeof(store->node));
     store->ops = ops_new(store, loop, config->deadline_ms);
+    make_near(store);
     enum err err = assemble(store, detail);
 
     if (err != ERR_NONE) {
@@ -219,6 +232,7 @@ enum err store_new(struct store **out, struct loop *loop, const struct store_con
     }
     store->tick = loop_timer_new(loop, tick, store);
     loop_timer_set(store->tick, STORE_TICK_MS, STORE_TICK_MS);
+    events_start(store);
     if (store->embedded == NULL)
         redis_start(store->lane[STORE_LOOKUPS]);
     *out = store;
@@ -234,6 +248,8 @@ void store_free(struct store **store)
     ops_free(&(*store)->ops);
     embedded_free(&(*store)->embedded);
     loop_timer_free(&(*store)->tick);
+    events_stop(*store);
+    near_free(&(*store)->near);
     if ((*store)->password != NULL)
         sodium_memzero((*store)->password, strlen((*store)->password));
     mem_free((*store)->password);
@@ -288,4 +304,9 @@ const struct key_ring *store_ring(const struct store *store)
 const struct store_counters *store_counters(const struct store *store)
 {
     return &store->counters;
+}
+
+size_t store_near_entries(const struct store *store)
+{
+    return store->near != NULL ? near_count(store->near) : 0;
 }

@@ -67,6 +67,7 @@ struct store_config {
     uint64_t buckets;         // for a fresh store; an existing meta wins
     uint64_t deadline_ms;     // of one operation
     uint64_t embedded_bytes;  // maxmemory of the embedded server
+    uint64_t near_bytes;      // of the near cache; 0 = none
     bool replay;              // stamps come from requests: keep no expiry
 };
 
@@ -112,6 +113,8 @@ struct store_triplet {
     struct grey_facts *facts; // filled
     uint64_t now_ms;          // store_add_pending: the stamp of a first try
     uint32_t mark;            // store_add_pending
+    uint64_t life_ms;         // store_read_passed: nothing older comes out of the near cache
+    bool is_near;             // the store's own: the near cache has answered
 };
 
 // Called exactly once an operation, within the deadline, possibly before the operation's function
@@ -128,6 +131,9 @@ struct store_done {
 // store_read_passed: HMGET of p(current), for every identity: facts->passed[KEY_CURRENT] becomes
 // ABSENT or PRESENT. [KEY_PREVIOUS] stays unknown until store_add_pending, except on STORE_ADMIN,
 // where both slices are read at once.
+// On STORE_LOOKUPS, what the near cache knows is not asked for: then every identity but KEY_ANY is
+// PRESENT, young, and as old as the newest of them, and KEY_ANY stays UNKNOWN, which changes
+// nothing.
 void store_read_passed(struct store *store, enum store_lane lane, struct store_triplet *list,
                        struct store_done done);
 
@@ -242,8 +248,8 @@ void store_pair_show(struct store *store, const struct key_triplet *key, struct 
 // what was written.
 void store_pair_pass(struct store *store, const struct key_triplet *key, uint64_t now_ms,
                      struct pair_done done);
-// store_pair_forget: removes all entries of the pair from both tables and slices. entries: what was
-// removed.
+// store_pair_forget: removes all entries of the pair from both tables and slices, and tells every
+// node. entries: what was removed; with another state than STORE_UP: removed, but nobody was told.
 void store_pair_forget(struct store *store, const struct key_triplet *key, struct pair_done done);
 
 // What to do about one identity of a triplet that passed somewhere else (store_seed_passed).
@@ -302,7 +308,12 @@ bool store_retry_counts(const struct store *store, struct retry_counts *out);
     X(refused_crowded, "operations answered at once because too much was in flight") \
     X(lost_writes, "writes nobody waits for that were lost in an outage")            \
     X(clock_steps, "steps of the store's clock of more than 2 s")                    \
-    X(server_starts, "starts of the embedded server")
+    X(server_starts, "starts of the embedded server")                                \
+    X(near_hits, "passed triplets that the near cache knew")                         \
+    X(near_misses, "passed triplets that the store was asked for")                   \
+    X(near_drops, "times that the near cache was emptied")                           \
+    X(event_polls, "questions for events, each a command")                           \
+    X(events_seen, "rows of the stream of events that were heard")
 struct store_counters {
 #define STORE_COUNTER_FIELD(name, help) uint64_t name;
     STORE_COUNTER_LIST(STORE_COUNTER_FIELD)
@@ -310,3 +321,5 @@ struct store_counters {
     uint64_t errors[STORE_STATE_COUNT]; // error replies by state
 };
 const struct store_counters *store_counters(const struct store *store);
+// store_near_entries: what the near cache holds now.
+size_t store_near_entries(const struct store *store);

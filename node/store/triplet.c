@@ -97,11 +97,19 @@ static void read_stamps(struct store *store, struct op *op, const struct redisRe
         read_stamp(store, op, reply->element[i], &stamp[i]);
 }
 
+// The first of a list that the near cache has not answered.
+static struct store_triplet *asked_first(struct store_triplet *list)
+{
+    while (list != NULL && list->is_near)
+        list = list->next;
+    return list;
+}
+
 static void next_step(struct op *op, bool triplet_is_done)
 {
     op->step++;
     if (triplet_is_done) {
-        op->at = op->at->next;
+        op->at = asked_first(op->at->next);
         op->step = 0;
     }
 }
@@ -112,9 +120,18 @@ static void end(struct store *store, struct op *op)
     op->done.fn(op->done.arg, op->done.token, op->state);
 }
 
+// What was asked before the last drop may have been forgotten since; what is read while the events
+// are not followed could be forgotten unheard.
+static void learn(struct store *store, const struct op *op)
+{
+    if (store->near != NULL && store->events.last[0] != '\0' && op->drops == store->events.drops)
+        near_learn(store->near, op->at->key, op->at->facts->passed[KEY_CURRENT], op->at->now_ms);
+}
+
 static void passed_reply(struct store *store, struct op *op, const struct redisReply *reply)
 {
     read_stamps(store, op, reply, op->at->facts->passed[KEY_CURRENT]);
+    learn(store, op);
     next_step(op, true);
 }
 
@@ -176,9 +193,26 @@ static struct op *begin(struct store *store, struct redis *redis, const struct o
         return NULL;
     }
     op->done = done;
-    op->at = list;
+    op->at = asked_first(list);
+    op->drops = store->events.drops;
     op_hurry(store->ops, op, done.within_ms);
     return op;
+}
+
+// Asks the near cache, if it may be trusted: while everything is heard of, and while there is no
+// store that could be asked instead. Whoever forgets does it in the store, and this node hears of
+// it before it uses the store again.
+static void recall(struct store *store, struct store_triplet *list)
+{
+    bool may = store->near != NULL &&
+               (events_are_known(store) || redis_is_away(store->lane[STORE_LOOKUPS]));
+
+    for (struct store_triplet *each = list; each != NULL; each = each->next) {
+        each->is_near = may && near_recall(store->near, each->key, each->now_ms, each->life_ms,
+                                           each->facts->passed[KEY_CURRENT]);
+        store->counters.near_hits += each->is_near;
+        store->counters.near_misses += store->near != NULL && !each->is_near;
+    }
 }
 
 void store_read_passed(struct store *store, enum store_lane lane, struct store_triplet *list,
@@ -192,14 +226,18 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
     for (struct store_triplet *each = list; each != NULL; each = each->next) {
         forget_stamps(each->facts->passed[KEY_CURRENT]);
         forget_stamps(each->facts->passed[KEY_PREVIOUS]);
-        commands += slices;
+        each->is_near = false;
     }
+    if (lane == STORE_LOOKUPS)
+        recall(store, list);
+    for (const struct store_triplet *each = list; each != NULL; each = each->next)
+        commands += each->is_near ? 0 : slices;
     struct op *op = begin(store, redis, both ? &BOTH_PASSED : &PASSED, commands, list, done);
 
     if (op == NULL)
         return;
     for (const struct store_triplet *each = list; each != NULL; each = each->next) {
-        for (unsigned age = KEY_CURRENT; age < slices; age++)
+        for (unsigned age = KEY_CURRENT; age < slices && !each->is_near; age++)
             send_read(store, op, redis, KEY_PASSED, &each->key->passed[age],
                       each->key->identity_count);
     }
@@ -216,6 +254,7 @@ void store_add_pending(struct store *store, struct store_triplet *list,
         forget_stamps(each->facts->passed[KEY_PREVIOUS]);
         forget_stamps(each->facts->pending[KEY_CURRENT]);
         forget_stamps(each->facts->pending[KEY_PREVIOUS]);
+        each->is_near = false;
         each->facts->pending_asked = true;
         each->facts->refused = false;
         commands += pending_commands(store, each, read_only);

@@ -170,6 +170,7 @@ static struct store_done when_answered(struct server *server, struct seat *seat)
 static struct store_triplet *list_of(struct seat *seat,
                                      bool (*needs)(const struct recipient *recipient))
 {
+    uint64_t life_ms = seat_policy(seat)->settings.greylist.life_ms;
     struct store_triplet *list = NULL;
 
     for (size_t i = seat->recipient_count; i-- > 0;) {
@@ -181,7 +182,8 @@ static struct store_triplet *list_of(struct seat *seat,
                                                     .key = &recipient->facts.triplet,
                                                     .facts = &recipient->facts.grey,
                                                     .now_ms = seat->facts.now_ms,
-                                                    .mark = recipient->facts.mark};
+                                                    .mark = recipient->facts.mark,
+                                                    .life_ms = life_ms};
         list = &recipient->triplet;
     }
     return list;

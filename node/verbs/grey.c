@@ -1,6 +1,7 @@
 // grey.c: grey.show, grey.pass, grey.forget: what is stored of one pair of sender and recipient,
 // released or removed. A dry run of grey.pass or grey.forget shows what there is and changes
 // nothing.
+#include <stdio.h>
 #include <string.h>
 
 #include "node/verbs/admin.h"
@@ -34,6 +35,24 @@ static void answered(void *arg, enum store_state state, const struct pair_entry 
     for (size_t i = 0; i < count && state == STORE_UP; i++)
         add_row(call, &entries[i]);
     admin_answer_store(call, state);
+}
+
+// Removed, but the other nodes could not be told, and each may know the pair for an hour.
+static void forgotten(void *arg, enum store_state state, const struct pair_entry *entries,
+                      size_t count)
+{
+    struct admin_call *call = arg;
+    char text[256];
+
+    if (state == STORE_UP || count == 0) {
+        answered(arg, state, entries, count);
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "%zu entries were removed, but the other nodes could not be told (the store is "
+                   "%s): they may know them for an hour; do it again",
+                   count, store_state_text(state));
+    server_refuse(call->server, call->seat, MSG_UNAVAILABLE, text);
 }
 
 // The null sender is typed as <>.
@@ -82,5 +101,5 @@ void grey_forget(struct admin_call *call)
     if (call->seat->request.admin.dry_run)
         grey_show(call);
     else if (name_pair(call))
-        store_pair_forget(call->server->store, &call->key, (struct pair_done){answered, call});
+        store_pair_forget(call->server->store, &call->key, (struct pair_done){forgotten, call});
 }

@@ -19,6 +19,11 @@ STAGE_UNUSED static bool admin_is_up(void *store)
     return redis_state(((struct store *)store)->lane[STORE_ADMIN]) == STORE_UP;
 }
 
+STAGE_UNUSED static bool follows_events(void *store)
+{
+    return ((struct store *)store)->events.last[0] != '\0';
+}
+
 STAGE_UNUSED static void make_pair(struct scene *scene, struct stage_pair *pair, const char *sender)
 {
     stage_pair_make(pair, store_ring(scene->store), sender, "192.0.2.0/24",
@@ -30,6 +35,7 @@ STAGE_UNUSED static void scene_begin(struct scene *scene)
     scene->store = stage_store(&scene->stage, &scene->stage.config);
     stage_until_state(&scene->stage, scene->store, STORE_UP);
     stage_until(&scene->stage, admin_is_up, scene->store);
+    stage_until(&scene->stage, follows_events, scene->store);
     make_pair(scene, &scene->pair, "ann@sender.example");
 }
 
