@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the seed corpora of the fuzz targets ip, mail and wire: one small file for each thing that a parser tells apart.
+"""Writes the seed corpora of the fuzz targets ip, mail, host and wire: one small file for each thing that a parser tells apart.
 
 Usage: tests/fuzz/make-seeds.py        (from the top; needs protoc and Debian's python3-protobuf)
 Run it again after the contract has grown. It only adds and replaces files called seed-*; what a fuzzer found stays.
@@ -24,6 +24,15 @@ MAIL = [
     "jürgen@münchen.example", "STRAßE@faß.example", "用户@例子.广告", "a@x。example", "a@x。。b", "a@☃.example", "\u037ea@x",
     "prvs=1234abcdef=ann@x", "prvs=ann/1234abcdef@x", "SRS0=HH=TT=x.example=ann@fwd", "SRS0+a+b=TT=x.example=ann1+t@fwd",
     "SRS1=HH=one.example==H2=TT=x.example=ann@two", "bounce-123-456@mx12.x", "list-bounces+ann=x.example@lists",
+]
+
+HOST = [  # address and name
+    ("209.85.167.41", "mail-lf1-f41.google.com"), ("192.0.2.1", "MX1.Corp.Co.UK."), ("88.198.50.60", "static.60.50.198.88.clients.your-server.de"),
+    ("203.205.221.173", "out203-205-221-173.mail.qq.com"), ("86.1.2.3", "pool-86-1-2-3.provider.example"), ("192.0.2.7", "0xc0000207.x.example"),
+    ("192.0.2.7", "c0-00-02-07.x.example"), ("192.0.2.7", "192000002007.x.example"), ("200.68.167.39", "cr2006816739.cable.net.co"),
+    ("200.68.167.39", "cr3916768200.cable.net.co"), ("192.0.2.7", "co.uk"), ("192.0.2.7", "localhost"), ("192.0.2.7", "[192.0.2.7]"),
+    ("192.0.2.7", "a..example.net"), ("192.0.2.7", "ümlaut.faß.example"), ("0.0.0.0", "0.0.0.0.x.example"),
+    ("255.255.255.255", "ffffffffffffffff.x.example"),
 ]
 
 
@@ -114,6 +123,10 @@ def main():
     for target, texts in (("ip", IP), ("mail", MAIL)):
         for number, text in enumerate(texts):
             write(target, f"{number:02}", text.encode())
+    for number, (address, name) in enumerate(HOST):
+        write("host", f"{number:02}", bytes(int(octet) for octet in address.split(".")) + name.encode())
+    write("host", "not-utf8", b"\xc0\0\2\7a\xff\0.x.example")
+    write("host", "too-long", b"\xc0\0\2\7" + b"7." * 200 + b"example")
     write("mail", "not-utf8", b"a\xff\x00@x.example\r\n")
     write("mail", "too-long", b"a" * 400 + b"@x.example")
     for name, data in wire(contract()):
