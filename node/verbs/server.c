@@ -13,7 +13,7 @@
 #include "proto/base/log.h"
 #include "proto/wire.h"
 
-enum { ADMIN_SEATS = 8, NAMES = 1024, SCRATCH_BYTES = 8U << 20, REPLY_BYTES = 8U << 20 };
+enum { ADMIN_SEATS = 8, NAMES = 4096, SCRATCH_BYTES = 8U << 20, REPLY_BYTES = 8U << 20 };
 
 // ---- the policy set
 
