@@ -3,7 +3,7 @@
 // at before the loop sleeps (prepare) and after it wakes (check), because their descriptor tells of
 // a change only once.
 //
-//      prepare: any socket readable? -> start the idle handle, so that poll does not sleep
+//      prepare: write what was gathered; any socket readable? -> start the idle handle, so that poll does not sleep
 //      poll:    sleeps, wakes on descriptors and timers
 //      check:   note when we woke; call back for every readable socket
 #include "proto/base/loop.h"
@@ -21,9 +21,11 @@ struct loop {
     uv_check_t check;
     uv_idle_t idle; // active = poll must not sleep
     struct loop_zmq *sockets;
-    struct loop_zmq *walking; // next to call in run_sockets; moved on when that one is freed
-    uint64_t slept_ms;        // when poll began
-    int sleep_for_ms;         // how long it meant to sleep at most; -1 = for ever
+    struct loop_zmq *walking; // next to call in after_sleep; moved on when that one is freed
+    struct loop_flush *flushes;
+    struct loop_flush *flushing; // next to call in before_sleep; likewise
+    uint64_t slept_ms;           // when poll began
+    int sleep_for_ms;            // how long it meant to sleep at most; -1 = for ever
     uint64_t woke_ms;
     uint64_t stall_ms; // when the last stall began, and until when what arrives may be from then
     uint64_t stall_until_ms;
@@ -49,6 +51,14 @@ struct loop_fd {
 
 struct loop_signal {
     uv_signal_t uv;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct loop_flush {
+    struct loop *loop;
+    struct loop_flush *next;
+    bool wanted;
     void (*fn)(void *arg);
     void *arg;
 };
@@ -81,15 +91,38 @@ static void do_nothing(uv_idle_t *idle)
     (void)idle;
 }
 
+static void run_flushes(struct loop *loop)
+{
+    for (struct loop_flush *flush = loop->flushes; flush != NULL; flush = loop->flushing) {
+        loop->flushing = flush->next;
+        if (!flush->wanted)
+            continue;
+        flush->wanted = false;
+        flush->fn(flush->arg);
+    }
+}
+
+// One flush may have made another one wanted that had its turn.
+static bool is_flush_wanted(const struct loop *loop)
+{
+    const struct loop_flush *flush = loop->flushes;
+
+    while (flush != NULL && !flush->wanted)
+        flush = flush->next;
+    return flush != NULL;
+}
+
 static void before_sleep(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
-    bool readable = false;
+    bool busy;
 
-    for (const struct loop_zmq *watch = loop->sockets; watch != NULL && !readable;
+    run_flushes(loop);
+    busy = is_flush_wanted(loop);
+    for (const struct loop_zmq *watch = loop->sockets; watch != NULL && !busy;
          watch = watch->next)
-        readable = is_readable(watch);
-    if (readable)
+        busy = is_readable(watch);
+    if (busy)
         (void)uv_idle_start(&loop->idle, do_nothing);
     else
         (void)uv_idle_stop(&loop->idle);
@@ -287,6 +320,38 @@ void loop_signal_free(struct loop_signal **sig)
         return;
     uv_close((uv_handle_t *)&(*sig)->uv, free_handle);
     *sig = NULL;
+}
+
+// ---- flushes
+
+struct loop_flush *loop_flush_new(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct loop_flush *flush = mem_new(sizeof(*flush));
+
+    *flush = (struct loop_flush){.loop = loop, .next = loop->flushes, .fn = fn, .arg = arg};
+    loop->flushes = flush;
+    return flush;
+}
+
+void loop_flush_want(struct loop_flush *flush)
+{
+    flush->wanted = true;
+}
+
+void loop_flush_free(struct loop_flush **flush)
+{
+    if (*flush == NULL)
+        return;
+    struct loop *loop = (*flush)->loop;
+    struct loop_flush **at = &loop->flushes;
+
+    while (*at != *flush)
+        at = &(*at)->next;
+    *at = (*flush)->next;
+    if (loop->flushing == *flush)
+        loop->flushing = (*flush)->next;
+    mem_free(*flush);
+    *flush = NULL;
 }
 
 // ---- ZeroMQ sockets

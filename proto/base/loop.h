@@ -18,6 +18,7 @@ struct loop_timer;
 struct loop_fd;
 struct loop_signal;
 struct loop_zmq;
+struct loop_flush;
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
@@ -48,6 +49,12 @@ void loop_fd_free(struct loop_fd **watch);
 struct loop_signal *loop_signal_new(struct loop *loop, int signum, void (*fn)(void *arg),
                                     void *arg);
 void loop_signal_free(struct loop_signal **sig);
+
+// loop_flush_new: fn is called once before the loop next sleeps, if loop_flush_want was called: what a
+// turn has gathered is written at once, without asking first whether it can be.
+struct loop_flush *loop_flush_new(struct loop *loop, void (*fn)(void *arg), void *arg);
+void loop_flush_want(struct loop_flush *flush);
+void loop_flush_free(struct loop_flush **flush);
 
 // loop_zmq_new: calls fn in every turn in which the socket (not owned) has a message to read.
 struct loop_zmq *loop_zmq_new(struct loop *loop, void *zmq_socket, void (*fn)(void *arg),
