@@ -4,11 +4,11 @@ import re
 import subprocess
 
 from tests.support.harness import Site, sample_policy
-from tests.support.processes import Process, free_port, program
+from tests.support.processes import Process, free_port, program, wait_for
 
 DELAY = "1s"
-# What a node asks a store for its own sake: greeting, clock, agreement.
-HOUSEKEEPING = {"time", "info", "ping", "hgetall", "config", "config|get", "hello", "auth", "flushall", "command"}
+# What a node asks a store for its own sake: greeting, clock, agreement, what the near cache must forget.
+HOUSEKEEPING = {"time", "xrange", "info", "ping", "hgetall", "config", "config|get", "hello", "auth", "flushall", "command"}
 
 
 class Bench(Site):
@@ -16,18 +16,25 @@ class Bench(Site):
 
     def bench_node(self, store, name="node", cache=None):
         """A node on a store (the `store` section). cache: bytes of the near cache; 0 = off."""
+        return self.node(name, policy=self._policy(), store=self._with_cache(store, cache))
+
+    def bench_node_of(self, kind, store, name, cache=None):
+        """The same of another class than Node."""
+        return self.add(kind(self._folder(name), name, self._policy(), self._with_cache(store, cache)))
+
+    def add(self, server):
+        """Starts a server of any kind, to be stopped with the others."""
+        return self._add(server, True)
+
+    @staticmethod
+    def _policy():
         policy = sample_policy(greylist={"mode": "enforce", "delay": DELAY})
         policy["settings"]["tracking"] = {"sample": 0}
-        if cache is not None and self.knows_cache():
-            store = dict(store, cache=cache)
-        return self.node(name, policy=policy, store=store)
+        return policy
 
-    def knows_cache(self):
-        """True if this node has a near cache."""
-        path = self.folder / "cache.yaml"
-        path.write_text("store: {cache: 0}\n")
-        text = subprocess.run([program("reeved"), "-c", str(path), "-t"], capture_output=True, text=True, check=False)
-        return "cache" not in text.stdout + text.stderr
+    @staticmethod
+    def _with_cache(store, cache):
+        return store if cache is None else dict(store, cache=cache)
 
     def echo(self, reply):
         """A bare ROUTER that answers with these bytes. Returns its endpoint."""
@@ -35,9 +42,13 @@ class Bench(Site):
         folder.mkdir()
         (folder / "reply").write_bytes(reply)
         endpoint = f"tcp://127.0.0.1:{free_port()}"
-        server = Process("echo", [program("bench/echo"), endpoint, folder / "reply"], folder / "log")
-        self._add(server, True).wait_log("ready")
+        self.add(Process("echo", [program("bench/echo"), endpoint, folder / "reply"], folder / "log")).wait_log("ready")
         return endpoint
+
+    def policyd_without_spf(self):
+        """Settings of a reeve-policyd that does not evaluate SPF itself, because postgrey does not either."""
+        text = subprocess.run([program("reeve-policyd"), "-T"], capture_output=True, text=True, check=False).stdout
+        return {"spf": False} if re.search(r"^spf:", text, re.MULTILINE) else {}
 
 
 def load(endpoint, *words, **options):
@@ -78,3 +89,22 @@ def command_usec(redis):
     text = redis.command("INFO", "commandstats")
     return {name: (int(calls), int(usec)) for name, calls, usec in
             re.findall(r"cmdstat_([^:]+):calls=(\d+),usec=(\d+)", text)}
+
+
+def fill(redis, count, identity):
+    """Makes so many of reeve-load's known senders known, as a node would have left them; what was written."""
+    argv = [program("bench/fill"), redis.socket, str(count), identity]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
+    return json.loads(done.stdout)
+
+
+def used_memory(redis):
+    """used_memory when it has come to rest: while a table grows, the old one is there beside the new one."""
+    seen = []
+
+    def is_at_rest():
+        seen.append(int(re.search(r"^used_memory:(\d+)", redis.command("INFO", "memory"), re.MULTILINE).group(1)))
+        return len(seen) > 3 and max(seen[-3:]) - min(seen[-3:]) < 4096
+    wait_for(is_at_rest, "Redis to need no more memory or less", seconds=60, every=.3)
+    return seen[-1]
