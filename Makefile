@@ -10,7 +10,7 @@ PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
 # What libreeve alone needs: it must not drag the node's libraries into a gateway.
-LIB_LIBS   := $(shell pkg-config --libs libzmq libprotobuf-c)
+LIB_LIBS   := $(shell pkg-config --libs libzmq libprotobuf-c) -lpthread
 
 OPT      ?= -O2 -g
 HARDEN   ?= -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection
@@ -95,9 +95,10 @@ $(BUILD)/reeve-load: $(call obj,client/load/main.c) $(BUILD)/libload.a $(BUILD)/
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) -lm
 
 # ---- the library
+# nodelete: a lookup that hangs may still be in its thread when a gateway that has loaded the library unloads it.
 SOVERSION := 0
 $(BUILD)/libreeve.so.$(SOVERSION): $(call obj,$(LIB_SRC) $(LIB_PROTO)) $(PB_OBJ)
-	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libreeve.so.$(SOVERSION) -o $@ $^ $(LIB_LIBS)
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libreeve.so.$(SOVERSION) -Wl,-z,nodelete -o $@ $^ $(LIB_LIBS)
 $(BUILD)/libreeve.so: $(BUILD)/libreeve.so.$(SOVERSION)
 	ln -sf libreeve.so.$(SOVERSION) $@
 $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version

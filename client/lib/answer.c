@@ -71,6 +71,21 @@ uint64_t reply_id(const struct reply *reply)
     return reply->message.id;
 }
 
+const char *reply_node(const struct reply *reply)
+{
+    return reply->message.node;
+}
+
+bool reply_is_draining(const struct reply *reply)
+{
+    return reply->message.draining;
+}
+
+bool reply_is_pong(const struct reply *reply)
+{
+    return reply->message.status == MSG_OK && reply->message.answer == MSG_PONG;
+}
+
 // ---- what a node sent
 
 static enum err convert_decision(struct reply *reply)
@@ -211,6 +226,13 @@ static const char *reply_flaw(const struct msg_reply *message, const struct ask 
 static bool is_refusal(enum msg_status status)
 {
     return status == MSG_BAD_REQUEST || status == MSG_FORBIDDEN;
+}
+
+enum reply_worth reply_worth(const struct reply *reply, const struct ask *ask)
+{
+    if (reply_flaw(&reply->message, ask) == NULL)
+        return REPLY_ANSWERS;
+    return is_refusal(reply->message.status) ? REPLY_REFUSES : REPLY_ELSEWHERE;
 }
 
 // ---- the fallback

@@ -130,6 +130,7 @@ enum err asks_init(struct asks *asks, size_t count)
     while (bucket_count < count)
         bucket_count *= 2;
     *asks = (struct asks){.bucket_count = bucket_count};
+    TAILQ_INIT(&asks->hedges);
     asks->bucket = (struct ask **)calloc(bucket_count, sizeof(*asks->bucket));
     return asks->bucket == NULL ? ERR_MEMORY : ERR_NONE;
 }
@@ -211,6 +212,7 @@ void asks_add_due(struct asks *asks, struct ask *ask, enum reeve_error trouble, 
 
 static void leave_list(struct asks *asks, struct ask *ask)
 {
+    asks_hedge_at(asks, ask, 0);
     list_remove(ask->is_due ? &asks->due : &asks->pending, ask);
     if (ask->is_due)
         return;
@@ -248,4 +250,31 @@ void asks_set_sent(struct asks *asks, struct ask *ask)
 {
     ask->sent = true;
     asks->unsent_count--;
+}
+
+void asks_set_unsent(struct asks *asks, struct ask *ask)
+{
+    ask->sent = false;
+    asks->unsent_count++;
+}
+
+// Each question gives its node the same time, so the place is at the end or near.
+void asks_hedge_at(struct asks *asks, struct ask *ask, uint64_t at_ms)
+{
+    struct ask *at;
+
+    if (ask->hedge_ms != 0)
+        TAILQ_REMOVE(&asks->hedges, ask, in_hedges);
+    ask->hedge_ms = at_ms;
+    if (at_ms == 0)
+        return;
+    TAILQ_FOREACH_REVERSE(at, &asks->hedges, ask_queue, in_hedges)
+    {
+        if (at->hedge_ms <= at_ms)
+            break;
+    }
+    if (at == NULL)
+        TAILQ_INSERT_HEAD(&asks->hedges, ask, in_hedges);
+    else
+        TAILQ_INSERT_AFTER(&asks->hedges, at, ask, in_hedges);
 }

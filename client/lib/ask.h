@@ -1,32 +1,55 @@
 // ask.h: one question that is under way, and the book of all of them.
 //
-//     reeve_submit --> pending (unsent) --> pending (sent) --> answered, cancelled or late
+//     reeve_submit --> pending (unsent) <-> pending (sent) --> answered, cancelled or late
 //          `---------> due: an answer is known without any node (too many under way, too large)
 //
-// The book finds a question by its number and knows which deadline comes first.
+// The book finds a question by its number and knows which deadline comes first, and which question
+// is the next to be unanswered for too long. A question may be under way in several copies, each at
+// another node: it is sent as long as one of them is.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "client/lib/reeve.h"
 #include "proto/base/mem.h"
 #include "proto/err.h"
 #include "proto/msg.h"
 
+// The first, a hedge, and one more: a question that ended three connections is not sent to a fourth
+// node, because it may be what ended them.
+enum { ASK_COPIES_MAX = 3, ASK_TRANSACTION_MAX = 48 };
+
+struct ask_copy {
+    uint64_t serial;     // of the node
+    uint64_t connection; // which of its connections
+    uint64_t sent_ms;    // monotonic
+    bool is_under_way;   // neither answered nor lost
+    bool was_slow;       // its node was told apart for it
+};
+
 struct ask {
     struct msg_request request; // its texts: copied for a Check, borrowed for the blocking verbs
     uint64_t deadline_ms;       // monotonic
-    bool sent;
-    enum reeve_error trouble; // of a due one: why no node is asked
-    const char *why;          // static
+    bool sent;                  // a copy is under way
+    struct ask_copy copy[ASK_COPIES_MAX];
+    size_t copy_count;
+    size_t under_way;     // of the copies
+    uint64_t transaction; // affinity_hash of what the gateway gave; 0 = nothing
+    uint64_t hedge_ms;    // when it has been unanswered for too long; 0 = nobody looks
+    bool is_hedged;
+    char own_transaction[ASK_TRANSACTION_MAX]; // for a Check that has none
+    enum reeve_error trouble;                  // of a due one: why no node is asked
+    const char *why;                           // static
     // Who gets the answer: done, or whoever waits at kept.
     void (*done)(void *arg, const struct reeve_answer *answer);
     void *arg;
     struct reeve_answer **kept;
     // The book's own.
     struct ask *prev, *next, *chain;
+    TAILQ_ENTRY(ask) in_hedges;
     bool is_due;
 };
 
@@ -42,11 +65,13 @@ size_t ask_verdict_count(const struct ask *ask);
 struct ask_list {
     struct ask *head, *tail;
 };
+TAILQ_HEAD(ask_queue, ask);
 struct asks {
     struct ask **bucket;     // by number
     size_t bucket_count;     // a power of two
     struct ask_list pending; // by deadline
     struct ask_list due;     // in order of submission
+    struct ask_queue hedges; // by hedge_ms; of the pending ones
     size_t pending_count;
     size_t unsent_count; // of the pending ones
     uint64_t last_id;
@@ -65,3 +90,6 @@ void asks_move_due(struct asks *asks, struct ask *ask, enum reeve_error trouble,
 struct ask *asks_find(const struct asks *asks, uint64_t id); // NULL = no such question
 void asks_remove(struct asks *asks, struct ask *ask);        // gives it back to the caller
 void asks_set_sent(struct asks *asks, struct ask *ask);
+void asks_set_unsent(struct asks *asks, struct ask *ask);
+// asks_hedge_at: from now on hedge_ms says when; 0 = never.
+void asks_hedge_at(struct asks *asks, struct ask *ask, uint64_t at_ms);

@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <zmq.h>
 
-#include "client/lib/endpoint.h"
+#include "proto/base/clock.h"
 #include "proto/text.h"
 
 enum {
@@ -22,6 +23,9 @@ enum {
     IN_FLIGHT = 1024,
     IN_FLIGHT_MAX = 100000,
     ADMIN_QUEUE_MAX = 16,
+    ADMIN_ADDRESSES_MAX = 8, // of the admin door's name
+    HEDGE_MS = 100,
+    HEDGE_MAX_MS = 60000,
 };
 
 const char *reeve_version(void)
@@ -40,19 +44,30 @@ static enum err check_range(const char *name, unsigned value, unsigned max,
                    value, max);
 }
 
-static enum err check_options(const struct reeve_options *options, struct err_detail *detail)
+static enum err check_nodes(const struct reeve_options *options, struct err_detail *detail)
 {
-    enum err err;
-
-    if (options == NULL || options->node_count == 0 || options->nodes == NULL ||
-        options->nodes[0] == NULL)
+    if (options == NULL || options->node_count == 0 || options->nodes == NULL)
         return err_say(detail, ERR_CONFIG,
                        "no node given: set nodes and node_count, to \"tcp://127.0.0.1:7170\" for "
                        "a node on this host");
-    if (options->node_count > 1)
+    if (options->node_count > SOURCES_MAX)
         return err_say(detail, ERR_CONFIG,
-                       "%zu nodes given: this version asks one node; give one endpoint",
-                       options->node_count);
+                       "%zu nodes given: at most %d; a host name may stand for many addresses",
+                       options->node_count, SOURCES_MAX);
+    for (size_t i = 0; i < options->node_count; i++) {
+        if (options->nodes[i] == NULL)
+            return err_say(detail, ERR_CONFIG, "no node given at place %zu of %zu", i + 1,
+                           options->node_count);
+    }
+    return ERR_NONE;
+}
+
+static enum err check_options(const struct reeve_options *options, struct err_detail *detail)
+{
+    enum err err = check_nodes(options, detail);
+
+    if (err != ERR_NONE)
+        return err;
     if (options->gateway != NULL &&
         !text_is_clean(options->gateway, strlen(options->gateway), MSG_GATEWAY_MAX))
         return err_say(detail, ERR_CONFIG,
@@ -68,6 +83,8 @@ static enum err check_options(const struct reeve_options *options, struct err_de
                           detail);
     if (err == ERR_NONE)
         err = check_range("in_flight_max", options->in_flight_max, IN_FLIGHT_MAX, detail);
+    if (err == ERR_NONE)
+        err = check_range("hedge_ms", options->hedge_ms, HEDGE_MAX_MS, detail);
     return err;
 }
 
@@ -84,6 +101,10 @@ static void take_options(struct reeve *reeve, const struct reeve_options *option
     reeve->admin_deadline_ms = or_default(options->admin_deadline_ms, ADMIN_DEADLINE_MS);
     reeve->in_flight_max = or_default(options->in_flight_max, IN_FLIGHT);
     reeve->fallback = options->fallback;
+    reeve->hedge_ms = options->no_hedge ? UINT64_MAX : or_default(options->hedge_ms, HEDGE_MS);
+    reeve->node_changed = options->node_changed;
+    reeve->node_arg = options->node_arg;
+    reeve->budget.tenths = BUDGET_BURST * BUDGET_TENTHS;
     if (options->gateway == NULL)
         (void)gethostname(host, sizeof(host) - 1);
     else
@@ -91,31 +112,62 @@ static void take_options(struct reeve *reeve, const struct reeve_options *option
     (void)text_clean(reeve->gateway, MSG_GATEWAY_MAX, host, strlen(host));
 }
 
-// ---- sockets and descriptors
+// ---- chance
 
-static enum err open_link(struct reeve *reeve, struct link *link, const char *text,
-                          unsigned queue_max, size_t message_max, struct err_detail *detail)
+// Nobody gains by guessing these: they spread load, and keep apart what several clients name.
+static void seed(struct reeve *reeve)
 {
-    struct epoll_event watch = {.events = EPOLLIN};
-    struct endpoint endpoint;
-    enum err err = endpoint_resolve(text, &endpoint, detail);
-
-    if (err == ERR_NONE)
-        err = link_open(link, reeve->context, &endpoint, queue_max, message_max, detail);
-    if (err == ERR_NONE && epoll_ctl(reeve->epoll_fd, EPOLL_CTL_ADD, link->fd, &watch) != 0)
-        err = err_say(detail, ERR_SYSTEM, "cannot watch a socket: %s", strerror(errno));
-    return err;
+    if (getrandom(&reeve->session, sizeof(reeve->session), GRND_NONBLOCK) !=
+        (ssize_t)sizeof(reeve->session))
+        reeve->session = clock_mono_us() ^ (uint64_t)getpid() << 40;
+    reeve->random = reeve->session | 1;
 }
 
-static enum err open_links(struct reeve *reeve, const struct reeve_options *options,
-                           struct err_detail *detail)
+// client_random: xorshift64* (Marsaglia 2003, Vigna 2014); its state is never 0.
+uint64_t client_random(struct reeve *reeve)
 {
-    enum err err = open_link(reeve, &reeve->lookups, options->nodes[0],
-                             (unsigned)reeve->in_flight_max, MSG_LOOKUP_BYTES_MAX, detail);
+    reeve->random ^= reeve->random >> 12;
+    reeve->random ^= reeve->random << 25;
+    reeve->random ^= reeve->random >> 27;
+    return reeve->random * 0x2545F4914F6CDD1DU;
+}
 
+// ---- sockets and descriptors
+
+// plan_nodes: what all links of one kind of door have in common. Serial numbers of the two kinds
+// must differ: they name monitors in one context.
+static void plan_nodes(struct reeve *reeve, struct nodes *nodes, size_t max, unsigned queue_max,
+                       size_t message_max)
+{
+    nodes->epoll_fd = reeve->epoll_fd;
+    nodes->max = max;
+    nodes->wake_ms = UINT64_MAX;
+    nodes->period_least_ms = NODES_PERIOD_LEAST_MS;
+    nodes->period_most_ms = NODES_PERIOD_MOST_MS;
+    nodes->again_ms = NODES_AGAIN_MS;
+    nodes->plan.context = reeve->context;
+    nodes->plan.queue_max = queue_max;
+    nodes->plan.message_max = message_max;
+    nodes->plan.serial = nodes == &reeve->admin ? UINT64_C(1) << 32 : 0;
+}
+
+static enum err open_nodes(struct reeve *reeve, const struct reeve_options *options,
+                           struct resolve_how how, struct err_detail *detail)
+{
+    uint64_t now_ms = clock_mono_ms();
+    enum err err = ERR_NONE;
+
+    plan_nodes(reeve, &reeve->lookups, NODES_MAX, (unsigned)reeve->in_flight_max,
+               MSG_LOOKUP_BYTES_MAX);
+    plan_nodes(reeve, &reeve->admin, ADMIN_ADDRESSES_MAX, ADMIN_QUEUE_MAX, MSG_ADMIN_BYTES_MAX);
+    for (size_t i = 0; i < options->node_count && err == ERR_NONE; i++)
+        err = nodes_add(&reeve->lookups, options->nodes[i], now_ms, detail);
     if (err == ERR_NONE && options->admin != NULL)
-        err = open_link(reeve, &reeve->admin, options->admin, ADMIN_QUEUE_MAX, MSG_ADMIN_BYTES_MAX,
-                        detail);
+        err = nodes_add(&reeve->admin, options->admin, now_ms, detail);
+    if (err == ERR_NONE)
+        err = nodes_start(&reeve->lookups, how, now_ms, detail);
+    if (err == ERR_NONE)
+        err = nodes_start(&reeve->admin, how, now_ms, detail);
     return err;
 }
 
@@ -143,7 +195,7 @@ static enum err open_memory(struct reeve *reeve, struct err_detail *detail)
 }
 
 static enum err open_all(struct reeve *reeve, const struct reeve_options *options,
-                         struct err_detail *detail)
+                         struct resolve_how how, struct err_detail *detail)
 {
     enum err err = open_memory(reeve, detail);
 
@@ -155,7 +207,7 @@ static enum err open_all(struct reeve *reeve, const struct reeve_options *option
         err = err_say(detail, ERR_SYSTEM, "cannot make a ZeroMQ context: %s",
                       zmq_strerror(zmq_errno()));
     if (err == ERR_NONE)
-        err = open_links(reeve, options, detail);
+        err = open_nodes(reeve, options, how, detail);
     return err;
 }
 
@@ -163,6 +215,12 @@ static enum err open_all(struct reeve *reeve, const struct reeve_options *option
 
 enum reeve_error reeve_new(struct reeve **out, const struct reeve_options *options, char *message,
                            size_t size)
+{
+    return client_new(out, options, resolve_by_system, message, size);
+}
+
+enum reeve_error client_new(struct reeve **out, const struct reeve_options *options,
+                            struct resolve_how how, char *message, size_t size)
 {
     struct err_detail detail = {.text = ""};
     enum err err = check_options(options, &detail);
@@ -175,7 +233,8 @@ enum reeve_error reeve_new(struct reeve **out, const struct reeve_options *optio
         reeve->timer_fd = -1;
         reeve->timer_ms = UINT64_MAX;
         take_options(reeve, options);
-        err = open_all(reeve, options, &detail);
+        seed(reeve);
+        err = open_all(reeve, options, how, &detail);
     }
     if (message != NULL && size > 0)
         (void)snprintf(message, size, "%s", detail.text);
@@ -201,10 +260,10 @@ void reeve_free(struct reeve **reeve)
         return;
     if (old->asks.bucket != NULL)
         client_end_all(old, "the client was closed before a node answered");
+    nodes_close(&old->lookups);
+    nodes_close(&old->admin);
     close_descriptor(old->epoll_fd);
     close_descriptor(old->timer_fd);
-    link_close(&old->lookups);
-    link_close(&old->admin);
     while (old->context != NULL && zmq_ctx_term(old->context) != 0 && zmq_errno() == EINTR)
         continue;
     asks_free(&old->asks);

@@ -1,17 +1,23 @@
-// dispatch.c: questions on their way out, answers on their way in, and the timer between.
+// dispatch.c: questions that come, answers that come, and the timer between.
 //
 // Promises: each question is answered exactly once, by its deadline at the latest (as far as
 // reeve_dispatch is called), or never after reeve_cancel; no call here blocks; callbacks run in
 // reeve_dispatch and reeve_free alone, and may submit and cancel.
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "client/lib/answer.h"
 #include "client/lib/client.h"
+#include "client/lib/copies.h"
 #include "proto/base/clock.h"
-#include "proto/wire.h"
 
-enum { RETRY_MS = 10 }; // how often a question that could not be sent is tried again
+enum {
+    RETRY_MS = 10, // how often a question that could not be sent is tried again
+    EVENTS_MAX = 2 * (2 * NODES_MAX + 2),
+};
 
 // ---- the timer
 
@@ -37,73 +43,53 @@ static void clear_timer(struct reeve *reeve)
         reeve->timer_ms = UINT64_MAX; // it has fired, so it is off
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool is_readable(const struct nodes *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        if (nodes->node[i]->link.is_readable)
+            return true;
+    }
+    return false;
+}
+
 // wake_when_needed: to be called last by whatever may have changed the state of questions or links.
 static void wake_when_needed(struct reeve *reeve)
 {
     const struct asks *asks = &reeve->asks;
-    uint64_t at_ms = UINT64_MAX;
+    uint64_t at_ms = earlier(reeve->lookups.wake_ms, reeve->admin.wake_ms);
 
     if (asks->pending.head != NULL)
-        at_ms = asks->pending.head->deadline_ms;
-    if (asks->unsent_count > 0) {
-        uint64_t retry_ms = clock_mono_ms() + RETRY_MS;
-
-        at_ms = retry_ms < at_ms ? retry_ms : at_ms;
-    }
-    if (asks->due.head != NULL || link_has_input(&reeve->lookups) || link_has_input(&reeve->admin))
+        at_ms = earlier(at_ms, asks->pending.head->deadline_ms);
+    if (!TAILQ_EMPTY(&asks->hedges))
+        at_ms = earlier(at_ms, TAILQ_FIRST(&asks->hedges)->hedge_ms);
+    if (asks->unsent_count > 0)
+        at_ms = earlier(at_ms, clock_mono_ms() + RETRY_MS);
+    if (asks->due.head != NULL || is_readable(&reeve->lookups) || is_readable(&reeve->admin))
         at_ms = 0;
     set_timer(reeve, at_ms);
 }
 
 // ---- out
 
-static struct link *link_of(struct reeve *reeve, const struct ask *ask)
+struct nodes *client_nodes(struct reeve *reeve, const struct ask *ask)
 {
     return ask->request.verb == MSG_ADMIN ? &reeve->admin : &reeve->lookups;
 }
 
-static enum err encode(struct reeve *reeve, struct ask *ask, uint64_t now_ms, size_t *len)
+uint64_t client_slow_ms(const struct reeve *reeve)
 {
-    struct arena scratch;
-
-    arena_init(&scratch, reeve->scratch, CLIENT_SCRATCH_MAX);
-    ask->request.gateway = reeve->gateway;
-    ask->request.budget_ms = (uint32_t)(ask->deadline_ms - now_ms);
-    return wire_encode_request(&ask->request, &scratch, reeve->encoded, CLIENT_ENCODED_MAX, len);
-}
-
-static void try_to_send(struct reeve *reeve, struct ask *ask, uint64_t now_ms)
-{
-    const struct link *link = link_of(reeve, ask);
-    size_t len = 0;
-
-    if (ask->sent || ask->deadline_ms <= now_ms || !link_can_send(link))
-        return;
-    if (encode(reeve, ask, now_ms, &len) != ERR_NONE)
-        asks_move_due(&reeve->asks, ask, REEVE_REFUSED,
-                      "the request was not sent: its texts are larger than a request can be");
-    else if (link_send(link, reeve->encoded, len))
-        asks_set_sent(&reeve->asks, ask);
-}
-
-static void send_unsent(struct reeve *reeve)
-{
-    uint64_t now_ms = clock_mono_ms();
-    struct ask *next;
-
-    if (reeve->asks.unsent_count == 0 ||
-        (!link_can_send(&reeve->lookups) && !link_can_send(&reeve->admin)))
-        return;
-    for (struct ask *ask = reeve->asks.pending.head; ask != NULL; ask = next) {
-        next = ask->next;
-        try_to_send(reeve, ask, now_ms);
-    }
+    return earlier(reeve->hedge_ms, reeve->deadline_ms);
 }
 
 // keep_at_home: true for a question that cannot be sent at all; it has its answer.
 static bool keep_at_home(struct reeve *reeve, struct ask *ask)
 {
-    if (ask->request.verb == MSG_ADMIN && reeve->admin.socket == NULL)
+    if (ask->request.verb == MSG_ADMIN && reeve->admin.source_count == 0)
         asks_add_due(&reeve->asks, ask, REEVE_BAD_OPTION,
                      "the request was not sent: the client was made without an admin endpoint");
     else if (ask->request.verb == MSG_CHECK &&
@@ -124,9 +110,11 @@ void client_start(struct reeve *reeve, struct ask *ask, uint64_t wait_ms)
     uint64_t now_ms = clock_mono_ms();
 
     ask->deadline_ms = now_ms + wait_ms;
+    reeve->counters.questions += ask->request.verb != MSG_ADMIN;
     if (!keep_at_home(reeve, ask)) {
         asks_add(&reeve->asks, ask);
-        try_to_send(reeve, ask, now_ms);
+        copies_name(reeve, ask);
+        copies_send(reeve, ask, now_ms);
     }
     wake_when_needed(reeve);
 }
@@ -150,6 +138,7 @@ void reeve_cancel(struct reeve *reeve, uint64_t request)
 
     if (ask == NULL || ask->kept != NULL)
         return;
+    copies_end(reeve, ask);
     asks_remove(&reeve->asks, ask);
     ask_free(&ask);
     wake_when_needed(reeve);
@@ -160,7 +149,12 @@ void reeve_cancel(struct reeve *reeve, uint64_t request)
 // deliver: the end of a question. Takes the answer.
 static void deliver(struct reeve *reeve, struct ask *ask, struct reeve_answer *answer)
 {
+    copies_end(reeve, ask);
     asks_remove(&reeve->asks, ask);
+    if (ask->request.verb != MSG_ADMIN) {
+        reeve->counters.fallbacks += answer->error != REEVE_OK;
+        reeve->counters.answered += answer->error == REEVE_OK;
+    }
     if (ask->kept != NULL) {
         *ask->kept = answer;
     } else {
@@ -170,41 +164,176 @@ static void deliver(struct reeve *reeve, struct ask *ask, struct reeve_answer *a
     ask_free(&ask);
 }
 
-static void take_reply(void *arg, void *bytes, size_t len)
-{
-    struct reeve *reeve = arg;
-    struct reply *reply = reply_decode(bytes, len);
-    struct ask *ask;
+struct mail_bag { // what take_reply needs to know of a message
+    struct reeve *reeve;
+    struct node *node;
+    uint64_t now_ms;
+};
 
-    if (reply == NULL)
-        return; // damage: the deadline will answer
-    ask = asks_find(&reeve->asks, reply_id(reply));
-    if (ask == NULL || !ask->sent || ask->is_due) {
-        reply_free(&reply); // late, repeated, or nobody's
+static void note_damage(const struct mail_bag *bag)
+{
+    bag->node->seen.damaged++;
+    health_suspect(&bag->node->health, bag->now_ms);
+}
+
+// take_unclaimed: a reply to no question that is open: to a probe, too late, or nonsense.
+static void take_unclaimed(const struct mail_bag *bag, const struct reply *reply)
+{
+    uint64_t id = reply_id(reply);
+
+    if ((id & COPIES_PROBE) != 0) {
+        if (reply_is_pong(reply))
+            (void)health_pong(&bag->node->health, id, bag->now_ms);
+    } else if (id != 0 && id <= bag->reeve->asks.last_id) {
+        bag->node->seen.late++;
+        bag->reeve->counters.late++;
+    } else {
+        note_damage(bag);
+    }
+}
+
+// note_worth: what the reply says of its node. A draining one may refuse: it said so.
+static void note_worth(const struct mail_bag *bag, const struct ask *ask, enum reply_worth worth)
+{
+    struct node *node = bag->node;
+
+    if (worth == REPLY_ELSEWHERE) {
+        node->seen.refused++;
+        if (!node->health.is_draining)
+            health_suspect(&node->health, bag->now_ms);
         return;
     }
-    deliver(reeve, ask, answer_from_reply(&reply, ask, reeve->fallback));
+    node->seen.answered++;
+    for (size_t i = 0; i < ask->copy_count; i++) {
+        if (ask->copy[i].serial == node->serial && !ask->copy[i].was_slow &&
+            bag->now_ms - ask->copy[i].sent_ms < client_slow_ms(bag->reeve))
+            health_trust(&node->health, bag->now_ms);
+    }
+}
+
+static void take_answer(const struct mail_bag *bag, struct ask *ask, struct reply **reply)
+{
+    struct reeve *reeve = bag->reeve;
+    enum reply_worth worth = reply_worth(*reply, ask);
+
+    note_worth(bag, ask, worth);
+    if (worth == REPLY_ELSEWHERE &&
+        copies_refused(reeve, ask, bag->node->health.is_draining, bag->now_ms)) {
+        reply_free(reply);
+        return;
+    }
+    if (ask->transaction != 0)
+        affinity_note(&reeve->affinity, ask->transaction, bag->node->serial);
+    deliver(reeve, ask, answer_from_reply(reply, ask, reeve->fallback));
+}
+
+static void take_reply(void *arg, void *bytes, size_t len)
+{
+    const struct mail_bag *bag = arg;
+    struct reply *reply = bytes == NULL ? NULL : reply_decode(bytes, len);
+    struct ask *ask;
+
+    if (reply == NULL) {
+        note_damage(bag); // a hedge or the deadline will answer
+        return;
+    }
+    ask = asks_find(&bag->reeve->asks, reply_id(reply));
+    bag->node->health.is_draining = reply_is_draining(reply);
+    if (reply_node(reply)[0] != '\0')
+        (void)snprintf(bag->node->name, sizeof(bag->node->name), "%s", reply_node(reply));
+    if (ask == NULL || ask->is_due || !copies_answered(bag->reeve, ask, bag->node)) {
+        take_unclaimed(bag, reply);
+        reply_free(&reply);
+        return;
+    }
+    take_answer(bag, ask, &reply);
 }
 
 // receive: a node that sends more than was asked for cannot keep the caller in here for ever.
-static void receive(struct reeve *reeve, const struct link *link)
+static void receive(struct reeve *reeve, struct nodes *nodes, uint64_t now_ms)
 {
-    size_t most = reeve->in_flight_max + 64;
+    for (size_t i = 0; i < nodes->count; i++) {
+        struct mail_bag bag = {.reeve = reeve, .node = nodes->node[i], .now_ms = now_ms};
+        size_t most = reeve->in_flight_max + 64;
 
-    while (most-- > 0 && link_has_input(link))
-        (void)link_receive(link, take_reply, reeve);
+        while (bag.node->link.is_readable && most-- > 0)
+            (void)link_receive(&bag.node->link, take_reply, &bag);
+    }
+}
+
+// ---- links
+
+static void look_at_links(struct reeve *reeve, uint64_t now_ms)
+{
+    struct epoll_event event[EVENTS_MAX];
+    int count = epoll_wait(reeve->epoll_fd, event, EVENTS_MAX, 0);
+
+    for (int i = 0; i < count; i++) {
+        if (event[i].data.ptr != NULL)
+            link_look(event[i].data.ptr, now_ms);
+    }
+}
+
+// follow_connections: what was read before belongs to connections that may have ended since.
+static void follow_connections(struct reeve *reeve, struct nodes *nodes, uint64_t now_ms)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        struct node *node = nodes->node[i];
+
+        if (node->link.was_lost || node->connection != node->link.connects)
+            health_connected(&node->health);
+        node->connection = node->link.connects;
+        if (!node->link.was_lost)
+            continue;
+        node->link.was_lost = false;
+        copies_lost(reeve, nodes, node, now_ms);
+        nodes_lost(nodes, node, now_ms);
+    }
+}
+
+static void drop_idle(struct nodes *nodes)
+{
+    struct node *node;
+
+    while ((node = nodes_idle(nodes)) != NULL)
+        nodes_drop(nodes, &node);
+}
+
+static void look_after(struct reeve *reeve, struct nodes *nodes, uint64_t now_ms)
+{
+    nodes_take_addresses(nodes, now_ms, client_random(reeve));
+    nodes_tick(nodes, now_ms);
+}
+
+// ---- time
+
+// describe_lateness: why nobody has answered.
+static void describe_lateness(const struct reeve *reeve, const struct ask *ask, char *out,
+                              size_t size)
+{
+    const char *trouble =
+        nodes_trouble(ask->request.verb == MSG_ADMIN ? &reeve->admin : &reeve->lookups);
+
+    if (ask->under_way > 1)
+        (void)snprintf(out, size, "%zu nodes did not answer in time", ask->under_way);
+    else if (ask->sent)
+        (void)snprintf(out, size, "the node did not answer in time");
+    else if (ask->copy_count > 0)
+        (void)snprintf(out, size, "the node did not answer in time: the connection to it was lost");
+    else
+        (void)snprintf(out, size, "no node is connected%s%s", trouble[0] == '\0' ? "" : ": ",
+                       trouble);
 }
 
 static void end_late(struct reeve *reeve)
 {
     uint64_t now_ms = clock_mono_ms();
     struct ask *ask;
+    char why[256];
 
     while ((ask = reeve->asks.pending.head) != NULL && ask->deadline_ms <= now_ms) {
-        const char *why = ask->sent ? "the node did not answer in time" : "no node is connected";
-
-        if (!ask->sent)
-            link_renew(link_of(reeve, ask), now_ms);
+        describe_lateness(reeve, ask, why, sizeof(why));
+        copies_late(reeve, ask, now_ms);
         deliver(reeve, ask, answer_fallback(ask, reeve->fallback, REEVE_UNREACHABLE, why));
     }
 }
@@ -226,12 +355,24 @@ int reeve_fd(const struct reeve *reeve)
 
 void reeve_dispatch(struct reeve *reeve)
 {
+    uint64_t now_ms = clock_mono_ms();
+
     clear_timer(reeve);
-    receive(reeve, &reeve->lookups);
-    receive(reeve, &reeve->admin);
-    send_unsent(reeve);
+    look_at_links(reeve, now_ms);
+    receive(reeve, &reeve->lookups, now_ms);
+    receive(reeve, &reeve->admin, now_ms);
+    follow_connections(reeve, &reeve->lookups, now_ms);
+    follow_connections(reeve, &reeve->admin, now_ms);
+    copies_send_unsent(reeve, now_ms);
+    copies_hedge_due(reeve, now_ms);
     end_late(reeve);
     end_due(reeve);
+    copies_probe(reeve, now_ms);
+    look_after(reeve, &reeve->lookups, now_ms);
+    look_after(reeve, &reeve->admin, now_ms);
+    client_tell(reeve);
+    drop_idle(&reeve->lookups);
+    drop_idle(&reeve->admin);
     wake_when_needed(reeve);
 }
 

@@ -1,7 +1,12 @@
-// link.h: one DEALER socket to one door of a node. Connects and reconnects in the background.
+// link.h: one DEALER socket to one door of one node. Connects and reconnects in the background.
 //
-// Trap: the descriptor is edge-triggered. It only says "look at the state again", and any call here
-// may swallow its edge: so whoever sleeps on it first asks link_has_input.
+// Trap: the descriptors are edge-triggered. They only say "look at the state again", and any call
+// here may swallow an edge: so every call leaves in is_readable whether there is something to read,
+// and whoever sleeps on the descriptors first asks that.
+//
+// Whether the peer is there is not asked of the socket (a DEALER is writable as soon as TCP is
+// connected, to whatever program) but of libzmq's monitor, which says when the handshake is done
+// and when a connection is gone, each time, also when both happened since the last look.
 #pragma once
 
 #include <stdbool.h>
@@ -11,36 +16,49 @@
 #include "client/lib/endpoint.h"
 #include "proto/err.h"
 
+// Descriptors that a link needs: mailboxes of the socket, of both ends of its monitor, and TCP.
+enum { LINK_DESCRIPTORS = 4 };
+
 struct link {
     void *socket; // NULL = there is no such link
-    int fd;
+    void *monitor;
+    int fd, monitor_fd; // to be watched for reading, both; then link_look
     struct endpoint endpoint;
-    uint64_t renewed_ms; // monotonic; 0 = never
+    bool is_up;       // a node has shaken hands
+    bool was_lost;    // a connection ended since the owner cleared this
+    bool is_readable; // there is something to receive
+    uint64_t connects;
+    uint64_t renew_ms; // monotonic: when to connect anew if nothing is there until then
 };
 
-// link_open: context is a libzmq context (borrowed); no more than queue_max messages wait in either
-// direction; a peer that sends one of more than message_max bytes is disconnected by libzmq.
-MUST_USE enum err link_open(struct link *link, void *context, const struct endpoint *endpoint,
-                            unsigned queue_max, size_t message_max, struct err_detail *detail);
+struct link_plan {
+    void *context; // libzmq's; borrowed
+    struct endpoint endpoint;
+    unsigned queue_max; // messages that wait in either direction
+    size_t message_max; // bytes; a peer that sends more is disconnected by libzmq
+    uint64_t serial;    // never the same twice in a context
+};
+
+MUST_USE enum err link_open(struct link *link, const struct link_plan *plan, uint64_t now_ms,
+                            struct err_detail *detail);
 void link_close(struct link *link);
 
-// link_renew: connects once more, and forgets what waits to be sent. For a link over which a
-// question could not be sent; does something every LINK_RENEW_MS at most, so that it may be called
-// for each of them.
+// link_look: takes note of connections that came and went, and of what can be read.
+void link_look(struct link *link, uint64_t now_ms);
+
+// link_renew: connects once more if the link has been down for LINK_RENEW_FIRST_MS, then every
+// LINK_RENEW_MS. To be called at renew_ms or later.
 //
 // Trap: libzmq comes back from a broken connection by itself, but not from a peer that broke the
 // protocol (another program at the node's port, a message that is too long): that one it gives up
 // for good, and tells nobody.
-enum { LINK_RENEW_MS = 10000 };
+enum { LINK_RENEW_FIRST_MS = 1000, LINK_RENEW_MS = 10000 };
 void link_renew(struct link *link, uint64_t now_ms);
 
-bool link_has_input(const struct link *link);
-// link_can_send: false while nobody is connected, or while its queue is full.
-bool link_can_send(const struct link *link);
-// link_send: the empty delimiter and len bytes. Never blocks; false = nothing was sent.
-bool link_send(const struct link *link, const void *bytes, size_t len);
+// link_send: the empty delimiter and len bytes. Never blocks; false = nothing was sent: nobody is
+// connected, or the queue is full.
+bool link_send(struct link *link, const void *bytes, size_t len);
 // link_receive: hands the next message's payload to fn (bytes may be changed, valid during the
-// call). A message of any other form than delimiter and payload is swallowed. False when there was
-// no message.
-bool link_receive(const struct link *link, void (*fn)(void *arg, void *bytes, size_t len),
-                  void *arg);
+// call). A message of any other form than delimiter and payload is handed over as no bytes at NULL.
+// False when there was no message; only then is_readable ends.
+bool link_receive(struct link *link, void (*fn)(void *arg, void *bytes, size_t len), void *arg);

@@ -4,9 +4,11 @@
 // Two ways to use it. A simple program calls reeve_check and waits. An event loop calls
 // reeve_submit, watches reeve_fd for reading, and calls reeve_dispatch when it is readable; the
 // callbacks run inside reeve_dispatch and nowhere else. When no node answers by the deadline, the
-// answer is the local fallback verdict, whose reason is "fallback". No global state, no thread of
-// its own, nothing that a peer sends aborts the process. A struct reeve belongs to one thread. Not
-// fork-safe: make it after the fork. Full text: reeve(3).
+// answer is the local fallback verdict, whose reason is "fallback". Of several nodes each question
+// goes to one that is well and not busy; one that does not answer soon is helped by another. No
+// global state, nothing that a peer sends aborts the process; no thread of its own, unless an
+// endpoint holds a host name: then each lookup of the name runs in a short-lived thread. A struct
+// reeve belongs to one thread. Not fork-safe: make it after the fork. Full text: reeve(3).
 #ifndef REEVE_H
 #define REEVE_H
 
@@ -37,6 +39,13 @@ enum reeve_action {
     REEVE_SECURE = 5
 };
 enum reeve_fallback { REEVE_FALLBACK_ACCEPT = 0, REEVE_FALLBACK_DEFER = 1 };
+enum reeve_node_state {
+    REEVE_NODE_AWAY = 0,     // not connected; it is tried again and again
+    REEVE_NODE_UP = 1,       // connected and well
+    REEVE_NODE_SUSPECT = 2,  // connected, but late, overloaded or damaged the last time
+    REEVE_NODE_DRAINING = 3, // it said that it is about to leave
+    REEVE_NODE_GONE = 4,     // its name does not lead to it any more
+};
 enum reeve_status { // of the node's reply; numbers as in the wire contract
     REEVE_STATUS_OK = 0,
     REEVE_STATUS_BAD_REQUEST = 1,
@@ -47,11 +56,39 @@ enum reeve_status { // of the node's reply; numbers as in the wire contract
     REEVE_STATUS_INTERNAL = 6,
 };
 
+// One address of a node, as this client sees it. The counters begin with the client.
+struct reeve_node {
+    const char *endpoint; // numeric
+    const char *node;     // what it calls itself; "" = it has not said yet
+    enum reeve_node_state state;
+    size_t in_flight;  // questions under way there
+    uint64_t asked;    // questions sent there, of whatever kind: first, hedge or retry
+    uint64_t answered; // of these, those whose answer it gave
+    uint64_t slow;     // unanswered for the hedge time, or at the deadline
+    uint64_t refused;  // answered with overloaded, expired and the like, or with what is no answer
+    uint64_t late;     // answered after somebody else had, or after the deadline
+    uint64_t lost;     // under way when the connection ended
+    uint64_t damaged;  // messages that are no reply, or a reply to no question
+    uint64_t connects; // connections that were made; above 1: reconnects
+};
+
+// Of the client as a whole.
+struct reeve_counters {
+    uint64_t questions; // of reeve_check, reeve_submit and reeve_ping
+    uint64_t answered;  // by a node, with what the caller got
+    uint64_t fallbacks; // answered with the local verdict, for whatever reason
+    uint64_t hedges;    // second copies, because the first was unanswered for the hedge time
+    uint64_t retries;   // further copies, because a node refused
+    uint64_t resends;   // further copies, because a connection ended
+    uint64_t unhelped;  // hedges and retries that the retry budget did not allow
+    uint64_t late;      // replies that came after the answer
+};
+
 // Zero is every field's default. Texts are copied.
 struct reeve_options {
     // ZeroMQ endpoints of nodes' lookup doors: "tcp://127.0.0.1:7170", "ipc:///run/reeve/lookups".
     const char *const *nodes;
-    size_t node_count;          // 1 in this version; more are refused with a clear message
+    size_t node_count;          // 1..64; a host name stands for all its addresses
     const char *admin;          // endpoint of an admin door, for reeve_admin; NULL = none
     const char *gateway;        // this gateway's label, 64 bytes; NULL = the host's name
     unsigned deadline_ms;       // of reeve_check, reeve_submit and reeve_ping; 0 = 250; 1..60000
@@ -59,6 +96,13 @@ struct reeve_options {
     unsigned in_flight_max; // requests submitted and not answered yet; one more gets the fallback
                             // at once. 0 = 1024
     enum reeve_fallback fallback;
+    unsigned hedge_ms; // a question that is unanswered for so long goes to another node too; 0 =
+                       // 100; 1..60000
+    bool no_hedge;     // never ask a second node because the first is slow
+    // Called by reeve_dispatch (and the blocking calls) when a node's state has changed; NULL =
+    // nobody. It may call reeve_node_at and reeve_counters, nothing else of this client.
+    void (*node_changed)(void *arg, const struct reeve_node *node);
+    void *node_arg;
 };
 
 // One question. Texts may be NULL (not given) and may hold any bytes up to their NUL: what a mail
@@ -169,6 +213,12 @@ REEVE_API void reeve_cancel(struct reeve *reeve, uint64_t request);
 REEVE_API int reeve_fd(const struct reeve *reeve);
 // reeve_dispatch: reads what came, calls back, ends what is late. Never blocks.
 REEVE_API void reeve_dispatch(struct reeve *reeve);
+
+// reeve_node_at: the nodes that are known now, one an address: index 0, 1, ... until NULL. Valid
+// until the next call with this client.
+REEVE_API const struct reeve_node *reeve_node_at(struct reeve *reeve, size_t index);
+// reeve_counters: valid, and kept up to date, as long as the client.
+REEVE_API const struct reeve_counters *reeve_counters(const struct reeve *reeve);
 
 // Listening to a node's stats socket. topic "" = all, "stats", "decision." or longer.
 struct reeve_metric {

@@ -25,7 +25,7 @@ enum place_state {
 };
 
 struct place {
-    const struct link *link; // the node that it asks
+    struct link *link; // the node that it asks
     enum place_state state;
     uint64_t id;       // PLACE_ASKED
     uint64_t since_us; // when it was to be asked
@@ -111,6 +111,10 @@ static void take_reply(void *arg, void *bytes, size_t len)
     struct msg_reply reply = {.id = 0};
     struct arena arena;
 
+    if (bytes == NULL) {
+        asker->late++; // a message of another form
+        return;
+    }
     arena_init(&arena, asker->memory, sizeof(asker->memory));
     enum err err = wire_decode_reply(bytes, len, &arena, &reply, NULL);
     unsigned index = (unsigned)((reply.id - QUESTION_ID_MIN) % asker->config.window);
@@ -143,6 +147,10 @@ static void look_after(struct asker *asker, unsigned index, uint64_t now_us)
 static void look_after_all(struct asker *asker)
 {
     asker->looked_us = clock_mono_us();
+    for (size_t i = 0; i < asker->config.node_count; i++) {
+        link_look(&asker->link[i], asker->looked_us / 1000);
+        link_renew(&asker->link[i], asker->looked_us / 1000);
+    }
     for (unsigned i = 0; i < asker->config.window; i++)
         look_after(asker, i, asker->looked_us);
 }
@@ -174,20 +182,37 @@ uint64_t asker_unsent(const struct asker *asker)
 
 // ---- life
 
+// await_node: until a node has shaken hands. False: none did in CONNECT_MS.
+static bool await_node(struct link *link)
+{
+    uint64_t until_ms = clock_mono_ms() + CONNECT_MS;
+
+    while (!link->is_up && clock_mono_ms() < until_ms) {
+        zmq_pollitem_t news = {.socket = link->monitor, .events = ZMQ_POLLIN};
+
+        (void)zmq_poll(&news, 1, WAIT_MS);
+        link_look(link, clock_mono_ms());
+    }
+    return link->is_up;
+}
+
 static enum err connect_one(struct asker *asker, size_t index, struct err_detail *detail)
 {
     struct link *link = &asker->link[index];
-    struct endpoint endpoint;
-    enum err err = endpoint_resolve(asker->config.node[index], &endpoint, detail);
+    struct link_plan plan = {
+        .context = asker->zmq,
+        .queue_max = ASKER_WINDOW_MAX,
+        .message_max = REPLY_BYTES_MAX,
+        .serial = index,
+    };
+    enum err err = endpoint_resolve(asker->config.node[index], &plan.endpoint, detail);
 
     if (err == ERR_NONE)
-        err = link_open(link, asker->zmq, &endpoint, ASKER_WINDOW_MAX, REPLY_BYTES_MAX, detail);
+        err = link_open(link, &plan, clock_mono_ms(), detail);
     if (err != ERR_NONE)
         return err;
-    zmq_pollitem_t writable = {.socket = link->socket, .events = ZMQ_POLLOUT};
-
     asker->poll[index] = (zmq_pollitem_t){.socket = link->socket, .events = ZMQ_POLLIN};
-    if (zmq_poll(&writable, 1, CONNECT_MS) <= 0)
+    if (!await_node(link))
         return err_say(detail, ERR_UNAVAILABLE,
                        "no node answers at '%s'; is reeved running, and is this its `lookups` "
                        "address?",

@@ -22,7 +22,9 @@ typedef void fake_act(struct fake_node *node, const struct msg_request *request)
 
 struct fake_node {
     fake_act *act;
-    void *arg; // the test's own
+    void *arg;        // the test's own
+    const char *name; // what it calls itself; NULL = "fake"
+    bool is_draining; // and says so; as name, of the thread that answers
     char endpoint[64];
     atomic_size_t seen;       // requests that could be read
     atomic_size_t unreadable; // the others; refused
@@ -60,7 +62,10 @@ __attribute__((unused)) static void fake_decide(struct fake_node *node,
                                                 const struct msg_verdict *verdict, size_t count)
 {
     struct msg_verdict *verdicts = mem_new_array(count + 1, sizeof(*verdicts));
-    struct msg_reply reply = {.id = request->id, .node = "fake", .answer = MSG_DECISION};
+    struct msg_reply reply = {.id = request->id,
+                              .node = node->name == NULL ? "fake" : node->name,
+                              .draining = node->is_draining,
+                              .answer = MSG_DECISION};
 
     for (size_t i = 0; i < count; i++) {
         verdicts[i] = *verdict;
@@ -74,6 +79,26 @@ __attribute__((unused)) static void fake_decide(struct fake_node *node,
     reply.decision.message = *verdict;
     fake_send(node, &reply);
     mem_free(verdicts);
+}
+
+__attribute__((unused)) static void fake_pong(struct fake_node *node,
+                                              const struct msg_request *request)
+{
+    fake_send(node, &(struct msg_reply){.id = request->id,
+                                        .node = node->name == NULL ? "fake" : node->name,
+                                        .draining = node->is_draining,
+                                        .answer = MSG_PONG,
+                                        .pong = {.version = "9", .store = "up"}});
+}
+
+__attribute__((unused)) static void
+fake_refuse(struct fake_node *node, const struct msg_request *request, enum msg_status status)
+{
+    fake_send(node, &(struct msg_reply){.id = request->id,
+                                        .status = status,
+                                        .error = "because of the test",
+                                        .draining = node->is_draining,
+                                        .node = node->name == NULL ? "fake" : node->name});
 }
 
 static bool fake_receive(struct fake_node *node)
@@ -121,15 +146,15 @@ static void *fake_run(void *arg)
     return NULL;
 }
 
-// fake_start: endpoint NULL = a free port.
-__attribute__((unused)) static void fake_start(struct fake_node *node, fake_act *act,
-                                               const char *endpoint)
+// fake_start_as: endpoint NULL = a free port. name and arg are the node's before it answers.
+__attribute__((unused)) static void fake_start_as(struct fake_node *node, fake_act *act,
+                                                  const char *endpoint, const char *name, void *arg)
 {
     size_t size = sizeof(node->endpoint);
     int linger = 0;
     char stop[64];
 
-    *node = (struct fake_node){.act = act, .context = zmq_ctx_new()};
+    *node = (struct fake_node){.act = act, .name = name, .arg = arg, .context = zmq_ctx_new()};
     node->bytes = mem_new(FAKE_BYTES);
     node->memory = mem_new(2 * FAKE_BYTES);
     node->scratch = mem_new(FAKE_BYTES);
@@ -141,6 +166,12 @@ __attribute__((unused)) static void fake_start(struct fake_node *node, fake_act 
         zmq_getsockopt(node->router, ZMQ_LAST_ENDPOINT, node->endpoint, &size) != 0 ||
         zmq_bind(node->stop, stop) != 0 || pthread_create(&node->thread, NULL, fake_run, node) != 0)
         abort();
+}
+
+__attribute__((unused)) static void fake_start(struct fake_node *node, fake_act *act,
+                                               const char *endpoint)
+{
+    fake_start_as(node, act, endpoint, NULL, NULL);
 }
 
 __attribute__((unused)) static void fake_stop(struct fake_node *node)

@@ -46,7 +46,18 @@ static const struct endpoint_row {
     {"tcp://*:7170", ERR_CONFIG, "port of 1 to 65535", false},
     {"tcp://::1:7170", ERR_CONFIG, "in brackets", false},
     {"tcp://[::1]", ERR_CONFIG, "in brackets", false},
-    {"tcp://a..b:7170", ERR_SYSTEM, "cannot find the address of 'a..b'", false},
+    {"tcp://a..b:7170", ERR_CONFIG, "'a..b' is neither a host name nor an address", false},
+    {"tcp://.a:7170", ERR_CONFIG, "neither a host name", false},
+    {"tcp://.:7170", ERR_CONFIG, "neither a host name", false},
+    {"tcp://a b:7170", ERR_CONFIG, "neither a host name", false},
+    {"tcp://a/b:7170", ERR_CONFIG, "neither a host name", false},
+    {"tcp://m\xc3\xbcnchen:7170", ERR_CONFIG, "neither a host name", false},
+    {"tcp://256.0.0.1:7170", ERR_CONFIG, "neither a host name", false},
+    {"tcp://10.0.0.1.5:7170", ERR_CONFIG, "neither a host name", false},
+    {"tcp://[localhost]:7170", ERR_CONFIG, "neither a host name", false},
+    {"tcp://[127.0.0.1]:7170", ERR_CONFIG, "neither a host name", false},
+    {"tcp://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b:7170", ERR_CONFIG,
+     "neither a host name", false},
     {"ipc://", ERR_CONFIG, "a socket's path of 1 to 107 bytes", false},
     {"ipc:///aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
      "aaaaaaaaaaaaaaaaaaaaaa",
@@ -77,7 +88,9 @@ static void endpoints(void **unused)
 static void options_that_are_refused(void **unused)
 {
     static const char *const one[] = {"tcp://127.0.0.1:7170", "tcp://127.0.0.1:7180"};
-    static const char *const none[] = {NULL};
+    static const char *const none[] = {NULL}, *const gap[] = {"tcp://127.0.0.1:7170", NULL};
+    static const char *const half[] = {"tcp://127.0.0.1:7170", "tcp://nowhere':7170"};
+    static const char *many[65];
     static const char *const wrong[] = {"7170"};
     static const char long_label[] =
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; // 65
@@ -88,7 +101,9 @@ static void options_that_are_refused(void **unused)
         {{.nodes = NULL}, "no node given"},
         {{.nodes = one, .node_count = 0}, "no node given"},
         {{.nodes = none, .node_count = 1}, "no node given"},
-        {{.nodes = one, .node_count = 2}, "2 nodes given: this version asks one node"},
+        {{.nodes = gap, .node_count = 2}, "no node given at place 2 of 2"},
+        {{.nodes = many, .node_count = 65}, "65 nodes given: at most 64"},
+        {{.nodes = half, .node_count = 2}, "'nowhere'' is neither"},
         {{.nodes = wrong, .node_count = 1}, "expected tcp://"},
         {{.nodes = one, .node_count = 1, .admin = ""}, "expected tcp://"},
         {{.nodes = one, .node_count = 1, .gateway = long_label}, "at most 64 bytes"},
@@ -97,12 +112,15 @@ static void options_that_are_refused(void **unused)
         {{.nodes = one, .node_count = 1, .deadline_ms = 60001}, "deadline_ms is 60001"},
         {{.nodes = one, .node_count = 1, .admin_deadline_ms = 600001}, "admin_deadline_ms"},
         {{.nodes = one, .node_count = 1, .in_flight_max = 100001}, "in_flight_max"},
+        {{.nodes = one, .node_count = 1, .hedge_ms = 60001}, "hedge_ms is 60001"},
         {{.nodes = one, .node_count = 1, .fallback = (enum reeve_fallback)2}, "fallback is 2"},
     };
     char message[256];
     char small[8];
 
     (void)unused;
+    for (size_t i = 0; i < 65; i++)
+        many[i] = one[0];
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct reeve *reeve = NULL;
 
@@ -374,7 +392,7 @@ static void listening_to_nothing(void **unused)
         {"nonsense", "", REEVE_BAD_OPTION},
         {NULL, "", REEVE_BAD_OPTION},
         {"tcp://127.0.0.1:1", NULL, REEVE_BAD_OPTION},
-        {"tcp://a..b:1", "", REEVE_SYSTEM},
+        {"tcp://a..b:1", "", REEVE_BAD_OPTION},
     };
     struct reeve_listener *listener = NULL;
     const struct reeve_news *news = NULL;
