@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes the seed corpora of the fuzz targets ip, mail, host and wire: one small file for each thing that a parser tells apart.
+"""Writes the seed corpora of the fuzz targets endpoint, ip, mail, host and wire: one small file for each thing that a parser tells
+apart.
 
 Usage: tests/fuzz/make-seeds.py        (from the top; needs protoc and Debian's python3-protobuf)
 Run it again after the contract has grown. It only adds and replaces files called seed-*; what a fuzzer found stays.
@@ -16,6 +17,12 @@ REQUEST, REPLY, STATS, EVENT = range(4)  # the first byte of an input of fuzz_wi
 IP = [
     "192.0.2.1", "192.0.2.0/24", "192.0.2.1/24", "0.0.0.0/0", "2001:db8::1", "2001:db8::/32", "::/0", "::1",
     "::ffff:192.0.2.1", "::ffff:192.0.2.0/120", "::ffff:0.0.0.0/95", "192.0.2.256", "1:2:3:4:5:6:7:8", "1::2::3", "10.0.0.0/33",
+]
+
+ENDPOINT = [
+    "tcp://127.0.0.1:7170", "tcp://[::1]:7170", "tcp://[2001:db8::1%eth0]:1", "tcp://reeve.example:7170", "tcp://a_b-c.d.:65535",
+    "tcp://localhost:0", "tcp://a..b:1", "tcp://10.0.0.1.5:1", "tcp://0x7f.1:1", "tcp://127.1:1", "tcp://*:1", "tcp://::1:7170", "tcp://[a]:1",
+    "ipc:///run/reeve/lookups.sock", "ipc://@abstract", "ipc://", "inproc://x", "",
 ]
 
 MAIL = [
@@ -120,7 +127,7 @@ def write(target, name, data):
 
 
 def main():
-    for target, texts in (("ip", IP), ("mail", MAIL)):
+    for target, texts in (("endpoint", ENDPOINT), ("ip", IP), ("mail", MAIL)):
         for number, text in enumerate(texts):
             write(target, f"{number:02}", text.encode())
     for number, (address, name) in enumerate(HOST):
