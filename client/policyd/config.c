@@ -23,7 +23,7 @@ static const char *const LOG_LEVELS[] = {"debug", "info", "warn", "error", NULL}
 
 static const struct yaml_row ROWS[] = {
     {"nodes", YAML_IS_TEXTS, AT(nodes), "tcp://127.0.0.1:7170", 1, 64, NULL,
-     "lookup door of the node to ask"},
+     "lookup doors of the nodes to ask"},
     {"listen", YAML_IS_TEXTS, AT(listen), "127.0.0.1:10045", 1, 64, NULL,
      "where Postfix connects: ADDRESS:PORT, [IPV6]:PORT or unix:/PATH"},
     {"socket_mode", YAML_IS_TEXT, AT(socket_mode_text), "0666", 3, 4, NULL,
@@ -32,6 +32,8 @@ static const struct yaml_row ROWS[] = {
      "this gateway's label in the node's records; empty: the host's name"},
     {"deadline", YAML_IS_DURATION, AT(deadline_ms), "250ms", 1, 60000, NULL,
      "time for one question, after which the fallback answers"},
+    {"hedge", YAML_IS_DURATION, AT(hedge_ms), "100ms", 0, 60000, NULL,
+     "a question unanswered for so long goes to another node too; 0ms: never"},
     {"fallback", YAML_IS_WORD, AT(fallback), "dunno", 0, 0, FALLBACKS,
      "dunno: mail passes while no node answers; defer: it is put off with 4.3.0"},
     {"log_decisions", YAML_IS_WORD, AT(log_decisions), "non_accept", 0, 0, LOG_MODES,

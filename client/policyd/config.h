@@ -17,6 +17,7 @@ struct policyd_config {
     struct yaml_texts listen; // address:port, [v6]:port, unix:/path
     const char *gateway;      // "" = the host's name
     uint64_t deadline_ms;     // of one question
+    uint64_t hedge_ms;        // unanswered for so long, another node is asked too; 0 = never
     int fallback;             // enum reeve_fallback
     int log_decisions;        // enum policyd_log
     bool prepend;             // add X-Greylist to mail that had to wait

@@ -10,6 +10,7 @@
 
 #include "client/lib/reeve.h"
 #include "client/policyd/config.h"
+#include "client/policyd/report.h"
 #include "client/policyd/seats.h"
 #include "client/policyd/service.h"
 #include "proto/base/log.h"
@@ -38,12 +39,14 @@ static const struct option LONG_OPTIONS[] = {
 // What runs. The order of the fields is the order of making; the end goes the other way.
 struct program {
     struct policyd_config *config;
+    struct report report;
     struct loop *loop;
     struct reeve *reeve;
     struct loop_fd *answers;
     struct service *service;
     struct loop_signal *term;
     struct loop_signal *intr;
+    struct loop_signal *usr1;
 };
 
 static void answers_came(void *arg, int events)
@@ -58,9 +61,14 @@ static void stop_asked(void *arg)
     service_drain(arg);
 }
 
-static enum err connect_nodes(const struct policyd_config *config, struct reeve **out,
-                              struct err_detail *detail)
+static void report_asked(void *arg)
 {
+    report_all(arg);
+}
+
+static enum err connect_nodes(struct program *program, struct err_detail *detail)
+{
+    const struct policyd_config *config = program->config;
     const struct reeve_options options = {
         .nodes = config->nodes.text,
         .node_count = config->nodes.count,
@@ -68,10 +76,14 @@ static enum err connect_nodes(const struct policyd_config *config, struct reeve 
         .deadline_ms = (unsigned)config->deadline_ms,
         .in_flight_max = SEATS_COUNT,
         .fallback = (enum reeve_fallback)config->fallback,
+        .hedge_ms = (unsigned)config->hedge_ms,
+        .no_hedge = config->hedge_ms == 0,
+        .node_changed = report_node,
+        .node_arg = &program->report,
     };
     char message[400] = "";
 
-    switch (reeve_new(out, &options, message, sizeof(message))) {
+    switch (reeve_new(&program->reeve, &options, message, sizeof(message))) {
     case REEVE_OK:
         return ERR_NONE;
     case REEVE_BAD_OPTION:
@@ -90,7 +102,7 @@ static enum err program_start(struct program *program, struct err_detail *detail
     enum err err = loop_new(&program->loop, detail);
 
     if (err == ERR_NONE)
-        err = connect_nodes(program->config, &program->reeve, detail);
+        err = connect_nodes(program, detail);
     if (err == ERR_NONE)
         err =
             service_new(&program->service, program->loop, program->reeve, program->config, detail);
@@ -101,11 +113,13 @@ static enum err program_start(struct program *program, struct err_detail *detail
     loop_fd_want(program->answers, LOOP_READ);
     program->term = loop_signal_new(program->loop, SIGTERM, stop_asked, program->service);
     program->intr = loop_signal_new(program->loop, SIGINT, stop_asked, program->service);
+    program->usr1 = loop_signal_new(program->loop, SIGUSR1, report_asked, program->reeve);
     return ERR_NONE;
 }
 
 static void program_end(struct program *program)
 {
+    loop_signal_free(&program->usr1);
     loop_signal_free(&program->intr);
     loop_signal_free(&program->term);
     service_free(&program->service);
@@ -118,7 +132,7 @@ static void program_end(struct program *program)
 static enum err test_only(struct program *program, const struct options *options,
                           struct err_detail *detail)
 {
-    enum err err = connect_nodes(program->config, &program->reeve, detail);
+    enum err err = connect_nodes(program, detail);
 
     if (err == ERR_NONE && options->print)
         policyd_config_print(program->config, stdout);
@@ -134,8 +148,10 @@ static enum err run(struct program *program, struct err_detail *detail)
 
     if (err != ERR_NONE)
         return err;
-    log_info("ready version=%s node=%s", REEVE_VERSION, program->config->nodes.text[0]);
+    log_info("ready version=%s nodes=%zu first=%s", REEVE_VERSION, program->config->nodes.count,
+             program->config->nodes.text[0]);
     loop_run(program->loop);
+    report_totals(program->reeve);
     log_info("stopped");
     return ERR_NONE;
 }

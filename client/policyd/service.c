@@ -18,6 +18,7 @@
 #include "proto/base/mem.h"
 
 #define DESCRIPTORS_KEPT_BACK 64
+#define DESCRIPTORS_OF_A_NODE 16 // four a connection; a name may lead to several
 #define ACCEPTS_A_TURN        64
 #define SWEEP_MS              250
 #define DRAIN_MS              5000
@@ -116,9 +117,11 @@ static void accept_some(void *arg, int events)
 }
 
 // raise_descriptor_limit: the soft limit becomes the hard one. Returns how many sessions that
-// allows.
-static size_t raise_descriptor_limit(void)
+// allows beside what so many nodes need.
+static size_t raise_descriptor_limit(size_t nodes)
 {
+    const size_t kept_back = DESCRIPTORS_KEPT_BACK + nodes * DESCRIPTORS_OF_A_NODE;
+
     struct rlimit limit = {1024, 1024};
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -127,8 +130,7 @@ static size_t raise_descriptor_limit(void)
         if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
             limit = raised;
     }
-    return limit.rlim_cur > 2 * DESCRIPTORS_KEPT_BACK ? limit.rlim_cur - DESCRIPTORS_KEPT_BACK
-                                                      : DESCRIPTORS_KEPT_BACK;
+    return limit.rlim_cur > 2 * kept_back ? limit.rlim_cur - kept_back : limit.rlim_cur / 2;
 }
 
 static enum err open_door(struct service *service, const char *text, struct err_detail *detail)
@@ -171,7 +173,7 @@ enum err service_new(struct service **out, struct loop *loop, struct reeve *reev
     service->hub.gone_arg = service;
     service->hub.journal.mode = (enum policyd_log)config->log_decisions;
     session_hub_init(&service->hub);
-    service->session_max = raise_descriptor_limit();
+    service->session_max = raise_descriptor_limit(config->nodes.count);
     service->doors = mem_new_array(config->listen.count, sizeof(*service->doors));
     service->sweep = loop_timer_new(loop, sweep, service);
     loop_timer_set(service->sweep, SWEEP_MS, SWEEP_MS);

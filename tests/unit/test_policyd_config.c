@@ -31,6 +31,8 @@ static const struct bad_row {
     {"deadline: 250\n", {":1: deadline", "duration"}},
     {"deadline: 0s\n", {":1: deadline", "between"}},
     {"deadline: 61s\n", {":1: deadline", "between"}},
+    {"hedge: 100\n", {":1: hedge", "duration"}},
+    {"hedge: 61s\n", {":1: hedge", "between"}},
     {"\nfallback: accept\n", {":2: fallback", "dunno or defer"}},
     {"log_decisions: some\n", {":1: log_decisions", "all, non_accept or none"}},
     {"log: {level: loud}\n", {":1: log.level", "debug"}},
@@ -94,6 +96,7 @@ static void expect_defaults(const struct policyd_config *config)
     assert_string_equal(config->listen.text[0], "127.0.0.1:10045");
     assert_string_equal(config->gateway, "");
     assert_int_equal(config->deadline_ms, 250);
+    assert_int_equal(config->hedge_ms, 100);
     assert_int_equal(config->fallback, REEVE_FALLBACK_ACCEPT);
     assert_int_equal(config->log_decisions, POLICYD_LOG_NON_ACCEPT);
     assert_false(config->prepend);
@@ -124,7 +127,8 @@ static void defaults_and_the_sample(void **unused)
 static void all_keys(void **unused)
 {
     static const char yaml[] =
-        "nodes: ipc:///run/reeve/lookups\nlisten: ['[::1]:10045', \"unix:/x/y\"]\ngateway: "
+        "nodes: [ipc:///run/reeve/lookups, 'tcp://reeve.example:7170']\nhedge: 0ms\nlisten: "
+        "['[::1]:10045', \"unix:/x/y\"]\ngateway: "
         "mx1\ndeadline: 1s\n"
         "fallback: defer\nlog_decisions: all\nprepend: yes\nstall_timeout: 2min\nsocket_mode: 660\n"
         "log: {level: debug}\n";
@@ -134,7 +138,10 @@ static void all_keys(void **unused)
     (void)unused;
     if (load(yaml, &config, &detail) != ERR_NONE)
         fail_msg("%s", detail.text);
+    assert_int_equal(config->nodes.count, 2);
     assert_string_equal(config->nodes.text[0], "ipc:///run/reeve/lookups");
+    assert_string_equal(config->nodes.text[1], "tcp://reeve.example:7170");
+    assert_int_equal(config->hedge_ms, 0);
     assert_int_equal(config->listen.count, 2);
     assert_string_equal(config->listen.text[1], "unix:/x/y");
     assert_string_equal(config->gateway, "mx1");
