@@ -168,7 +168,7 @@ static void fill_table(struct table *table, struct ctl *ctl, bool *want_help,
                        const struct arg_row *rows)
 {
     const struct arg_row global[] = {
-        {.name = "node", .kind = ARG_TEXT, .into = &ctl->node},
+        {.name = "node", .kind = ARG_TEXTS, .into = &ctl->nodes},
         {.name = "admin", .kind = ARG_TEXT, .into = &ctl->admin},
         {.name = "stats", .kind = ARG_TEXT, .into = &ctl->stats},
         {.name = "deadline", .kind = ARG_SPAN, .into = &ctl->deadline_ms, .max = 60000},

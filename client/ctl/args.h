@@ -20,11 +20,6 @@ enum arg_kind {
     ARG_WORD,  // int: the index in words, which NULL ends
 };
 
-struct arg_texts {
-    const char **text;
-    size_t count;
-};
-
 struct arg_row {
     const char *name; // NULL ends the table
     enum arg_kind kind;

@@ -10,14 +10,14 @@
 
 // ---- ping
 
-static void print_pong(const struct ctl *ctl, const struct reeve_answer *answer, double took_ms)
+static void print_pong(const char *endpoint, const struct reeve_answer *answer, double took_ms)
 {
     char memory[64];
     struct text_buf uptime;
 
     text_buf_init(&uptime, memory, sizeof(memory));
     text_buf_add_duration(&uptime, answer->uptime_ms);
-    (void)printf("node %s at %s answered in %.1f ms%s\n", answer->node, ctl->node, took_ms,
+    (void)printf("node %s at %s answered in %.1f ms%s\n", answer->node, endpoint, took_ms,
                  answer->draining ? "; it is draining" : "");
     (void)printf("version %s, up %s, policy version %llu, store %s%s%s\n", answer->version, memory,
                  (unsigned long long)answer->policy_version, answer->store,
@@ -39,30 +39,51 @@ static void print_pong_json(struct json *json, const struct reeve_answer *answer
     json_close(json, '}');
 }
 
-int run_ping(struct ctl *ctl, const struct command *command, int argc, char **argv)
+static int ping_with(struct ctl *ctl, struct reeve *reeve, const char *endpoint)
 {
     struct reeve_answer *answer = NULL;
-    uint64_t began_us;
-    double took_ms;
-    int code = args_read_all(ctl, command, NULL, argc, argv);
+    uint64_t began_us = clock_mono_us();
+    enum reeve_error error = reeve_ping(reeve, &answer);
+    double took_ms = (double)(clock_mono_us() - began_us) / 1000;
+    int code = CTL_FINE;
 
-    if (code == CTL_FINE)
-        code = ctl_client(ctl);
-    if (code != CTL_FINE)
-        return code;
-    began_us = clock_mono_us();
-    if (reeve_ping(ctl->reeve, &answer) != REEVE_OK) {
-        code = ctl_fail_answer(ctl, ctl->node, answer);
-        reeve_answer_free(&answer);
-        return code;
-    }
-    took_ms = (double)(clock_mono_us() - began_us) / 1000;
-    if (ctl->want_json)
+    if (error != REEVE_OK)
+        code = ctl_fail_answer(ctl, endpoint, answer);
+    else if (ctl->want_json)
         print_pong_json(&ctl->json, answer, took_ms);
     else
-        print_pong(ctl, answer, took_ms);
+        print_pong(endpoint, answer, took_ms);
     reeve_answer_free(&answer);
-    return CTL_FINE;
+    return code;
+}
+
+static int ping_one(struct ctl *ctl, const char *endpoint)
+{
+    struct reeve *reeve = NULL;
+    int code = ctl_connect(ctl, &endpoint, 1, &reeve);
+
+    if (code == CTL_FINE)
+        code = ping_with(ctl, reeve, endpoint);
+    reeve_free(&reeve);
+    return code;
+}
+
+// Each node by itself: a client that knows them all would ask the best.
+int run_ping(struct ctl *ctl, const struct command *command, int argc, char **argv)
+{
+    int code = args_read_all(ctl, command, NULL, argc, argv);
+    int worst = CTL_FINE;
+
+    if (code != CTL_FINE)
+        return code;
+    ctl_nodes(ctl);
+    if (ctl->nodes.count == 0)
+        return ctl_client(ctl); // which says what is missing
+    for (size_t i = 0; i < ctl->nodes.count; i++) {
+        code = ping_one(ctl, ctl->nodes.text[i]);
+        worst = worst == CTL_FINE ? code : worst;
+    }
+    return worst;
 }
 
 // ---- check

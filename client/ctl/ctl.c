@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/base/mem.h"
+#include "proto/text.h"
+
 enum { LOOKUP_DEADLINE_MS = 2000, ADMIN_DEADLINE_MS = 10000, MESSAGE_MAX = 4096 };
 
 static void tell(struct ctl *ctl, int code, const char *message)
@@ -81,24 +84,61 @@ int ctl_fail_answer(struct ctl *ctl, const char *endpoint, const struct reeve_an
                     endpoint, answer->message);
 }
 
-int ctl_client(struct ctl *ctl)
+// add_nodes: "tcp://a:7170, tcp://b:7170" is two.
+static void add_nodes(struct arg_texts *out, const char *list)
 {
-    const char *const nodes[] = {ctl->node};
+    static const char separators[] = ", \t";
+
+    for (list += strspn(list, separators); *list != '\0'; list += strspn(list, separators)) {
+        size_t len = strcspn(list, separators);
+
+        out->text = mem_grow((void *)out->text, out->count + 1, sizeof(*out->text));
+        out->text[out->count++] = mem_text_n(list, len);
+        list += len;
+    }
+}
+
+void ctl_nodes(struct ctl *ctl)
+{
+    struct arg_texts all = {.count = 0};
+    char memory[MESSAGE_MAX / 2];
+    struct text_buf text;
+
+    for (size_t i = 0; i < ctl->nodes.count; i++)
+        add_nodes(&all, ctl->nodes.text[i]);
+    if (ctl->nodes.count == 0)
+        add_nodes(&all, ctl->node);
+    text_buf_init(&text, memory, sizeof(memory));
+    for (size_t i = 0; i < all.count; i++)
+        text_buf_add(&text, "%s%s", i == 0 ? "" : ", ", all.text[i]);
+    ctl->node = mem_text(memory);
+    ctl->nodes = all;
+}
+
+int ctl_connect(struct ctl *ctl, const char *const *nodes, size_t count, struct reeve **out)
+{
     const unsigned deadline_ms = (unsigned)ctl->deadline_ms;
     const struct reeve_options options = {
         .nodes = nodes,
-        .node_count = 1,
+        .node_count = count,
         .admin = ctl->admin,
         .deadline_ms = deadline_ms > 0 ? deadline_ms : LOOKUP_DEADLINE_MS,
         .admin_deadline_ms = deadline_ms > 0 ? deadline_ms : ADMIN_DEADLINE_MS,
     };
     char message[512];
-    enum reeve_error error =
-        ctl->reeve != NULL ? REEVE_OK : reeve_new(&ctl->reeve, &options, message, sizeof(message));
+    enum reeve_error error = reeve_new(out, &options, message, sizeof(message));
 
     if (error == REEVE_OK)
         return CTL_FINE;
     return ctl_fail(ctl, error == REEVE_BAD_OPTION ? CTL_USAGE : CTL_NO_NODE, "%s", message);
+}
+
+int ctl_client(struct ctl *ctl)
+{
+    if (ctl->reeve != NULL)
+        return CTL_FINE;
+    ctl_nodes(ctl);
+    return ctl_connect(ctl, ctl->nodes.text, ctl->nodes.count, &ctl->reeve);
 }
 
 // An ipc door that is not there would only be noticed when the deadline is over.

@@ -19,10 +19,17 @@ enum ctl_exit {
     CTL_NO_STORE = 5, // the node's store is not available
 };
 
+struct arg_texts {
+    const char **text;
+    size_t count;
+};
+
 struct ctl {
-    const char *node, *admin, *stats; // endpoints
-    uint64_t deadline_ms;             // 0 = each kind of request has its own
-    uint64_t at_ms;                   // --at: for a node started with --replay
+    const char *node; // endpoints of lookup doors, with commas between; unless --node names some
+    struct arg_texts nodes;    // --node; after ctl_nodes all of them, one by one
+    const char *admin, *stats; // endpoints
+    uint64_t deadline_ms;      // 0 = each kind of request has its own
+    uint64_t at_ms;            // --at: for a node started with --replay
     bool want_json;
     uint64_t now_ms; // wall clock at the start
     struct json json;
@@ -37,6 +44,13 @@ struct command {
     const char *what;
     int (*run)(struct ctl *ctl, const struct command *command, int argc, char **argv);
 };
+
+// ctl_nodes: takes apart what --node, or else the environment, names: ctl->nodes. Then ctl->node is
+// the same for a person.
+void ctl_nodes(struct ctl *ctl);
+
+// ctl_connect: a client that asks these lookup doors. Otherwise as ctl_client.
+int ctl_connect(struct ctl *ctl, const char *const *nodes, size_t count, struct reeve **out);
 
 // ctl_client: connects (in the background) at the first call. CTL_FINE, or the exit code after an
 // error was told.

@@ -57,7 +57,8 @@ static void print_commands(void)
             "  %s%s%-*s %s\n", at->group == NULL ? "" : at->group, at->group == NULL ? "" : " ",
             (int)(14 - (at->group == NULL ? 0 : strlen(at->group) + 1)), at->name, at->what);
     (void)fputs("\noptions of every command:\n"
-                "  --node ENDPOINT    lookups, default tcp://127.0.0.1:7170 (REEVE_NODE)\n"
+                "  --node ENDPOINT    lookups, default tcp://127.0.0.1:7170 (REEVE_NODE); may be "
+                "given again\n"
                 "  --admin ENDPOINT   admin door, default ipc:///run/reeve/admin.sock "
                 "(REEVE_ADMIN)\n"
                 "  --stats ENDPOINT   statistics, default tcp://127.0.0.1:7171 (REEVE_STATS)\n"
