@@ -15,6 +15,10 @@ static const struct reason_words {
     {"greylist_exempt", "a policy, or the recipient's name, exempts it from greylisting", ""},
     {"greylist_new", "first try of this sender, recipient and client", ""},
     {"greylist_early", "tried again before the delay was over", ""},
+    {"rate", "its network brings more new mail in an hour than it may",
+     "If this is a mail server of yours or of a partner, exempt it (a policy of kind greylist, "
+     "with "
+     "its source), or raise settings.greylist.new_per_hour."},
     {"store_down", "the store was not available, and the policy says to defer then",
      "The store must come back: reevectl store show. `fail: pass` in the policy lets mail through "
      "meanwhile."},

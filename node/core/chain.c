@@ -7,6 +7,7 @@ enum { AT_MAIL = 1 << MSG_MAIL, AT_RCPT = 1 << MSG_RCPT | 1 << MSG_END };
 static const struct step steps[] = {
     {"syntax", AT_MAIL | AT_RCPT, syntax_step},
     {"direction", AT_RCPT, direction_step},
+    {"abuse", AT_RCPT, abuse_step},
     {"greylist", AT_RCPT, greylist_step},
     {NULL, 0, NULL},
 };

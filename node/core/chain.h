@@ -58,6 +58,7 @@ struct verdict {
     const char *degraded_why; // static; NULL = the store's own word says it
     enum reason shadow;       // would have decided; REASON_COUNT = nothing
     const char *shadow_rule;
+    bool carries; // it is known by what this client did: it carries the other recipients
     struct changes changes;
 };
 
@@ -93,6 +94,12 @@ const char *outcome_text(enum outcome outcome);
 // greylist_step needs no fact of the store. direction is what direction_step found.
 bool greylist_is_due(const struct chain_in *in, enum msg_direction direction);
 
+// greylist_is_first_try: the store said that nothing is known of this recipient's triplet, and nothing else
+// spares it the test: it is new mail. False as long as the second trip was not made.
+bool greylist_is_first_try(const struct chain_in *in);
+// greylist_defer: a deferral: decides, or where greylisting is in shadow is only noted.
+enum outcome greylist_defer(const struct chain_in *in, struct verdict *out, enum reason reason);
+
 // A repeated question is recognised for this long after a first try: longer than any SMTP
 // transaction lasts, and short enough that a gateway which sends one constant transaction cannot
 // defer a mail for ever.
@@ -100,7 +107,11 @@ bool greylist_is_due(const struct chain_in *in, enum msg_direction direction);
 // A first try further in the future than this is no first try but a clock that jumped.
 #define GREYLIST_FUTURE_MS (60ULL * 1000)
 
+// First tries of a network are counted in hours of the store's clock.
+#define ABUSE_HOUR_MS (3600ULL * 1000)
+
 // The steps, in the table's order.
 enum outcome syntax_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome direction_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome abuse_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);

@@ -62,8 +62,7 @@ static void accept_as(struct verdict *out, enum reason reason)
         out->reason = reason;
 }
 
-// A deferral: decides, or in shadow is only noted.
-static enum outcome defer_as(const struct chain_in *in, struct verdict *out, enum reason reason)
+enum outcome greylist_defer(const struct chain_in *in, struct verdict *out, enum reason reason)
 {
     if (in->policy->settings.greylist.mode == POLICY_SHADOW) {
         out->shadow = reason;
@@ -80,7 +79,7 @@ static enum outcome judge_silence(const struct chain_in *in, struct verdict *out
     out->degraded = true;
     text_buf_add(why, "not known whether it was seen before: the store did not say");
     if (in->policy->settings.fail == POLICY_FAIL_DEFER)
-        return defer_as(in, out, REASON_store_down);
+        return greylist_defer(in, out, REASON_store_down);
     accept_as(out, REASON_degraded);
     return OUTCOME_PASS;
 }
@@ -117,6 +116,7 @@ struct passed {
     const struct fact_stamp *newest; // that still holds; NULL = none
     bool unknown;                    // something could not be read
     bool own;                        // this very transaction made it pass
+    bool by_client;                  // by what this client did, not only for any client
     bool stale; // an identity of this request has no entry of today in the current slice
 };
 
@@ -143,6 +143,19 @@ static bool is_of_today(const struct chain_in *in, const struct fact_stamp *stam
     return stamp->state == FACT_PRESENT && stamp->at_ms + GREYLIST_REFRESH_MS > in->facts->now_ms;
 }
 
+static bool holds_for(const struct chain_in *in, unsigned identity)
+{
+    const struct grey_facts *grey = &in->recipient->grey;
+
+    for (unsigned age = KEY_CURRENT; age <= KEY_PREVIOUS; age++) {
+        const struct fact_stamp *stamp = &grey->passed[age][identity];
+
+        if (stamp->state == FACT_PRESENT && still_holds(in, stamp))
+            return true;
+    }
+    return false;
+}
+
 // The slice before is read with the first try: until then it is not missing.
 static bool is_missing(const struct grey_facts *grey, unsigned identity)
 {
@@ -160,6 +173,8 @@ static struct passed find_passed(const struct chain_in *in)
             found.unknown = true;
         look_at_passed(in, &grey->passed[KEY_CURRENT][i], &found);
         look_at_passed(in, &grey->passed[KEY_PREVIOUS][i], &found);
+        if (in->recipient->triplet.identity[i].kind != KEY_ANY && holds_for(in, i))
+            found.by_client = true;
         if (in->recipient->triplet.identity[i].kind != KEY_ANY &&
             !is_of_today(in, &grey->passed[KEY_CURRENT][i]))
             found.stale = true;
@@ -178,10 +193,23 @@ static enum outcome judge_passed(const struct chain_in *in, struct verdict *out,
     accept_as(out, found->own ? REASON_greylist_pass : REASON_greylist_known);
     out->changes.write_passed = found->stale && !in->facts->dry_run;
     out->changes.passed_mark = found->own ? in->recipient->mark : 0;
+    out->carries = found->by_client && !found->own;
     text_buf_add(why, found->own ? "this transaction made it pass "
                                  : "it passed before; last accepted ");
     text_buf_add_duration(why, age_ms);
     text_buf_add(why, " ago");
+    return OUTCOME_PASS;
+}
+
+// Another recipient of the transaction is known: some senders never come back for the rest. It is known
+// itself from now on.
+static enum outcome judge_carried(const struct chain_in *in, struct verdict *out,
+                                  struct text_buf *why)
+{
+    accept_as(out, REASON_greylist_known);
+    out->changes.write_passed = !in->facts->dry_run;
+    out->changes.passed_mark = 0;
+    text_buf_add(why, "another recipient of this transaction is known (carried)");
     return OUTCOME_PASS;
 }
 
@@ -303,7 +331,7 @@ static enum outcome defer_try(const struct chain_in *in, struct verdict *out,
     }
     text_buf_add_duration(why, (out->retry_after_ms + 999) / 1000 *
                                    1000); // whole seconds, as the reply says
-    return defer_as(in, out, own ? REASON_greylist_new : REASON_greylist_early);
+    return greylist_defer(in, out, own ? REASON_greylist_new : REASON_greylist_early);
 }
 
 static bool is_ripe(const struct chain_in *in, const struct fact_stamp *first)
@@ -339,6 +367,17 @@ static enum outcome judge_pending(const struct chain_in *in, struct verdict *out
 
 // ---- the step
 
+bool greylist_is_first_try(const struct chain_in *in)
+{
+    if (in->facts->carried || who_is_spared(in) != NULL)
+        return false;
+    const struct passed passed = find_passed(in);
+    const struct pending pending = find_pending(in);
+
+    return passed.newest == NULL && !passed.unknown && pending.first == NULL && !pending.unknown &&
+           !pending.future;
+}
+
 static enum outcome judge(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
     const struct passed passed = find_passed(in);
@@ -348,6 +387,8 @@ static enum outcome judge(const struct chain_in *in, struct verdict *out, struct
         return judge_without_clock(out, "the store's clock jumped; see `reevectl clock show`", why);
     if (passed.newest != NULL)
         return judge_passed(in, out, &passed, why);
+    if (in->facts->carried && in->facts->keys_known)
+        return judge_carried(in, out, why);
     if (spared != NULL)
         return judge_spared(out, spared, why);
     if (!in->facts->keys_known || passed.unknown)
@@ -367,6 +408,10 @@ enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struc
 
     if (not_ours != NULL) {
         text_buf_add(why, "%s", not_ours);
+        return OUTCOME_SKIP;
+    }
+    if (out->shadow == REASON_rate) {
+        text_buf_add(why, "nothing was stored, because abuse would have decided");
         return OUTCOME_SKIP;
     }
     if (is_exempt_name(&in->recipient->address) || rule != NULL)

@@ -9,7 +9,13 @@
 #include "proto/text.h"
 
 // What is hashed is tagged with its purpose, so a pair can never be mistaken for an identity.
-enum hash_purpose { HASH_PAIR = 1, HASH_IDENTITY = 2, HASH_MARK = 3, HASH_CHECK = 4 };
+enum hash_purpose {
+    HASH_PAIR = 1,
+    HASH_IDENTITY = 2,
+    HASH_MARK = 3,
+    HASH_CHECK = 4,
+    HASH_TRANSACTION = 5
+};
 enum { HASH_BYTES = 16, HASH_INPUT_MAX = 2 * (MAIL_ADDRESS_MAX + MAIL_DOMAIN_MAX) + 64 };
 _Static_assert(HASH_BYTES == crypto_shorthash_siphashx24_BYTES, "SipHash-128");
 _Static_assert(KEY_SECRET_BYTES == crypto_shorthash_siphashx24_KEYBYTES, "SipHash key");
@@ -193,6 +199,24 @@ uint32_t key_mark(const struct key_ring *ring, const char *transaction, const ch
     for (unsigned i = 0; i < 4; i++)
         mark = mark << 8 | hash[i];
     return mark != 0 ? mark : 1;
+}
+
+uint64_t key_transaction(const struct key_ring *ring, const char *transaction,
+                         const char *sender_key, const struct ip_net *net)
+{
+    const uint8_t head[2] = {net->ip.family, net->bits};
+    struct hash_input in;
+    uint8_t hash[HASH_BYTES];
+
+    hash_start(&in, &ring->epoch[0], HASH_TRANSACTION);
+    hash_add(&in, transaction, strlen(transaction));
+    hash_add(&in, sender_key, strlen(sender_key));
+    hash_add(&in, head, sizeof(head));
+    hash_add(&in, net->ip.bytes, sizeof(net->ip.bytes));
+    hash_run(&in, hash);
+    uint64_t key = read_be64(hash);
+
+    return key != 0 ? key : 1;
 }
 
 void key_value_pack(uint64_t at_ms, uint32_t mark, uint8_t out[KEY_VALUE_BYTES])

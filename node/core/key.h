@@ -98,6 +98,10 @@ uint64_t key_expiry_ms(const struct key_place *place);
 uint32_t key_mark(const struct key_ring *ring, const char *transaction, const char *recipient_key,
                   uint64_t unique);
 
+// key_transaction: names a transaction of one sender and one network, never 0: keyed hash of all three.
+uint64_t key_transaction(const struct key_ring *ring, const char *transaction,
+                         const char *sender_key, const struct ip_net *net);
+
 // A stored value: 6 bytes of Unix ms and 4 bytes of mark, big-endian. Mark 0 = nobody's.
 enum { KEY_VALUE_BYTES = 10 };
 void key_value_pack(uint64_t at_ms, uint32_t mark, uint8_t out[KEY_VALUE_BYTES]);

@@ -4,6 +4,14 @@
 
 #include <string.h>
 
+struct ip_net plan_net(const struct ip *client, const struct policy *policy)
+{
+    bool is_v4 = client->family == 4;
+    uint64_t bits = is_v4 ? policy->settings.greylist.net_ipv4 : policy->settings.greylist.net_ipv6;
+
+    return ip_net_of(client, (unsigned)bits);
+}
+
 static void add_domain(struct key_triplet *out, const char *domain)
 {
     out->identity[out->identity_count++] =
@@ -13,14 +21,11 @@ static void add_domain(struct key_triplet *out, const char *domain)
 void plan_identities(const struct facts *facts, const struct policy *policy,
                      struct key_triplet *out)
 {
-    bool is_v4 = facts->client.family == 4;
-    uint64_t bits = is_v4 ? policy->settings.greylist.net_ipv4 : policy->settings.greylist.net_ipv6;
-
     out->identity[0] = (struct key_identity){.kind = KEY_ANY};
     out->identity_count = 1;
     if (facts->client.family != 0)
-        out->identity[out->identity_count++] = (struct key_identity){
-            .kind = KEY_NET, .net = ip_net_of(&facts->client, (unsigned)bits)};
+        out->identity[out->identity_count++] =
+            (struct key_identity){.kind = KEY_NET, .net = plan_net(&facts->client, policy)};
     if (facts->name[0] != '\0')
         add_domain(out, facts->name);
     if (facts->spf_domain[0] != '\0' && strcmp(facts->spf_domain, facts->name) != 0)

@@ -14,6 +14,9 @@ struct plan plan_recipient(const struct facts *facts, struct facts_recipient *re
                            const struct policy *policy, const struct key_ring *ring,
                            const struct key_pair *pair);
 
+// plan_net: the network of a client whose address is known, as settings.greylist says.
+struct ip_net plan_net(const struct ip *client, const struct policy *policy);
+
 // plan_identities: fills identity and identity_count: KEY_ANY, then each verified identity of the client that the facts know.
 void plan_identities(const struct facts *facts, const struct policy *policy,
                      struct key_triplet *out);

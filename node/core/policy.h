@@ -21,6 +21,7 @@ struct policy_settings {
         uint64_t life_ms;   // a passed triplet holds this long after the last accept
         uint64_t net_ipv4;  // bits
         uint64_t net_ipv6;
+        uint64_t new_per_hour; // first tries that a network may bring to a node in an hour; 0 = any
         bool fold_sender;
     } greylist;
     int relay; // enum policy_relay

@@ -16,6 +16,7 @@
     X(greylist_exempt,   "greylist_exempt", MSG_ACCEPT,  250, "",       "Ok") \
     X(greylist_new,      "greylist_new", MSG_DEFER,   451, "4.7.1",  "Greylisted") \
     X(greylist_early,    "greylist_early", MSG_DEFER,   451, "4.7.1",  "Greylisted") \
+    X(rate,              "rate", MSG_DEFER,   451, "4.7.1",  "Too much new mail from your network") \
     X(store_down,        "store_down", MSG_DEFER,   451, "4.3.0",  "Temporary lookup failure") \
     X(syntax_sender,     "syntax", MSG_REJECT,  501, "5.1.7",  "Bad sender address") \
     X(syntax_recipient,  "syntax", MSG_REJECT,  501, "5.1.3",  "Bad recipient address") \

@@ -44,6 +44,8 @@ static const struct yaml_row greylist_rows[] = {
      "bits of an IPv4 address that a retry must share"},
     {"net_ipv6", YAML_IS_COUNT, AT(greylist.net_ipv6), "64", 16, 128, NULL,
      "bits of an IPv6 address that a retry must share"},
+    {"new_per_hour", YAML_IS_COUNT, AT(greylist.new_per_hour), "1000", 0, 1000000, NULL,
+     "first tries that a node stores of one network in an hour; 0: any number"},
     {"fold_sender", YAML_IS_BOOL, AT(greylist.fold_sender), "true", 0, 0, NULL,
      "whether senders that differ in a number, a +tag or a bounce signature are one"},
     {0},

@@ -35,6 +35,7 @@ static void add_settings(struct sum *sum, const struct policy_settings *settings
         settings->greylist.window_ms, settings->greylist.life_ms);
     add(sum, "net %" PRIu64 " %" PRIu64 "\n", settings->greylist.net_ipv4,
         settings->greylist.net_ipv6);
+    add(sum, "new_per_hour %" PRIu64 "\n", settings->greylist.new_per_hour);
     add(sum, "relay %d\nfail %d\nauth_domain %s\n", settings->relay, settings->fail,
         settings->auth_domain);
     add(sum, "tracking %.6f\n", settings->tracking_sample);

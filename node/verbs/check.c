@@ -199,6 +199,42 @@ static bool is_adding(const struct recipient *recipient)
     return recipient->adding;
 }
 
+// ---- what this node remembers
+
+// The key of the transaction, by which a recipient that was known in another Check carries these.
+static uint64_t transaction_of(const struct server *server, const struct seat *seat)
+{
+    const struct key_ring *ring = store_ring(server->store);
+    const char *transaction = seat->request.check.transaction;
+    const char *sender_key = seat->recipients[0].pair.sender_key; // of all recipients
+
+    if (transaction[0] == '\0' || sender_key == NULL || ring->count == 0 ||
+        seat->facts.client.family == 0)
+        return 0;
+    const struct ip_net net = plan_net(&seat->facts.client, seat_policy(seat));
+
+    return key_transaction(ring, transaction, sender_key, &net);
+}
+
+static bool is_over_rate(const struct server *server, const struct seat *seat)
+{
+    uint64_t cap = seat_policy(seat)->settings.greylist.new_per_hour;
+
+    if (cap == 0 || seat->facts.client.family == 0)
+        return false;
+    const struct ip_net net = plan_net(&seat->facts.client, seat_policy(seat));
+
+    return rate_count(server->rate, &net, seat->facts.now_ms) >= cap;
+}
+
+static void remember(struct server *server, struct seat *seat)
+{
+    seat->transaction = transaction_of(server, seat);
+    seat->facts.carried = seat->transaction != 0 &&
+                          carried_find(server->carried, seat->transaction, seat->facts.now_ms);
+    seat->facts.over_rate = is_over_rate(server, seat);
+}
+
 // ---- the states
 
 static enum check_state check_read(struct server *server, struct seat *seat)
@@ -217,15 +253,39 @@ static void judge(struct seat *seat, struct recipient *recipient)
     recipient->adding = chain_run(&in, &recipient->verdict, &recipient->trace) == OUTCOME_WAIT;
 }
 
+// A recipient that is known carries the others, whatever their order: those that `needs` picks are judged again.
+static void carry(struct seat *seat, bool (*needs)(const struct recipient *recipient))
+{
+    bool carries = false;
+
+    for (size_t i = 0; i < seat->recipient_count; i++)
+        carries |= !seat->recipients[i].adding && seat->recipients[i].verdict.carries;
+    if (!carries)
+        return;
+    seat->facts.carried = true;
+    for (size_t i = 0; i < seat->recipient_count; i++)
+        if (needs(&seat->recipients[i]))
+            judge(seat, &seat->recipients[i]);
+}
+
+static bool is_deferred(const struct recipient *recipient)
+{
+    const struct verdict *verdict = &recipient->verdict;
+
+    return recipient->facts.grey.pending_asked &&
+           (reason_row(verdict->reason)->action == MSG_DEFER || verdict->shadow != REASON_COUNT);
+}
+
 static enum check_state check_judge(struct server *server, struct seat *seat)
 {
     bool adding = false;
 
-    (void)server;
-    for (size_t i = 0; i < seat->recipient_count; i++) {
+    remember(server, seat);
+    for (size_t i = 0; i < seat->recipient_count; i++)
         judge(seat, &seat->recipients[i]);
+    carry(seat, is_adding);
+    for (size_t i = 0; i < seat->recipient_count; i++)
         adding |= seat->recipients[i].adding;
-    }
     return adding ? CHECK_ADD : CHECK_WRITE;
 }
 
@@ -234,8 +294,8 @@ static enum check_state check_add(struct server *server, struct seat *seat)
     struct store_triplet *list = list_of(seat, is_adding);
 
     clients_name(seat);
-    store_add_pending(server->store, list, seat->facts.spared, seat->facts.dry_run,
-                      when_answered(server, seat));
+    store_add_pending(server->store, list, seat->facts.spared,
+                      seat->facts.dry_run || seat->facts.over_rate, when_answered(server, seat));
     return CHECK_JUDGE_AGAIN;
 }
 
@@ -248,7 +308,15 @@ static enum check_state check_judge_again(struct server *server, struct seat *se
         seat->recipients[i].facts.grey.pending_asked = true;
         judge(seat, &seat->recipients[i]);
     }
+    carry(seat, is_deferred);
     return CHECK_WRITE;
+}
+
+static void count_first_try(struct server *server, const struct seat *seat)
+{
+    const struct ip_net net = plan_net(&seat->facts.client, seat_policy(seat));
+
+    rate_add(server->rate, &net, seat->facts.now_ms);
 }
 
 static void write_changes(struct server *server, struct seat *seat,
@@ -267,6 +335,10 @@ static void write_changes(struct server *server, struct seat *seat,
         store_align_pending(server->store, key, verdict->changes.earliest_ms,
                             verdict->changes.earliest_mark);
     clients_note(server, seat, recipient);
+    if (verdict->carries && seat->transaction != 0)
+        carried_keep(server->carried, seat->transaction, now_ms);
+    if (is_first)
+        count_first_try(server, seat);
     if (is_first || verdict->waited_ms > 0)
         store_count_retry(server->store, verdict->first_seen_ms / window_ms, window_ms,
                           is_first ? 1 : 0, is_first ? 0 : 1);

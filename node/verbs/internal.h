@@ -1,7 +1,9 @@
 // internal.h: what the files of this room share.
 #pragma once
 
+#include "node/verbs/carried.h"
 #include "node/verbs/names.h"
+#include "node/verbs/rate.h"
 #include "node/verbs/seat.h"
 #include "node/verbs/server.h"
 
@@ -19,6 +21,8 @@ struct server {
     struct server_out out;
     struct seats *seats;
     struct names *names;
+    struct carried *carried;
+    struct rate *rate;
     struct policy_hold *policy;
     bool draining;
     uint64_t started_ms;   // monotonic

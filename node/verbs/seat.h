@@ -65,6 +65,7 @@ struct seat {
     size_t recipient_count;
     struct msg_verdict *verdicts;
     enum reason *reasons; // room for merging them
+    uint64_t transaction; // key_transaction; 0 = none, or none that anybody could be carried by
     enum check_state state;
     bool waiting; // for the store
     bool running; // check_go is on the stack

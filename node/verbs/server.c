@@ -13,7 +13,14 @@
 #include "proto/base/log.h"
 #include "proto/wire.h"
 
-enum { ADMIN_SEATS = 8, NAMES = 4096, SCRATCH_BYTES = 8U << 20, REPLY_BYTES = 8U << 20 };
+enum {
+    ADMIN_SEATS = 8,
+    NAMES = 4096,
+    TRANSACTIONS = 4096,
+    NETWORKS = 4096,
+    SCRATCH_BYTES = 8U << 20,
+    REPLY_BYTES = 8U << 20
+};
 
 // ---- the policy set
 
@@ -55,6 +62,8 @@ void server_new(struct server **out, const struct server_config *config, struct 
     server->out = out_calls;
     server->seats = seats_new(config->seats, config->large_seats, ADMIN_SEATS);
     server->names = names_new(NAMES);
+    server->carried = carried_new(TRANSACTIONS);
+    server->rate = rate_new(NETWORKS);
     server->started_ms = clock_mono_ms();
     server->last_came_ms = server->started_ms;
     server->unique = (uint64_t)ticket_next(store, store_now_ms(store)).node << 32;
@@ -74,6 +83,8 @@ void server_free(struct server **server)
     }
     seats_free(&(*server)->seats);
     names_free(&(*server)->names);
+    carried_free(&(*server)->carried);
+    rate_free(&(*server)->rate);
     mem_free((*server)->scratch.start);
     mem_free((*server)->reply_bytes);
     mem_free(*server);

@@ -36,9 +36,10 @@ static uint32_t retry_after_s(const struct verdict *verdict)
     return seconds > 0 ? seconds : 1;
 }
 
-static bool is_greylisting(enum reason reason)
+static bool says_when(enum reason reason)
 {
-    return reason == REASON_greylist_new || reason == REASON_greylist_early;
+    return reason == REASON_greylist_new || reason == REASON_greylist_early ||
+           reason == REASON_rate;
 }
 
 static void write_text(struct recipient *recipient)
@@ -48,7 +49,7 @@ static void write_text(struct recipient *recipient)
 
     text_buf_init(&text, recipient->text, sizeof(recipient->text));
     text_buf_put(&text, row->text);
-    if (is_greylisting(recipient->verdict.reason)) {
+    if (says_when(recipient->verdict.reason)) {
         text_buf_add(&text, ", please try again in %u s",
                      (unsigned)retry_after_s(&recipient->verdict));
     }
@@ -71,8 +72,8 @@ static void track(struct server *server, const struct seat *seat, struct recipie
     const struct msg_check *check = &seat->request.check;
     const struct verdict *verdict = &recipient->verdict;
     const struct reason_row *row = reason_row(verdict->reason);
-    bool waits = is_greylisting(verdict->reason) ||
-                 (verdict->shadow != REASON_COUNT && is_greylisting(verdict->shadow));
+    bool waits = says_when(verdict->reason) ||
+                 (verdict->shadow != REASON_COUNT && says_when(verdict->shadow));
     char client[IP_TEXT_MAX];
     struct track_row out = {
         .ticket = ticket_next(server->store, seat->facts.now_ms),
@@ -129,7 +130,7 @@ static void fill(const struct seat *seat, struct recipient *recipient, struct ms
         .skip_greylist = verdict->skip_greylist,
         .skip_spam = verdict->skip_spam,
         .ticket = recipient->ticket,
-        .retry_after_s = is_greylisting(verdict->reason) ? retry_after_s(verdict) : 0,
+        .retry_after_s = says_when(verdict->reason) ? retry_after_s(verdict) : 0,
         .waited_s = (uint32_t)(verdict->waited_ms / 1000),
         .shadow = verdict->shadow != REASON_COUNT ? reason_row(verdict->shadow)->name : "",
     };

@@ -32,7 +32,7 @@ def start_postgrey(bench):
 
 def start_reeve(bench):
     """As shipped, but enforcing, with the same delay: a node with its embedded store, and reeve-policyd."""
-    node = bench.node(policy=sample_policy(greylist={"mode": "enforce", "delay": f"{DELAY_S}s"}))
+    node = bench.node(policy=sample_policy(greylist={"mode": "enforce", "delay": f"{DELAY_S}s", "new_per_hour": 0}))
     return bench.policyd(node, **bench.policyd_without_spf()).port
 
 

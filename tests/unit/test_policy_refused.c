@@ -133,11 +133,16 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:1: settings.greylist.net_ipv6: expected a number between 16 and 128, not '8'"},
     {"net_ipv4 with a slash", "settings: {greylist: {net_ipv4: /24}}\n",
      "p.yaml:1: settings.greylist.net_ipv4: expected a number between 8 and 32, not '/24'"},
+    {"new_per_hour", "settings: {greylist: {new_per_hour: 1000001}}\n",
+     "p.yaml:1: settings.greylist.new_per_hour: expected a number between 0 and 1000000, not "
+     "'1000001'"},
+    {"new_per_hour below nothing", "settings: {greylist: {new_per_hour: -1}}\n",
+     "p.yaml:1: settings.greylist.new_per_hour: expected a number between 0 and 1000000, not '-1'"},
     {"fold_sender", "settings: {greylist: {fold_sender: maybe}}\n",
      "p.yaml:1: settings.greylist.fold_sender: expected true or false, not 'maybe'"},
     {"greylist setting unknown", "settings: {greylist: {wait: 60s}}\n",
      "p.yaml:1: unknown key 'wait' in 'settings.greylist' (known: mode, delay, window, life, "
-     "net_ipv4, net_ipv6, fold_sender)"},
+     "net_ipv4, net_ipv6, new_per_hour, fold_sender)"},
     {"greylist as text", "settings: {greylist: shadow}\n",
      "p.yaml:1: settings.greylist: expected a map, not text"},
     {"sample", "settings: {tracking: {sample: 1.5}}\n",

@@ -108,6 +108,7 @@ static void check_defaults(const struct policy *policy)
     assert_int_equal(policy->settings.greylist.life_ms, 36ULL * 24 * 3600 * 1000);
     assert_int_equal(policy->settings.greylist.net_ipv4, 24);
     assert_int_equal(policy->settings.greylist.net_ipv6, 64);
+    assert_int_equal(policy->settings.greylist.new_per_hour, 1000);
     assert_true(policy->settings.greylist.fold_sender);
     assert_int_equal(policy->settings.relay, POLICY_RELAY_JUDGE);
     assert_int_equal(policy->settings.fail, POLICY_FAIL_PASS);
@@ -276,6 +277,8 @@ static void every_value_counts(void **state)
         "settings: {greylist: {life: 35d}}",
         "settings: {greylist: {net_ipv4: 25}}",
         "settings: {greylist: {net_ipv6: 65}}",
+        "settings: {greylist: {new_per_hour: 0}}",
+        "settings: {greylist: {new_per_hour: 999}}",
         "settings: {greylist: {fold_sender: false}}",
         "domains: {a.example: {}}",
         "trusted_sources: [10.0.0.1]",
