@@ -16,6 +16,18 @@ class Bench(Site):
 
     def bench_node(self, store, name="node", cache=None):
         """A node on a store (the `store` section). cache: bytes of the near cache; 0 = off."""
+        return self.node(name, policy=self._policy(), store=self._with_cache(store, cache))
+
+    def bench_node_of(self, kind, store, name, cache=None):
+        """The same of another class than Node."""
+        return self.add(kind(self._folder(name), name, self._policy(), self._with_cache(store, cache)))
+
+    def add(self, server):
+        """Starts a server of any kind, to be stopped with the others."""
+        return self._add(server, True)
+
+    @staticmethod
+    def _policy():
         policy = sample_policy(greylist={"mode": "enforce", "delay": DELAY, "new_per_hour": 0})
         policy["settings"]["tracking"] = {"sample": 0}
         return policy
