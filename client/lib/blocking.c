@@ -62,22 +62,33 @@ static size_t borrow_args(struct msg_pair *out, const struct reeve_pair *args, s
     return used;
 }
 
+enum reeve_error reeve_admin_ask(struct reeve *reeve, const struct reeve_admin_request *request,
+                                 struct reeve_answer **out)
+{
+    struct msg_pair pairs[MSG_ADMIN_ARGS_MAX + 1];
+    const struct msg_request wire = {
+        .verb = MSG_ADMIN,
+        .at_ms = request->at_ms,
+        .admin =
+            {
+                .verb = request->verb,
+                .args = pairs,
+                .arg_count = borrow_args(pairs, request->args, request->arg_count),
+                .document = request->document,
+                .document_bytes = request->document_bytes,
+                .dry_run = request->dry_run,
+            },
+    };
+
+    return ask_and_wait(reeve, ask_new(&wire), reeve->admin_deadline_ms, out);
+}
+
 enum reeve_error reeve_admin(struct reeve *reeve, const char *verb, const struct reeve_pair *args,
                              size_t arg_count, bool dry_run, uint64_t at_ms,
                              struct reeve_answer **out)
 {
-    struct msg_pair pairs[MSG_ADMIN_ARGS_MAX + 1];
-    const struct msg_request request = {
-        .verb = MSG_ADMIN,
-        .at_ms = at_ms,
-        .admin =
-            {
-                .verb = verb,
-                .args = pairs,
-                .arg_count = borrow_args(pairs, args, arg_count),
-                .dry_run = dry_run,
-            },
-    };
+    const struct reeve_admin_request request = {
+        .verb = verb, .args = args, .arg_count = arg_count, .dry_run = dry_run, .at_ms = at_ms};
 
-    return ask_and_wait(reeve, ask_new(&request), reeve->admin_deadline_ms, out);
+    return reeve_admin_ask(reeve, &request, out);
 }

@@ -197,6 +197,20 @@ REEVE_API enum reeve_error reeve_ping(struct reeve *reeve, struct reeve_answer *
 REEVE_API enum reeve_error reeve_admin(struct reeve *reeve, const char *verb,
                                        const struct reeve_pair *args, size_t arg_count,
                                        bool dry_run, uint64_t at_ms, struct reeve_answer **out);
+// reeve_admin_ask: the same with all that a verb can be given; texts and document are borrowed until
+// it returns. A document of more than about 900 KiB does not fit into a request.
+struct reeve_admin_request {
+    const char *verb;
+    const struct reeve_pair *args;
+    size_t arg_count;
+    const void *document;
+    size_t document_bytes;
+    bool dry_run;
+    uint64_t at_ms;
+};
+REEVE_API enum reeve_error reeve_admin_ask(struct reeve *reeve,
+                                           const struct reeve_admin_request *request,
+                                           struct reeve_answer **out);
 REEVE_API void reeve_answer_free(struct reeve_answer **answer);
 
 // The event-loop calls. reeve_submit copies the check, sends it, and calls done exactly once from a
