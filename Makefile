@@ -9,6 +9,8 @@ VERSION := $(shell cat scripts/version)
 PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
+# What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite, rotated logs.
+CTL_LIBS   := -ldb-5.3 $(shell pkg-config --libs sqlite3 zlib)
 # What libreeve alone needs: it must not drag the node's libraries into a gateway.
 LIB_LIBS   := $(shell pkg-config --libs libzmq libprotobuf-c) -lpthread
 
@@ -88,7 +90,7 @@ $(BUILD)/libload.a: $(call obj,$(LOAD_SRC))
 $(BUILD)/reeved: $(call obj,node/main.c) $(BUILD)/libnode.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
 $(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
-	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(CTL_LIBS)
 $(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
 $(BUILD)/reeve-load: $(call obj,client/load/main.c) $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
@@ -108,7 +110,7 @@ $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version
 # ---- unit tests: one program a file
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka -lm
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CTL_LIBS) -lcmocka -lm
 .PRECIOUS: $(BUILD)/obj/%.o
 unit: $(UNITS)
 	scripts/run-units $(UNITS)

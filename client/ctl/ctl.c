@@ -159,21 +159,40 @@ static int look_at_door(struct ctl *ctl)
                     path);
 }
 
-int ctl_admin(struct ctl *ctl, const char *verb, const struct reeve_pair *args, size_t arg_count,
-              bool dry_run, struct reeve_answer **out)
+int ctl_admin_try(struct ctl *ctl, const struct reeve_admin_request *request,
+                  struct reeve_answer **out)
 {
-    struct reeve_answer *answer = NULL;
+    struct reeve_admin_request timed = *request;
     int code = look_at_door(ctl);
 
     if (code == CTL_FINE)
         code = ctl_client(ctl);
-    if (code != CTL_FINE)
-        return code;
-    if (reeve_admin(ctl->reeve, verb, args, arg_count, dry_run, ctl->at_ms, &answer) == REEVE_OK) {
-        *out = answer;
-        return CTL_FINE;
-    }
-    code = ctl_fail_answer(ctl, ctl->admin, answer);
-    reeve_answer_free(&answer);
+    timed.at_ms = ctl->at_ms;
+    if (code == CTL_FINE)
+        (void)reeve_admin_ask(ctl->reeve, &timed, out); // the answer says the same
     return code;
+}
+
+int ctl_admin_ask(struct ctl *ctl, const struct reeve_admin_request *request,
+                  struct reeve_answer **out)
+{
+    struct reeve_answer *answer = NULL;
+    int code = ctl_admin_try(ctl, request, &answer);
+
+    if (code == CTL_FINE && answer->error != REEVE_OK) {
+        code = ctl_fail_answer(ctl, ctl->admin, answer);
+        reeve_answer_free(&answer);
+    }
+    if (code == CTL_FINE)
+        *out = answer;
+    return code;
+}
+
+int ctl_admin(struct ctl *ctl, const char *verb, const struct reeve_pair *args, size_t arg_count,
+              bool dry_run, struct reeve_answer **out)
+{
+    const struct reeve_admin_request request = {
+        .verb = verb, .args = args, .arg_count = arg_count, .dry_run = dry_run};
+
+    return ctl_admin_ask(ctl, &request, out);
 }

@@ -61,6 +61,14 @@ int ctl_client(struct ctl *ctl);
 int ctl_admin(struct ctl *ctl, const char *verb, const struct reeve_pair *args, size_t arg_count,
               bool dry_run, struct reeve_answer **out);
 
+// ctl_admin_ask: the same of a whole request; its at_ms is --at.
+int ctl_admin_ask(struct ctl *ctl, const struct reeve_admin_request *request,
+                  struct reeve_answer **out);
+
+// ctl_admin_try: the same, but for an answer that is an error: it is handed out, too, and not told.
+int ctl_admin_try(struct ctl *ctl, const struct reeve_admin_request *request,
+                  struct reeve_answer **out);
+
 // ctl_fail: tells an error, on standard error as "reevectl: ..." and with --json also as an object
 // on standard output. Returns code.
 int ctl_fail(struct ctl *ctl, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -88,4 +96,5 @@ int run_clock(struct ctl *ctl, const struct command *command, int argc, char **a
 int run_secret(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_store(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_decisions(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_import(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_stats(struct ctl *ctl, const struct command *command, int argc, char **argv);
