@@ -80,7 +80,9 @@ static bool read_value(const struct ctl *ctl, const struct arg_row *row, const c
     static const struct suffix plain[] = {{"", 1}, {NULL, 0}};
     static const struct suffix sizes[] = {
         {"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {NULL, 0}};
-    static const struct suffix spans[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {NULL, 0}};
+    static const struct suffix spans[] = {{"", 1},         {"ms", 1},      {"s", 1000},
+                                          {"m", 60000},    {"min", 60000}, {"h", 3600000},
+                                          {"d", 86400000}, {NULL, 0}};
 
     switch (row->kind) {
     case ARG_FLAG:
@@ -124,7 +126,7 @@ static void describe_expected(const struct arg_row *row, struct text_buf *out)
         text_buf_add(out, "a size like 1234, 10K, 25M");
         break;
     case ARG_SPAN:
-        text_buf_add(out, "a time like 250ms or 2s");
+        text_buf_add(out, "a time like 250ms, 2s or 10m");
         break;
     case ARG_TIME:
         text_buf_add(out, "a time like 10m, 2h, 7d (ago), 2026-11-21T21:13:01Z or Unix seconds");

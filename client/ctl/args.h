@@ -15,7 +15,7 @@ enum arg_kind {
     ARG_TEXTS, // struct arg_texts: may be given again
     ARG_COUNT, // uint64_t
     ARG_SIZE,  // uint64_t in bytes: 1234, 10K, 25M, 1G
-    ARG_SPAN,  // uint64_t in ms: 250ms, 2s; a bare number is ms
+    ARG_SPAN,  // uint64_t in ms: 250ms, 2s, 10m, 12h, 1d; a bare number is ms
     ARG_TIME,  // uint64_t, Unix ms; see when.h
     ARG_WORD,  // int: the index in words, which NULL ends
 };

@@ -89,6 +89,7 @@ int run_explain(struct ctl *ctl, const struct command *command, int argc, char *
 int run_grey(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_spared(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_grey_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_expect(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_track(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_why(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_reload(struct ctl *ctl, const struct command *command, int argc, char **argv);

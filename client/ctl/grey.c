@@ -1,10 +1,13 @@
-// grey.c: `reevectl grey show|pass|forget`: what is stored of one sender and one recipient.
+// grey.c: `reevectl grey show|pass|forget`: what is stored of one sender and one recipient, named by
+// their addresses or by a line of a mail log.
 #include <stdio.h>
 #include <string.h>
 
 #include "client/ctl/args.h"
+#include "client/ctl/line.h"
 #include "client/ctl/print.h"
 #include "client/ctl/when.h"
+#include "proto/base/mem.h"
 
 // What somebody reads when there are rows, and when there are none.
 static const struct grey_words {
@@ -79,6 +82,32 @@ static int ask(struct ctl *ctl, const struct grey_words *said, const struct reev
     return code;
 }
 
+// take_line: sender and recipient out of a pasted line of a mail log.
+static int take_line(struct ctl *ctl, const struct command *command, int argc, char **argv,
+                     struct line *line)
+{
+    char *text = line_take(argc, argv);
+    int code = CTL_FINE;
+
+    line_read(text, line);
+    mem_free(text);
+    code = line_follow(ctl, line);
+    if (code == CTL_FINE && (!line->has_sender || !line->has_recipient))
+        return ctl_misuse(ctl, command,
+                          "that line has neither a ticket (of a decision about a recipient) nor "
+                          "from=<> and to=<>; use --from ADDRESS --to ADDRESS");
+    return code;
+}
+
+static int read_pair(struct ctl *ctl, const struct command *command, struct reeve_pair args[2])
+{
+    if (args[0].value == NULL || args[1].value == NULL)
+        return ctl_misuse(ctl, command, "%s is missing%s",
+                          args[0].value == NULL ? "--from" : "--to",
+                          args[0].value == NULL ? " (the null sender is written as '<>')" : "");
+    return CTL_FINE;
+}
+
 int run_grey(struct ctl *ctl, const struct command *command, int argc, char **argv)
 {
     struct reeve_pair args[] = {{.key = "sender"}, {.key = "recipient"}};
@@ -91,14 +120,22 @@ int run_grey(struct ctl *ctl, const struct command *command, int argc, char **ar
          .into = &dry_run},
         {.name = NULL},
     };
-    int code = args_read_all(ctl, command, rows, argc, argv);
+    struct line line;
+    int first = 0;
+    int code = args_read(ctl, command, rows, argc, argv, &first);
 
+    if (code == CTL_FINE && first < argc && (args[0].value != NULL || args[1].value != NULL))
+        return ctl_misuse(ctl, command, "'%s' was not expected here: a line of a log, or addresses",
+                          argv[first]);
+    if (code == CTL_FINE && first < argc) {
+        code = take_line(ctl, command, argc - first, argv + first, &line);
+        args[0].value = line.sender;
+        args[1].value = line.recipient;
+    } else if (code == CTL_FINE) {
+        code = read_pair(ctl, command, args);
+    }
     if (code != CTL_FINE)
         return code;
-    if (args[0].value == NULL || args[1].value == NULL)
-        return ctl_misuse(ctl, command, "%s is missing%s",
-                          args[0].value == NULL ? "--from" : "--to",
-                          args[0].value == NULL ? " (the null sender is written as '<>')" : "");
     if (args[0].value[0] == '\0')
         args[0].value = "<>";
     return ask(ctl, find_words(command->name), args, dry_run);

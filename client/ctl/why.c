@@ -1,53 +1,16 @@
 // why.c: `reevectl why`: a pasted line of a mail log in, the story of that mail out.
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "client/ctl/args.h"
+#include "client/ctl/line.h"
 #include "client/ctl/print.h"
 #include "client/ctl/story.h"
-#include "client/ctl/ticket.h"
 #include "client/ctl/track.h"
 #include "proto/base/mem.h"
 
-enum { LOG_LINE_MAX = 1 << 16 };
 #define OTHERS_LIMIT "500" // rows of the same sender and recipient
-
-// ---- the line
-
-static char *join_args(int argc, char **argv)
-{
-    char *line = mem_new(LOG_LINE_MAX);
-    struct text_buf buf;
-
-    text_buf_init(&buf, line, LOG_LINE_MAX);
-    for (int i = 0; i < argc; i++)
-        text_buf_add(&buf, "%s%s", i > 0 ? " " : "", argv[i]);
-    return line;
-}
-
-static char *read_line(void)
-{
-    char *line = mem_new(LOG_LINE_MAX);
-    size_t used = 0;
-
-    while (used < LOG_LINE_MAX - 1) {
-        ssize_t got = read(STDIN_FILENO, line + used, LOG_LINE_MAX - 1 - used);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        used += (size_t)got;
-    }
-    for (size_t i = 0; i < used; i++) {
-        if (line[i] == '\0')
-            line[i] = ' ';
-    }
-    return line;
-}
 
 // ---- rows that outlive their answer
 
@@ -93,8 +56,7 @@ static int find(struct ctl *ctl, const char *verb, const struct reeve_pair *args
 struct why {
     struct ctl *ctl;
     const struct command *command;
-    char ticket[TICKET_LEN + 1]; // "" = there is none in the line
-    char sender[TICKET_ADDRESS_MAX], recipient[TICKET_ADDRESS_MAX]; // of the line, without a ticket
+    struct line line;
     struct rows row, others, stored;
     bool stored_is_known;
 };
@@ -114,16 +76,16 @@ static void keep_sender(struct rows *rows, const char *sender)
 
 static int find_row(struct why *why)
 {
-    const struct reeve_pair by_ticket[] = {{"ticket", why->ticket}};
+    const struct reeve_pair by_ticket[] = {{"ticket", why->line.ticket}};
     const struct reeve_pair by_pair[] = {
-        {"recipient", why->recipient}, {"limit", OTHERS_LIMIT}, {"sender", why->sender}};
+        {"recipient", why->line.recipient}, {"limit", OTHERS_LIMIT}, {"sender", why->line.sender}};
     int code;
 
-    if (why->ticket[0] != '\0')
+    if (why->line.ticket[0] != '\0')
         return find(why->ctl, "track", by_ticket, 1, &why->row);
-    code = find(why->ctl, "track", by_pair, why->sender[0] == '\0' ? 2 : 3, &why->row);
+    code = find(why->ctl, "track", by_pair, why->line.sender[0] == '\0' ? 2 : 3, &why->row);
     if (code == CTL_FINE)
-        keep_sender(&why->row, why->sender);
+        keep_sender(&why->row, why->line.sender);
     return code;
 }
 
@@ -163,15 +125,15 @@ static int find_stored(struct why *why)
 
 static int tell_gone(struct why *why)
 {
-    if (why->ticket[0] != '\0')
+    if (why->line.ticket[0] != '\0')
         return ctl_fail(why->ctl, CTL_NEGATIVE,
                         "no decision has the ticket %s. Decisions are kept for 7 days; was it "
                         "longer ago, or made by another cluster, or was the store lost meanwhile?",
-                        why->ticket);
+                        why->line.ticket);
     return ctl_fail(why->ctl, CTL_NEGATIVE,
                     "there is no ticket in that line, and no decision about mail from <%s> to <%s> "
                     "in the last 7 days (accepts are kept only by sampling)",
-                    why->sender, why->recipient);
+                    why->line.sender, why->line.recipient);
 }
 
 static void print_lines_json(struct json *json, const char *text)
@@ -219,11 +181,10 @@ static void tell(const struct why *why)
 
 static int answer_line(struct why *why, const char *line)
 {
-    bool found = ticket_find(line, why->ticket);
     int code = CTL_FINE;
 
-    if (!found && (!ticket_find_address(line, "from", why->sender) ||
-                   !ticket_find_address(line, "to", why->recipient)))
+    line_read(line, &why->line);
+    if (why->line.ticket[0] == '\0' && (!why->line.has_sender || !why->line.has_recipient))
         return ctl_misuse(why->ctl, why->command,
                           "no ticket in that line: one has %d letters and digits and follows the "
                           "word \"ticket\" in Reeve's reply; without one, the line needs from=<> "
@@ -250,10 +211,7 @@ int run_why(struct ctl *ctl, const struct command *command, int argc, char **arg
 
     if (code != CTL_FINE)
         return code;
-    if (first == argc || (first + 1 == argc && strcmp(argv[first], "-") == 0))
-        line = read_line();
-    else
-        line = join_args(argc - first, argv + first);
+    line = line_take(argc - first, argv + first);
     code = answer_line(&why, line);
     rows_free(&why.row);
     rows_free(&why.others);

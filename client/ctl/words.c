@@ -12,7 +12,10 @@ static const struct reason_words {
     {"greylist_pass", "the sender came back after the delay", ""},
     {"greylist_known", "this sender, recipient and client passed before", ""},
     {"greylist_spared", "the client has retried honestly so often that it is spared", ""},
-    {"greylist_exempt", "a policy, or the recipient's name, exempts it from greylisting", ""},
+    {"greylist_exempt",
+     "a policy, the recipient's name, or an operator who expects mail there exempts it from "
+     "greylisting",
+     ""},
     {"greylist_new", "first try of this sender, recipient and client", ""},
     {"greylist_early", "tried again before the delay was over", ""},
     {"rate", "its network brings more new mail in an hour than it may",

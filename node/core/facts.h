@@ -58,6 +58,7 @@ struct facts {
 struct facts_recipient {
     struct mail_address address; // MAIL_OK and empty at CONNECT and MAIL
     uint32_t mark;               // of (transaction, recipient)
-    struct key_triplet triplet;  // named by plan_recipient
+    uint64_t expected_ms; // until when, inclusive, an operator expects mail for it; 0 = none is
+    struct key_triplet triplet; // named by plan_recipient
     struct grey_facts grey;
 };

@@ -48,10 +48,17 @@ static const struct policy_rule *exempting_rule(const struct chain_in *in, bool 
     return policy_greylist_match(in->policy, &subject, in_shadow);
 }
 
+// Somebody said that mail comes for this recipient, and that it must not wait (a login code).
+static bool is_expected(const struct chain_in *in)
+{
+    return in->recipient->expected_ms != 0 && in->facts->now_ms <= in->recipient->expected_ms;
+}
+
 bool greylist_is_due(const struct chain_in *in, enum msg_direction direction)
 {
     return why_not_ours(in, direction) == NULL && in->facts->clock_ok &&
-           !is_exempt_name(&in->recipient->address) && exempting_rule(in, false) == NULL;
+           !is_exempt_name(&in->recipient->address) && exempting_rule(in, false) == NULL &&
+           !is_expected(in);
 }
 
 // ---- verdicts
@@ -107,6 +114,18 @@ static enum outcome exempt(struct verdict *out, const struct policy_rule *rule,
     out->rule = rule->id;
     out->note = rule->note;
     text_buf_add(why, "policy %s exempts it (%s:%u)", rule->id, rule->file, rule->line);
+    return OUTCOME_PASS;
+}
+
+static enum outcome exempt_expected(const struct chain_in *in, struct verdict *out,
+                                    struct text_buf *why)
+{
+    accept_as(out, REASON_greylist_exempt);
+    out->skip_greylist = true;
+    out->rule = "expect";
+    text_buf_add(why, "mail is expected for this recipient for another ");
+    text_buf_add_duration(why, in->recipient->expected_ms - in->facts->now_ms);
+    text_buf_add(why, " (`reevectl expect`)");
     return OUTCOME_PASS;
 }
 
@@ -416,6 +435,8 @@ enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struc
     }
     if (is_exempt_name(&in->recipient->address) || rule != NULL)
         return exempt(out, rule, why);
+    if (is_expected(in))
+        return exempt_expected(in, out, why);
     if (shadow != NULL)
         text_buf_add(why, "policy %s in shadow would exempt it; ", shadow->id);
     return judge(in, out, why);

@@ -44,11 +44,30 @@ static const char *field_of(const struct redisReply *fields, const char *name)
     return "";
 }
 
-static enum event_kind kind_of(const char *kind)
+static bool read_expectation(const struct redisReply *fields, struct expectation *out)
 {
+    *out = (struct expectation){.recipient = field_of(fields, "recipient"),
+                                .note = field_of(fields, "note")};
+    if (!reply_number_parse(field_of(fields, "until"), &out->until_ms) ||
+        !reply_number_parse(field_of(fields, "since"), &out->since_ms))
+        return false;
+    struct expectation as_added = *out;
+
+    if (out->until_ms == 0)
+        as_added.until_ms = 1; // no more: only the recipient counts
+    return mirror_is_sound(&as_added);
+}
+
+static void read_fields(const struct redisReply *fields, struct event *out)
+{
+    const char *kind = field_of(fields, "kind");
+
     if (strcmp(kind, "start") == 0)
-        return EVENT_START;
-    return strcmp(kind, "forget") == 0 ? EVENT_FORGET : EVENT_UNKNOWN;
+        out->kind = EVENT_START;
+    else if (strcmp(kind, "forget") == 0)
+        out->kind = EVENT_FORGET;
+    else if (strcmp(kind, "expect") == 0 && read_expectation(fields, &out->expectation))
+        out->kind = EVENT_EXPECT;
 }
 
 bool event_read(const struct redisReply *row, struct event *out)
@@ -57,7 +76,7 @@ bool event_read(const struct redisReply *row, struct event *out)
     if (!reply_is_array(row, 2) || !event_id_read(row->element[0], out->id))
         return false;
     if (row->element[1]->type == REDIS_REPLY_ARRAY)
-        out->kind = kind_of(field_of(row->element[1], "kind"));
+        read_fields(row->element[1], out);
     return true;
 }
 
@@ -109,9 +128,15 @@ static void apply(struct store *store, const struct event *event)
     switch (event->kind) {
     case EVENT_START:
         break;
+    case EVENT_EXPECT:
+        expected_heard(store, &event->expectation);
+        break;
     case EVENT_FORGET:
+        events_drop(store);
+        break;
     case EVENT_UNKNOWN: // of a later version, or damaged: it may be anything
         events_drop(store);
+        store->events.reread_ms = 0;
         break;
     }
 }
@@ -156,6 +181,7 @@ static void complain(struct store *store, const char *what)
 static void joined(struct store *store)
 {
     store->events.known_ms = store->events.asked_ms;
+    store->events.reread_ms = 0;
     events_drop(store); // what was read before may have been forgotten unheard
 }
 
@@ -282,8 +308,22 @@ static void got_rows(void *arg, uint64_t drops, const struct redisReply *reply)
 
 // ---- life
 
+// All expectations again: in case an event was missed, or somebody changed them by hand. Before
+// there is a stream to follow, too.
+static void reread(struct store *store)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (redis_state(store->lane[STORE_ADMIN]) != STORE_UP || store_state(store) == STORE_FOREIGN ||
+        (store->events.reread_ms != 0 && now_ms - store->events.reread_ms < EVENTS_REREAD_MS))
+        return;
+    if (expected_ask(store))
+        store->events.reread_ms = now_ms;
+}
+
 void events_poll(struct store *store)
 {
+    reread(store);
     if (store->events.is_asking)
         return;
     if (store->events.last[0] == '\0')

@@ -2,6 +2,7 @@
 // them follow. It says when what the near cache holds may be trusted.
 //
 //     kind forget    something was removed: drop the near cache
+//     kind expect    recipient, until, since, note: mail is expected (mirror.h); until 0 = no more
 //     kind start     a row to begin at, on an empty stream
 //
 // A node joins at the stream's last row and then asks for that row and what follows it. If that row
@@ -20,7 +21,8 @@ struct redisReply;
 
 enum {
     EVENTS_POLL_MS = 300,
-    EVENTS_TRUST_MS = 1000, // after the last good poll was sent, the near cache is not trusted
+    EVENTS_TRUST_MS = 1000,   // after the last good poll was sent, the near cache is not trusted
+    EVENTS_REREAD_MS = 10000, // expectations are read again as a whole
     EVENTS_PAGE = 100,
     EVENTS_ROWS = 1000, // about so many are kept
     EVENT_ID_MAX = 42,  // two numbers of 64 bits, a dash and the terminator
@@ -30,11 +32,12 @@ enum {
 
 // ---- rows, pure
 
-enum event_kind { EVENT_START, EVENT_FORGET, EVENT_UNKNOWN };
+enum event_kind { EVENT_START, EVENT_FORGET, EVENT_EXPECT, EVENT_UNKNOWN };
 
 struct event {
     char id[EVENT_ID_MAX];
     enum event_kind kind;
+    struct expectation expectation; // EVENT_EXPECT; texts are the reply's
 };
 
 // event_read: one element of XRANGE. False: it is no row of a stream at all. A row that is not
@@ -51,9 +54,10 @@ struct events {
     struct loop_timer *timer;
     char last[EVENT_ID_MAX]; // the row that was seen last; "" = it does not follow
     bool is_asking;
-    uint64_t asked_ms; // monotonic: when the question under way was sent
-    uint64_t known_ms; // monotonic: what happened until then was heard of
-    uint64_t drops;    // how often everything was dropped: who began before must not learn after
+    uint64_t asked_ms;  // monotonic: when the question under way was sent
+    uint64_t known_ms;  // monotonic: what happened until then was heard of
+    uint64_t reread_ms; // monotonic: when expectations were asked for; 0 = they must be
+    uint64_t drops;     // how often everything was dropped: who began before must not learn after
 };
 
 // events_start: asks each EVENTS_POLL_MS from now on; events_stop ends it.

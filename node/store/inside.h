@@ -7,6 +7,7 @@
 #include "node/store/embedded.h"
 #include "node/store/events.h"
 #include "node/store/meta.h"
+#include "node/store/mirror.h"
 #include "node/store/near.h"
 #include "node/store/ops.h"
 #include "node/store/redis.h"
@@ -46,6 +47,7 @@ struct store {
     // What need not be asked.
     struct near *near; // NULL = none
     struct events events;
+    struct mirror mirror; // the mirror
     // Tracking.
     uint32_t node;
     struct ticket last_ticket;
@@ -87,3 +89,8 @@ void store_put_expiry(struct resp *resp, const char *key, uint64_t at_ms);
 void greeting_start_lookups(void *arg);
 void greeting_start_admin(void *arg);
 void greeting_sync(struct store *store);
+
+// expected_heard: an event said so. expected_ask: asks for all of them, which replace the mirror when they come; false if it
+// could not be asked.
+void expected_heard(struct store *store, const struct expectation *row);
+bool expected_ask(struct store *store);

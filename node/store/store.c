@@ -250,6 +250,7 @@ void store_free(struct store **store)
     loop_timer_free(&(*store)->tick);
     events_stop(*store);
     near_free(&(*store)->near);
+    mirror_clear(&(*store)->mirror);
     if ((*store)->password != NULL)
         sodium_memzero((*store)->password, strlen((*store)->password));
     mem_free((*store)->password);

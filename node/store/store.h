@@ -282,6 +282,39 @@ struct spared_done {
 void store_spared_show(struct store *store, const char *name, struct spared_done done);
 void store_spared_forget(struct store *store, const char *name, struct spared_done done);
 
+// ---- Expected mail: recipients that are not greylisted for a while.
+
+enum { EXPECT_NOTE_MAX = 120 };
+#define EXPECT_LEAST_MS 1000ULL
+#define EXPECT_MOST_MS  (24ULL * 3600 * 1000)
+
+struct expectation {
+    const char *recipient; // its key (mail_recipient_key)
+    uint64_t until_ms;     // inclusive, store clock
+    uint64_t since_ms;     // when it was said
+    const char *note;      // at most EXPECT_NOTE_MAX bytes, clean (text.h)
+};
+// store_expected: until when mail is expected for that recipient key, also when that is over; 0 =
+// it is not. Out of this node's memory: also while the store is away.
+uint64_t store_expected(const struct store *store, const char *recipient);
+// store_expect_list: what this node expects now, in the order of recipients, behind the recipient
+// after ("" = from the first). Texts are the store's, until the caller returns to the loop.
+size_t store_expect_list(const struct store *store, const char *after, struct expectation *out,
+                         size_t max);
+size_t store_expect_count(const struct store *store);
+
+// expectation: what was stored, or removed; NULL = nothing was, or there was none. With another
+// state than STORE_UP it was all the same, but the other nodes were not told: they see it when they
+// read all of it again, within 10 s.
+struct expect_done {
+    void (*fn)(void *arg, enum store_state state, const struct expectation *expectation);
+    void *arg;
+};
+// store_expect_add: from now on, at this node when done is called, at the others within a second.
+// Takes the place of what was said of that recipient before.
+void store_expect_add(struct store *store, const struct expectation *row, struct expect_done done);
+void store_expect_remove(struct store *store, const char *recipient, struct expect_done done);
+
 struct retry_counts {
     uint64_t slice, slice_ms;
     uint64_t first_tries, passes;
@@ -312,7 +345,7 @@ bool store_retry_counts(const struct store *store, struct retry_counts *out);
     X(near_hits, "passed triplets that the near cache knew")                         \
     X(near_misses, "passed triplets that the store was asked for")                   \
     X(near_drops, "times that the near cache was emptied")                           \
-    X(event_polls, "questions for events, each a command")                           \
+    X(event_polls, "questions for events and expected mail, each a command")         \
     X(events_seen, "rows of the stream of events that were heard")
 struct store_counters {
 #define STORE_COUNTER_FIELD(name, help) uint64_t name;

@@ -96,6 +96,7 @@ static enum err prepare_keys(struct server *server, struct seat *seat, struct re
     recipient->pair.recipient_key = mail_recipient_key(&recipient->facts.address, &seat->arena);
     if (recipient->pair.sender_key == NULL || recipient->pair.recipient_key == NULL)
         return ERR_MEMORY;
+    recipient->facts.expected_ms = store_expected(server->store, recipient->pair.recipient_key);
     if (ring->count > 0)
         recipient->facts.mark = key_mark(ring, seat->request.check.transaction,
                                          recipient->pair.recipient_key, server->unique);

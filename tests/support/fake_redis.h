@@ -142,12 +142,13 @@ STAGE_UNUSED static void fake_nothing_found(struct fake_peer *peer, unsigned arg
 }
 
 // What each node asks all the time, whatever a test does: it is answered, but not counted.
-STAGE_UNUSED static bool fake_is_event(const char *verb)
+STAGE_UNUSED static bool fake_is_background(const char *key)
 {
-    return strcmp(verb, "XREVRANGE") == 0 || strcmp(verb, "XRANGE") == 0;
+    return strcmp(key, "events:{p}") == 0 || strcmp(key, "expect:{p}") == 0;
 }
 
-STAGE_UNUSED static void fake_answer(struct fake_peer *peer, const char *verb, unsigned args)
+STAGE_UNUSED static void fake_answer(struct fake_peer *peer, const char *verb, const char *key,
+                                     unsigned args)
 {
     struct fake *fake = peer->fake;
     char text[300];
@@ -164,13 +165,15 @@ STAGE_UNUSED static void fake_answer(struct fake_peer *peer, const char *verb, u
         fake_say(peer, "$21\r\nredis_version:0.0.1\r\n\r\n");
     } else if (strcmp(verb, "TIME") == 0) {
         fake_time(peer);
+    } else if (strcmp(verb, "HGETALL") == 0 && fake_is_background(key)) {
+        fake_say(peer, "*0\r\n");
     } else if (strcmp(verb, "HGETALL") == 0) {
         fake_meta(peer);
     } else if (strcmp(verb, "HMGET") == 0) {
         fake_nothing_found(peer, args);
     } else if (strcmp(verb, "AUTH") == 0) {
         fake_say(peer, "+OK\r\n");
-    } else if (fake_is_event(verb)) {
+    } else if (strcmp(verb, "XREVRANGE") == 0 || strcmp(verb, "XRANGE") == 0) {
         fake_say(peer, "*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$4\r\nkind\r\n$5\r\nstart\r\n");
     } else {
         fake_say(peer, ":1\r\n");
@@ -180,7 +183,8 @@ STAGE_UNUSED static void fake_answer(struct fake_peer *peer, const char *verb, u
 // ---- reading commands
 
 // The length of the first command in the buffer, 0 if it is not whole yet. verb and args are set.
-STAGE_UNUSED static size_t fake_parse(const struct fake_peer *peer, char verb[32], unsigned *args)
+STAGE_UNUSED static size_t fake_parse(const struct fake_peer *peer, char verb[32], char key[32],
+                                      unsigned *args)
 {
     size_t at = 0;
     int used = 0;
@@ -196,8 +200,9 @@ STAGE_UNUSED static size_t fake_parse(const struct fake_peer *peer, char verb[32
             used == 0 || at + (size_t)used + len + 2 > peer->in_used)
             return 0;
         at += (size_t)used;
-        if (i == 0)
-            (void)snprintf(verb, 32, "%.*s", (int)(len < 31 ? len : 31), peer->in + at);
+        if (i <= 1)
+            (void)snprintf(i == 0 ? verb : key, 32, "%.*s", (int)(len < 31 ? len : 31),
+                           peer->in + at);
         at += len + 2;
     }
     return at;
@@ -208,6 +213,7 @@ STAGE_UNUSED static void fake_read(void *arg, int events)
     struct fake_peer *peer = arg;
     ssize_t got = recv(peer->fd, peer->in + peer->in_used, FAKE_BYTES - 1 - peer->in_used, 0);
     char verb[32] = "";
+    char key[32] = "";
     unsigned args = 0;
 
     (void)events;
@@ -217,14 +223,17 @@ STAGE_UNUSED static void fake_read(void *arg, int events)
     }
     peer->in_used += (size_t)got;
     peer->in[peer->in_used] = '\0';
-    for (size_t len = fake_parse(peer, verb, &args); len > 0; len = fake_parse(peer, verb, &args)) {
-        peer->fake->commands += !fake_is_event(verb);
-        if (!fake_is_event(verb))
+    for (size_t len = fake_parse(peer, verb, key, &args); len > 0;
+         len = fake_parse(peer, verb, key, &args)) {
+        bool is_background = fake_is_background(key);
+
+        peer->fake->commands += !is_background;
+        if (!is_background)
             (void)snprintf(peer->fake->last_verb, sizeof(peer->fake->last_verb), "%s", verb);
         memmove(peer->in, peer->in + len, peer->in_used - len);
         peer->in_used -= len;
         peer->in[peer->in_used] = '\0';
-        fake_answer(peer, verb, args);
+        fake_answer(peer, verb, key, args);
     }
 }
 

@@ -66,6 +66,7 @@ void memory_clear(struct memory *memory)
     memory_table_clear(&memory->table);
     memory_rows_clear(memory);
     memory->spared_count = 0;
+    mirror_clear(&memory->mirror);
 }
 
 uint64_t memory_now_ms(const struct memory *memory)
@@ -404,6 +405,7 @@ void store_free(struct store **store)
     for (at = &(*store)->memory->stores; *at != *store; at = &(*at)->next)
         continue;
     *at = (*store)->next;
+    mirror_clear(&(*store)->mirror);
     mem_free(*store);
     *store = NULL;
 }

@@ -2,6 +2,7 @@
 // store_memory_admin.c).
 #pragma once
 
+#include "node/store/mirror.h"
 #include "tests/support/store_memory.h"
 #include "tests/support/store_memory_table.h"
 
@@ -45,6 +46,7 @@ struct memory {
     struct memory_row *rows; // newest first
     struct memory_spared spared[MEMORY_SPARED_CLIENTS];
     size_t spared_count;
+    struct mirror mirror;
     struct memory_used used;
     struct retry_counts retry[MEMORY_RETRY_SLICES];
     size_t retry_count;
@@ -60,6 +62,7 @@ struct store {
     uint64_t replay_ms;
     unsigned node; // of tickets
     struct ticket last_ticket;
+    struct mirror mirror; // its mirror
     struct store_counters counters;
 };
 

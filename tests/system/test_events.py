@@ -1,4 +1,4 @@
-"""Several nodes on one Redis: known mail costs no command, and what one node forgets, all of them forget within a second,
+"""Several nodes on one Redis: known mail costs no command, and what one node forgets or expects, all of them do within a second,
 whatever happened to them or to Redis meanwhile."""
 import re
 import signal
@@ -211,3 +211,42 @@ def test_a_node_that_is_cut_off(site, asked, store):
     harness.wait_for(lambda: not two.lookups.check(stranger()).degraded, "the node to be back")
     assert two.reason(sender) in ("greylist_new", "greylist_early")
     assert two.reason(other) == "greylist_known"
+
+
+# ---- expected mail
+
+def test_what_one_expects_all_expect_within_a_second(store, pair):
+    one, two = pair
+    sender = stranger()
+    assert two.reason(sender) == "greylist_new"
+    rows = one.admin.admin("expect.add", recipient="Bob+code@rcpt.example", **{"for": 60000}, note="login code")
+    told = time.monotonic()
+    assert [(row["recipient"], row["note"]) for row in rows] == [(RECIPIENT, "login code")]
+    assert one.reason(stranger()) == "greylist_exempt", "who says it heeds it at once"
+    harness.wait_for(lambda: two.reason(sender) == "greylist_exempt", "the other node to hear of it", every=0.005)
+    assert time.monotonic() - told < 1 + NOISE_S
+    assert verdict(two.lookups.check(sender)).rule == "expect"
+    before = calls(store, "hmget")
+    assert two.reason(stranger()) == "greylist_exempt"
+    assert calls(store, "hmget") - before in (0, 1), "it is asked for in memory"  # 1: the counts of retries, once a minute
+    assert verdict(two.lookups.check(stranger(), recipient="carol@rcpt.example")).reason == "greylist_new"
+    listed = two.admin.admin("expect.list")
+    assert [(row["recipient"], row["note"]) for row in listed] == [(RECIPIENT, "login code")]
+    store.kill()
+    harness.wait_for(lambda: two.lookups.check(stranger(), recipient="carol@rcpt.example").degraded, "the store to be missed")
+    reply = two.lookups.check(stranger())
+    assert (verdict(reply).reason, reply.degraded) == ("greylist_exempt", False), "it holds while the store is away"
+    store.start()
+    harness.wait_for(lambda: two.reason(stranger()) == "greylist_new", "what an emptied store does not know to be over")
+
+
+def test_it_is_over_when_it_was_said_to_be(store, pair):
+    one, two = pair
+    one.admin.admin("expect.add", recipient=RECIPIENT, **{"for": 1000})
+    assert one.reason(stranger()) == "greylist_exempt"
+    harness.wait_for(lambda: one.reason(stranger()) == "greylist_new", "its end")
+    one.admin.admin("expect.add", recipient=RECIPIENT, **{"for": 60000})
+    harness.wait_for(lambda: two.reason(stranger()) == "greylist_exempt", "the other node to hear of it")
+    assert [row["recipient"] for row in two.admin.admin("expect.remove", recipient=RECIPIENT)] == [RECIPIENT]
+    assert two.reason(stranger()) == "greylist_new"
+    harness.wait_for(lambda: one.reason(stranger()) == "greylist_new", "the first node to hear of its end")

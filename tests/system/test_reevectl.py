@@ -57,6 +57,20 @@ def ctl(node):
     (("grey", "pass", "--to", "a@b.example"), "the null sender is written as '<>'"),
     (("grey", "show", "--dry-run", *PAIR), "unknown option --dry-run"),
     (("grey", "list", "--reason", "x"), "unknown option --reason"),
+    (("grey", "pass", *PAIR, "ticket x"), "was not expected here: a line of a log, or addresses"),
+    (("grey", "pass", "--from", "a@b.example", "to=<x@y.example>"), "was not expected here"),
+    (("grey", "pass", "what happened?"), "neither a ticket (of a decision about a recipient) nor from=<> and to=<>"),
+    (("grey", "pass", "to=<bob@rcpt.example>"), "neither a ticket"),
+    (("grey", "forget", "-"), "neither a ticket"),
+    (("expect",), "an address, or a line of a mail log, is missing"),
+    (("expect", "bob@rcpt.example"), "--for is missing"),
+    (("expect", "bob@rcpt.example", "--for", "soon"), "a time like 250ms, 2s or 10m"),
+    (("expect", "bob@rcpt.example", "--for", "10m", "--cancel"), "--cancel takes neither --for nor --note"),
+    (("expect", "bob@rcpt.example", "--note", "x", "--cancel"), "--cancel takes neither --for nor --note"),
+    (("expect", "--list", "--for", "10m"), "--list stands alone"),
+    (("expect", "--list", "bob@rcpt.example"), "--list stands alone"),
+    (("expect", "bob", "--for", "10m"), "no address, and no line with a ticket"),
+    (("expect", "from=<a@b.example>", "--for", "10m"), "no address, and no line"),
     (("spared", "show"), "expected one of --ip and --spf-domain"),
     (("spared", "forget", "--ip", "192.0.2.7", "--spf-domain", "a.example"), "expected one of --ip and --spf-domain"),
     (("spared", "show", "--dry-run", "--ip", "192.0.2.7"), "unknown option --dry-run"),
@@ -174,6 +188,10 @@ REFUSALS = [
     (("grey", "show", "--from", "a@@b", "--to", "bob@rcpt.example"), "is no address"),
     (("spared", "show", "--ip", "192.0.2.0/24"), "expected one address, or an IPv6 /64"),
     (("spared", "forget", "--spf-domain", "a b"), "is no domain"),
+    (("expect", "bob@rcpt.example", "--for", "999ms"), "for: expected 1 s to 24 h"),
+    (("expect", "bob@rcpt.example", "--for", "25h"), "for: expected 1 s to 24 h"),
+    (("expect", "b@@b", "--for", "10m"), "is no address"),
+    (("expect", "bob@rcpt.example", "--for", "1m", "--note", "x" * 121), "note: expected at most 120 bytes"),
     (("check", "--at", "1h", *PAIR), "replay"),
     (("check", "--transaction", "x" * 129, *PAIR), "transaction"),
     (("check", *[word for i in range(1001) for word in ("--to", f"r{i}@rcpt.example")]), "more than 1000 recipients"),
@@ -256,6 +274,55 @@ def test_words_for_people(node):
     assert shown[0] == "mail from <ann@sender.example> to <bob@rcpt.example>: stored"
     assert shown[1].split() == ["IDENTITY", "STATE", "FIRST", "TRIED", "RETRY", "PASSES", "LAST", "PASSED", "KEPT", "UNTIL"]
     assert shown[2].index("pending") == shown[1].index("STATE")
+
+
+def test_the_mail_of_a_log_line_is_released(node, ctl):
+    """grey pass, show and forget take the line that why takes: a ticket, else its addresses."""
+    line = "NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 451 4.7.1 <bob@rcpt.example>: {}; from=<ann@sender.example> to=<bob@rcpt.example>"
+    _, [answer] = ctl("check", *PAIR, "--ip", "192.0.2.7")
+    ticket = line.format(answer["verdicts"][0]["text"]).replace("from=<ann@sender.example>", "").replace("to=<bob@rcpt.example>", "")
+    wait_for(lambda: ctl("why", ticket)[0] == FINE, "the tracking row")
+    code, [rows] = ctl("grey", "show", ticket)
+    assert code == FINE and rows[0]["state"] == "pending"
+    assert "stored" in node.reevectl("grey", "pass", "--dry-run", *ticket.split()).stdout
+    released = node.reevectl("grey", "pass", ticket)
+    assert released.returncode == FINE
+    assert "mail from <ann@sender.example> to <bob@rcpt.example>: passes from now on" in released.stdout
+    assert ctl("check", *PAIR, "--ip", "198.51.100.1")[1][0]["verdicts"][0]["reason"] == "greylist_known"
+    assert ctl("grey", "forget", "-", stdin=line.format("no ticket here"))[0] == FINE
+    assert ctl("check", *PAIR, "--ip", "198.51.100.1")[1][0]["verdicts"][0]["reason"] == "greylist_new"
+    code, [document] = ctl("grey", "pass", "ticket", "0123456789abcdefgh")
+    assert code == NEGATIVE and "no decision has the ticket" in document["error"]["message"]
+    ctl("check", "--from", "<>", "--to", "bob@rcpt.example", "--ip", "192.0.2.7")
+    assert ctl("grey", "pass", "from=<> to=<bob@rcpt.example>")[0] == FINE
+    assert ctl("check", "--from", "<>", "--to", "bob@rcpt.example", "--ip", "198.51.100.1")[0] == FINE
+
+
+def test_mail_that_is_expected(node, ctl):
+    none = node.reevectl("expect", "--list")
+    assert none.returncode == FINE and none.stdout == "no mail is expected\n"
+    said = node.reevectl("expect", "Bob+code@rcpt.example", "--for", "10m", "--note", "login code")
+    assert said.returncode == FINE and said.stdout.startswith("mail to <bob@rcpt.example>: not greylisted until 20")
+    listed = node.reevectl("expect", "--list").stdout.splitlines()
+    assert listed[0].split() == ["RECIPIENT", "UNTIL", "SINCE", "NOTE"]
+    assert listed[1].startswith("bob@rcpt.example") and listed[1].endswith("login code")
+    shown = node.reevectl("explain", *PAIR, "--ip", "192.0.2.7").stdout
+    assert "(greylist_exempt)" in shown and "mail is expected for this recipient for another" in shown
+    assert ctl("check", *PAIR, "--ip", "192.0.2.7")[0] == FINE
+    gone = node.reevectl("expect", "bob@rcpt.example", "--cancel")
+    assert gone.returncode == FINE and gone.stdout == "mail to <bob@rcpt.example>: greylisted again\n"
+    again = node.reevectl("expect", "bob@rcpt.example", "--cancel")
+    assert again.returncode == NEGATIVE and "none was expected" in again.stdout
+    _, [answer] = ctl("check", *PAIR, "--ip", "192.0.2.7")
+    assert answer["verdicts"][0]["reason"] == "greylist_new"
+    ticket = answer["verdicts"][0]["text"]
+    wait_for(lambda: ctl("why", ticket)[0] == FINE, "the tracking row")
+    code, [rows] = ctl("expect", ticket, "--for", "1h")
+    assert code == FINE and rows[0]["recipient"] == "bob@rcpt.example"
+    assert ctl("expect", "reject: RCPT from unknown: from=<eve@else.example> to=<carol@rcpt.example>", "--for", "1d")[0] == FINE
+    for n in range(3):
+        assert ctl("expect", f"user{n}@rcpt.example", "--for", "1s")[0] == FINE
+    assert [row["recipient"] for row in ctl("expect", "--list")[1][0]][:2] == ["bob@rcpt.example", "carol@rcpt.example"]
 
 
 def test_a_client_that_is_spared(site):

@@ -47,10 +47,30 @@ static void check_id(void **state)
 
 static const struct event_row {
     const char *name;
-    const char *field[4];
+    const char *field[10];
     size_t count;
     enum event_kind kind;
 } EVENTS[] = {
+#define EXPECT(recipient_, until_, since_, note_)                                                  \
+    {                                                                                              \
+        "kind", "expect", "recipient", recipient_, "until", until_, "since", since_, "note", note_ \
+    }
+    {"expect", EXPECT("bob@x.example", "5", "4", "a code"), 10, EVENT_EXPECT},
+    {"expect no more", EXPECT("bob@x.example", "0", "0", ""), 10, EVENT_EXPECT},
+    {"expect, without a note", EXPECT("bob@x.example", "5", "4", ""), 8, EVENT_EXPECT},
+    {"expect, a quoted name", EXPECT("\"b b\"@x.example", "5", "4", ""), 10, EVENT_EXPECT},
+    {"expect nobody", EXPECT("", "5", "4", ""), 10, EVENT_UNKNOWN},
+    {"expect no more of nobody", EXPECT("", "0", "0", ""), 10, EVENT_UNKNOWN},
+    {"expect until a word", EXPECT("bob@x.example", "soon", "4", ""), 10, EVENT_UNKNOWN},
+    {"expect until less than 0", EXPECT("bob@x.example", "-5", "4", ""), 10, EVENT_UNKNOWN},
+    {"expect for ever", EXPECT("bob@x.example", "18446744073709551615", "4", ""), 10,
+     EVENT_UNKNOWN},
+    {"expect, more than a number", EXPECT("b@x", "18446744073709551616", "4", ""), 10,
+     EVENT_UNKNOWN},
+    {"expect without an end", EXPECT("bob@x.example", "5", "4", ""), 4, EVENT_UNKNOWN},
+    {"expect without since", EXPECT("bob@x.example", "5", "4", ""), 6, EVENT_UNKNOWN},
+    {"expect, control characters", EXPECT("bob\n@x.example", "5", "4", ""), 10, EVENT_UNKNOWN},
+    {"expect, no UTF-8", EXPECT("bob@x.example", "5", "4", "\xff"), 10, EVENT_UNKNOWN},
     {"start", {"kind", "start"}, 2, EVENT_START},
     {"forget", {"kind", "forget"}, 2, EVENT_FORGET},
     {"more than is known", {"kind", "forget", "why", "x"}, 4, EVENT_FORGET},

@@ -1,0 +1,110 @@
+// fuzz_events.c: what Redis answers about events and expected mail: any bytes as a reply in its own
+// protocol (hiredis reads it), and each part of that as a row of the stream, an id, and a row of
+// the hash.
+#include <assert.h>
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/store/events.h"
+#include "node/store/mirror.h"
+#include "proto/base/mem.h"
+#include "proto/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_sound(const struct expectation *row)
+{
+    assert(row->recipient[0] != '\0' && strlen(row->recipient) <= EXPECT_RECIPIENT_MAX);
+    assert(strlen(row->note) <= EXPECT_NOTE_MAX);
+    assert(text_is_clean(row->recipient, strlen(row->recipient), EXPECT_RECIPIENT_MAX));
+    assert(text_is_clean(row->note, strlen(row->note), EXPECT_NOTE_MAX));
+}
+
+static void try_event(const struct redisReply *reply, struct mirror *mirror)
+{
+    struct event event;
+    char id[EVENT_ID_MAX];
+
+    if (event_id_read(reply, id))
+        assert(strlen(id) < EVENT_ID_MAX && strchr(id, '-') != NULL);
+    if (!event_read(reply, &event) || event.kind != EVENT_EXPECT)
+        return;
+    check_sound(&event.expectation);
+    if (event.expectation.until_ms > 0)
+        mirror_set(mirror, &event.expectation);
+    else
+        mirror_remove(mirror, event.expectation.recipient);
+}
+
+// What is read is written as it was read, and is found.
+static void try_row(const char *field, const char *value, struct mirror *mirror)
+{
+    char recipient[EXPECT_RECIPIENT_MAX + 1];
+    char again[EXPECT_RECIPIENT_MAX + 1];
+    char out_field[EXPECT_FIELD_MAX];
+    char out_value[EXPECT_VALUE_MAX];
+    struct expectation other;
+    struct expectation row;
+
+    if (!mirror_read(field, value, recipient, &row))
+        return;
+    check_sound(&row);
+    mirror_field(&row, out_field);
+    mirror_value(&row, out_value);
+    assert(mirror_read(out_field, out_value, again, &other));
+    assert(strcmp(recipient, again) == 0 && strcmp(row.note, other.note) == 0);
+    assert(row.until_ms == other.until_ms && row.since_ms == other.since_ms);
+    mirror_set(mirror, &row);
+    assert(mirror_find(mirror, recipient)->until_ms == row.until_ms);
+}
+
+static void visit(const struct redisReply *reply, struct mirror *mirror)
+{
+    try_event(reply, mirror);
+    if (reply->type != REDIS_REPLY_ARRAY)
+        return;
+    for (size_t i = 0; i < reply->elements; i++)
+        visit(reply->element[i], mirror);
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        const struct redisReply *field = reply->element[i];
+        const struct redisReply *value = reply->element[i + 1];
+
+        if (field->type == REDIS_REPLY_STRING && value->type == REDIS_REPLY_STRING)
+            try_row(field->str, value->str, mirror);
+    }
+}
+
+// hiredis makes room for as many elements as a reply says it has: such a reply tests its memory, not
+// us.
+static bool claims_too_much(const uint8_t *data, size_t size)
+{
+    size_t digits = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        digits = data[i] >= '0' && data[i] <= '9' ? digits + 1 : 0;
+        if (digits > 4 && i >= digits && strchr("*%~>$", data[i - digits]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (claims_too_much(data, size))
+        return 0;
+    redisReader *reader = redisReaderCreate();
+    struct mirror mirror = {.count = 0};
+    void *reply = NULL;
+
+    if (redisReaderFeed(reader, (const char *)data, size) == REDIS_OK &&
+        redisReaderGetReply(reader, &reply) == REDIS_OK && reply != NULL) {
+        visit(reply, &mirror);
+        freeReplyObject(reply);
+    }
+    mirror_clear(&mirror);
+    redisReaderFree(reader);
+    return 0;
+}
