@@ -8,7 +8,7 @@ from tests.support.processes import Process, free_port, program, wait_for
 
 DELAY = "1s"
 # What a node asks a store for its own sake: greeting, clock, agreement, what the near cache must forget.
-HOUSEKEEPING = {"time", "xrange", "info", "ping", "hgetall", "config", "config|get", "hello", "auth", "flushall", "command"}
+HOUSEKEEPING = {"time", "xrange", "info", "ping", "config", "config|get", "hello", "auth", "flushall", "command"}
 
 
 class Bench(Site):

@@ -51,6 +51,11 @@ def name_of(command):
     return command.split(b"\r\n", 3)[2].decode().lower()
 
 
+def is_housekeeping(command):
+    """HGETALL is asked of `meta` all by itself, and of clients by a lookup."""
+    return name_of(command) in HOUSEKEEPING or command.split(b"\r\n")[4:5] == [b"meta"]
+
+
 class Tap:
     """redis: the server behind it. Begin with start(), then let a node use `socket`, call watch(node), and let reeve-load ask
     `lookups`."""
@@ -158,4 +163,4 @@ class Tap:
     def _record(self, commands):
         with self.lock:
             if self.sent:
-                self.sent[-1] += [each for each in commands if name_of(each) not in HOUSEKEEPING]
+                self.sent[-1] += [each for each in commands if not is_housekeeping(each)]
