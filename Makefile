@@ -11,6 +11,8 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
 # What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite, rotated logs.
 CTL_LIBS   := -ldb-5.3 $(shell pkg-config --libs sqlite3 zlib)
+# What reeve-policyd alone needs, to ask DNS.
+SPF_LIBS   := $(shell pkg-config --libs libcares) -lresolv
 # What libreeve alone needs: it must not drag the node's libraries into a gateway.
 LIB_LIBS   := $(shell pkg-config --libs libzmq libprotobuf-c) -lpthread
 
@@ -27,6 +29,7 @@ ALL_LDFLAGS = $(SAN) -Wl,-z,relro,-z,now $(LDFLAGS)
 PROTO_SRC  := $(wildcard proto/*.c proto/base/*.c)
 NODE_SRC   := $(filter-out node/main.c,$(wildcard node/*.c node/*/*.c))
 LIB_SRC    := $(wildcard client/lib/*.c)
+SPF_SRC    := $(wildcard client/spf/*.c)
 POLICYD_SRC := $(filter-out client/policyd/main.c,$(wildcard client/policyd/*.c))
 LOAD_SRC   := $(filter-out client/load/main.c,$(wildcard client/load/*.c)) client/ctl/json.c
 # Of proto/, what a gateway's library needs (no loop, no yaml, no address parsing).
@@ -86,13 +89,16 @@ $(BUILD)/libpolicyd.a: $(call obj,$(POLICYD_SRC))
 $(BUILD)/libload.a: $(call obj,$(LOAD_SRC))
 	rm -f $@ && $(AR) rcs $@ $^
 
+$(BUILD)/libspf.a: $(call obj,$(SPF_SRC))
+	rm -f $@ && $(AR) rcs $@ $^
+
 # ---- programs
 $(BUILD)/reeved: $(call obj,node/main.c) $(BUILD)/libnode.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
 $(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(CTL_LIBS)
-$(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
-	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
+$(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libclient.a $(BUILD)/libproto.a
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(SPF_LIBS)
 $(BUILD)/reeve-load: $(call obj,client/load/main.c) $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) -lm
 
@@ -108,9 +114,9 @@ $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
 # ---- unit tests: one program a file
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CTL_LIBS) -lcmocka -lm
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CTL_LIBS) $(SPF_LIBS) -lcmocka -lm
 .PRECIOUS: $(BUILD)/obj/%.o
 unit: $(UNITS)
 	scripts/run-units $(UNITS)
@@ -126,9 +132,9 @@ pools: $(BUILD)/scenario
 	BUILD=$(BUILD) scripts/pools
 
 # ---- fuzzing: each target also replays its corpus as an ordinary program (tests/fuzz/replay.c gives it a main)
-$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
+$(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(SPF_LIBS)
 FUZZ_REPLAYS := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
 .PHONY: fuzz-corpus
 fuzz-corpus: $(FUZZ_REPLAYS)
@@ -154,7 +160,7 @@ test-programs: $(UNITS) $(BUILD)/scenario $(FUZZ_REPLAYS) $(BENCHES)
 print-flags:
 	@: $(info $(CPPFLAGS) -std=c11 $(WARN) $(PKG_CFLAGS))
 print-libs:
-	@: $(info $(PKG_LIBS))
+	@: $(info $(PKG_LIBS) $(SPF_LIBS))
 
 check:
 	scripts/check

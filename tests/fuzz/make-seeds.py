@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the seed corpora of the fuzz targets endpoint, ip, mail, host and wire: one small file for each thing that a parser tells
+"""Writes the seed corpora of the fuzz targets endpoint, ip, mail, host, spf and wire: one small file for each thing that a parser tells
 apart.
 
 Usage: tests/fuzz/make-seeds.py        (from the top; needs protoc and Debian's python3-protobuf)
@@ -41,6 +41,14 @@ HOST = [  # address and name
     ("192.0.2.7", "a..example.net"), ("192.0.2.7", "ümlaut.faß.example"), ("0.0.0.0", "0.0.0.0.x.example"),
     ("255.255.255.255", "ffffffffffffffff.x.example"),
 ]
+
+SPF = [  # the records of a domain, each of which is tried with an IPv4 and an IPv6 client, and with the null sender
+    "v=spf1", "v=spf1 -all", "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 ~all", "v=spf1 a mx ptr ?all", "v=spf1 a/24//64 mx:%{d}/0//0 -all",
+    "v=spf1 include:_spf.%{d2} redirect=%{dr}.x", "v=spf1 exists:%{ir}.%{v}.%{lr-+}.%{h1}.%{p}.%{s}.%{o2r}.x.y -all",
+    "v=spf1 exists:%{L}.%%%_%-.%{D2R.-+,/_=}.x.y exp=e.%{d} moo=%{i}", "v=spf1 ip4:192.0.2.0/33", "v=spf1 a:%{z}.x", "V=SPF1 A:x.y/",
+    "v=spf1 " + "a:x%{i}.y " * 11, "v=spf1 " + "%{s}" * 60 + ".x.y",
+]
+VOID, FAILED, MESSAGE, RECORD = range(4)  # kinds of answers of fuzz_spf
 
 
 def contract():
@@ -120,6 +128,31 @@ def wire(pb):
     yield "request-unknown-fields", bytes([REQUEST]) + b"\xa0\x1f\x01\xaa\x1f\x01x" + check
 
 
+def labels(name):
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+
+def script(flags, *answers):
+    """An input of fuzz_spf: kinds and bytes."""
+    return bytes([flags]) + b"".join(bytes([kind]) + len(data).to_bytes(2, "big") + data for kind, data in answers)
+
+
+def spf():
+    address, mx, ptr = b"\xc0\x00\x02\x07", b"\0\x0a" + labels("mx.x"), labels("mail.sender.example")
+    for number, record in enumerate(SPF):
+        text = b"".join(bytes([len(piece)]) + piece for piece in [record.encode()[at:at + 255] for at in range(0, len(record), 255)])
+        for flags in range(3):
+            yield f"{number:02}-{flags}", script(flags, (RECORD, text), *[(RECORD, data) for data in (address, mx, ptr, address, text)] * 3)
+    yield "failed", script(0, (FAILED, b""))
+    yield "void", script(0, (VOID, b""))
+    yield "included", script(0, (RECORD, b"\x11v=spf1 include:a.b"), (RECORD, b"\x0bv=spf1 -all"))
+    head = bytes.fromhex("0000 8180 0001 0002 0000 0000".replace(" ", "")) + labels("sender.example") + b"\0\x10\0\1"
+    row = b"\xc0\x0c\0\x10\0\1\0\0\0\x3c"
+    yield "message", script(0, (MESSAGE, head + row + b"\0\x0c\x0bv=spf1 +all" + row + b"\0\x06\x05hello"))
+    yield "message-cut", script(0, (MESSAGE, head + row + b"\0\xff\x0bv=spf1 +all"))
+    yield "message-loop", script(0, (RECORD, b"\x09v=spf1 mx"), (MESSAGE, head + b"\xc0\x0c\0\x0f\0\1\0\0\0\x3c\0\x04\0\x0a\xc0\x2e" * 2))
+
+
 def write(target, name, data):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,6 +169,8 @@ def main():
     write("host", "too-long", b"\xc0\0\2\7" + b"7." * 200 + b"example")
     write("mail", "not-utf8", b"a\xff\x00@x.example\r\n")
     write("mail", "too-long", b"a" * 400 + b"@x.example")
+    for name, data in spf():
+        write("spf", name, data)
     for name, data in wire(contract()):
         write("wire", name, data)
 
