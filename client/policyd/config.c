@@ -7,9 +7,13 @@
 #include <string.h>
 
 #include "client/policyd/listen.h"
+#include "client/spf/resolver.h"
 #include "proto/base/mem.h"
 
-enum { GATEWAY_MAX = 64 }; // of the wire contract
+enum {
+    GATEWAY_MAX = 64, // of the wire contract
+    SERVERS_MAX = 8,
+};
 
 static const char *const FALLBACKS[] = {
     [REEVE_FALLBACK_ACCEPT] = "dunno", [REEVE_FALLBACK_DEFER] = "defer", NULL};
@@ -42,7 +46,22 @@ static const struct yaml_row ROWS[] = {
      "whether mail that had to wait gets an X-Greylist header"},
     {"stall_timeout", YAML_IS_DURATION, AT(stall_ms), "1min", 100, 3600000, NULL,
      "how long a request may stay unfinished, or an answer unread"},
+    {"spf", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "whether and how SPF is evaluated"},
     {"log", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "what is logged"},
+    {0},
+};
+
+static const struct yaml_row SPF_ROWS[] = {
+    {"evaluate", YAML_IS_BOOL, AT(spf.evaluate), "true", 0, 0, NULL,
+     "whether SPF is evaluated here"},
+    {"deadline", YAML_IS_DURATION, AT(spf.deadline_ms), "150ms", 0, 10000, NULL,
+     "how long a question waits for SPF before it goes on without"},
+    {"servers", YAML_IS_TEXTS, AT(spf.servers), NULL, 0, SERVERS_MAX, NULL,
+     "name servers to ask, ADDRESS:PORT; empty: those of the system"},
+    {"cache", YAML_IS_COUNT, AT(spf.cache), "10000", 16, 1000000, NULL,
+     "outcomes that are remembered"},
+    {"parallel", YAML_IS_COUNT, AT(spf.parallel), "256", 1, 4096, NULL,
+     "evaluations at the same time; beyond, mail goes on without SPF"},
     {0},
 };
 
@@ -65,6 +84,20 @@ static enum err read_mode(const struct yaml_node *root, struct policyd_config *c
     return ERR_NONE;
 }
 
+// read_spf: the section and what its servers are.
+static enum err read_spf(const struct yaml_node *section, struct policyd_config *config,
+                         struct err_detail *detail)
+{
+    enum err err = yaml_read(section, "spf", SPF_ROWS, config, detail);
+    const struct yaml_node *node = section != NULL ? yaml_find(section, "servers") : NULL;
+    struct err_detail why = {.text = ""};
+
+    if (err != ERR_NONE || node == NULL ||
+        spf_servers_check(&config->spf.servers, &why) == ERR_NONE)
+        return err;
+    return err_say(detail, ERR_CONFIG, "%s:%u: spf.servers: %s", node->file, node->line, why.text);
+}
+
 // check_listen: what can be said of the addresses without listening there.
 static enum err check_listen(const struct policyd_config *config, struct err_detail *detail)
 {
@@ -83,6 +116,8 @@ static enum err read_all(const struct yaml_node *root, struct policyd_config *co
 
     if (err == ERR_NONE)
         err = yaml_read(yaml_find(root, "log"), "log", LOG_ROWS, config, detail);
+    if (err == ERR_NONE)
+        err = read_spf(yaml_find(root, "spf"), config, detail);
     if (err == ERR_NONE)
         err = read_mode(root, config, detail);
     if (err == ERR_NONE)
@@ -132,6 +167,8 @@ void policyd_config_free(struct policyd_config **config)
 void policyd_config_print(const struct policyd_config *config, void *stdio_file)
 {
     yaml_print(ROWS, config, 0, stdio_file);
+    (void)fprintf(stdio_file, "spf:\n");
+    yaml_print(SPF_ROWS, config, 2, stdio_file);
     (void)fprintf(stdio_file, "log:\n");
     yaml_print(LOG_ROWS, config, 2, stdio_file);
 }

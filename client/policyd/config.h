@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "client/lib/reeve.h"
+#include "client/spf/desk.h"
 #include "proto/base/yaml.h"
 #include "proto/err.h"
 
@@ -25,7 +26,8 @@ struct policyd_config {
     const char *socket_mode_text;
     unsigned socket_mode; // of unix sockets: the text above, read as octal
     int log_level;        // enum log_level
-    struct yaml *tree;    // what the texts point into; NULL = all defaults
+    struct spf_settings spf;
+    struct yaml *tree; // what the texts point into; NULL = all defaults
 };
 
 // policyd_config_load: path NULL = all defaults. ERR_SYSTEM if the file cannot be read, ERR_CONFIG

@@ -177,6 +177,8 @@ enum err service_new(struct service **out, struct loop *loop, struct reeve *reev
     service->doors = mem_new_array(config->listen.count, sizeof(*service->doors));
     service->sweep = loop_timer_new(loop, sweep, service);
     loop_timer_set(service->sweep, SWEEP_MS, SWEEP_MS);
+    if (config->spf.evaluate)
+        err = spf_desk_new(&service->hub.spf, loop, &config->spf, detail);
     for (size_t i = 0; i < config->listen.count && err == ERR_NONE; i++)
         err = open_door(service, config->listen.text[i], detail);
     if (err != ERR_NONE) {
@@ -218,6 +220,7 @@ void service_free(struct service **service)
     close_doors(*service);
     (*service)->hub.draining = false; // nobody stops the loop now: loop_free still turns it
     session_close_all(&(*service)->hub);
+    spf_desk_free(&(*service)->hub.spf);
     loop_timer_free(&(*service)->sweep);
     loop_timer_free(&(*service)->deadline);
     policy_seats_free(&(*service)->hub.seats);

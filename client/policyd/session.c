@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "client/policyd/translate.h"
+#include "client/spf/evaluate.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
@@ -22,6 +23,7 @@ struct session {
     struct policy_parser *seat;
     char *unsent; // the rest of an answer
     size_t unsent_bytes;
+    struct spf_waiter *spf;  // NULL = does not wait for SPF
     uint64_t question;       // reeve_submit's number; 0 = none
     uint64_t stalled_ms;     // since when; 0 = is not
     uint64_t prepended_hash; // the transaction that has its X-Greylist
@@ -138,6 +140,7 @@ static void close_session(struct session *session)
 {
     struct session_hub *hub = session->hub;
 
+    spf_desk_forget(hub->spf, &session->spf);
     if (session->question != 0)
         reeve_cancel(hub->reeve, session->question);
     if (session->state == SESSION_STARVED)
@@ -283,6 +286,50 @@ static void send_dunno(struct session *session)
     send_answer(session, &text);
 }
 
+// ask_node: with what SPF says of the sender's domain (NULL = SPF was not asked).
+static void ask_node(struct session *session, const struct spf_subject *subject,
+                     enum spf_outcome outcome)
+{
+    struct session_hub *hub = session->hub;
+    struct reeve_check check = {0};
+
+    (void)translate_request(&session->seat->request, &check);
+    if (subject != NULL && outcome != SPF_UNKNOWN) {
+        check.spf = (int)outcome;
+        check.spf_domain = subject->domain;
+    }
+    session->question = reeve_submit(hub->reeve, &check, take_answer, session);
+    if (session->question == 0)
+        answer_unasked(session);
+}
+
+static void spf_came(void *arg, enum spf_outcome outcome)
+{
+    struct session *session = arg;
+    struct spf_subject subject;
+
+    session->spf = NULL;
+    (void)translate_spf(&session->seat->request, &subject);
+    ask_node(session, &subject, outcome);
+}
+
+// ask: SPF first, where there is anything to ask about.
+static void ask(struct session *session)
+{
+    struct session_hub *hub = session->hub;
+    enum spf_outcome outcome = SPF_UNKNOWN;
+    struct spf_subject subject;
+
+    enter(session, SESSION_ASKING);
+    if (hub->spf == NULL || !translate_spf(&session->seat->request, &subject)) {
+        ask_node(session, NULL, SPF_UNKNOWN);
+        return;
+    }
+    session->spf = spf_desk_ask(hub->spf, &subject, spf_came, session, &outcome);
+    if (session->spf == NULL)
+        ask_node(session, &subject, outcome);
+}
+
 static void serve(struct session *session)
 {
     const struct policy_request *request = &session->seat->request;
@@ -293,10 +340,7 @@ static void serve(struct session *session)
     end_stall(session);
     switch (translate_request(request, &check)) {
     case TRANSLATE_ASK:
-        enter(session, SESSION_ASKING);
-        session->question = reeve_submit(hub->reeve, &check, take_answer, session);
-        if (session->question == 0)
-            answer_unasked(session);
+        ask(session);
         return;
     case TRANSLATE_FOREIGN:
         journal_peer(&hub->journal, session->fd,

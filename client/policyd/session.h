@@ -9,6 +9,9 @@
 //     ---------------------------+
 //                                  closed                              60 s unread: closed
 //
+// ASKING is first about SPF (client/spf/desk.h), for as long as the configuration allows, and then
+// of the node, with what SPF said by then.
+//
 // There is never more than one question and one answer of a connection under way: what else it sent
 // waits in its socket, unread. So answers come in order, what is kept of a slow reader is one
 // answer, and pipelined requests cost no memory here.
@@ -23,6 +26,7 @@
 #include "client/policyd/config.h"
 #include "client/policyd/journal.h"
 #include "client/policyd/seats.h"
+#include "client/spf/desk.h"
 #include "proto/base/loop.h"
 
 struct session;
@@ -35,6 +39,7 @@ struct session_hub {
     struct reeve *reeve;
     const struct policyd_config *config;
     struct policy_seats *seats;
+    struct spf_desk *spf;    // NULL = SPF is not evaluated
     void (*gone)(void *arg); // a session was closed; it may not close others
     void *gone_arg;
 

@@ -68,6 +68,13 @@ enum translate_plan translate_request(const struct policy_request *request,
     return TRANSLATE_ASK;
 }
 
+bool translate_spf(const struct policy_request *request, struct spf_subject *subject)
+{
+    if (strcmp(request->protocol_state, "CONNECT") == 0 || request->sasl_username[0] != '\0')
+        return false;
+    return spf_subject_init(subject, request->client_address, request->sender, request->helo_name);
+}
+
 static bool action_is_known(enum reeve_action action)
 {
     return action >= REEVE_ACCEPT && action <= REEVE_SECURE;

@@ -20,6 +20,7 @@
 
 #include "client/lib/reeve.h"
 #include "client/policyd/request.h"
+#include "client/spf/evaluate.h"
 #include "proto/text.h"
 
 enum {
@@ -37,6 +38,10 @@ enum translate_plan {
 // TRANSLATE_ASK.
 enum translate_plan translate_request(const struct policy_request *request,
                                       struct reeve_check *check);
+
+// translate_spf: fills subject with whom SPF is to be asked about. False if nobody: there is no
+// sender yet, the client has authenticated itself, or its address is not known or not public.
+bool translate_spf(const struct policy_request *request, struct spf_subject *subject);
 
 // translate_verdict: the verdict that decides what the mail client hears; NULL if the answer is the
 // local fallback, or says something that this version does not know.

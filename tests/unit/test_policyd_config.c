@@ -45,6 +45,24 @@ static const struct bad_row {
     {"gateway: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
      {":1: gateway", "64"}},
     {"listen: [a\n", {":", NULL}},
+    {"spf: on\n", {":1: spf", "a map"}},
+    {"spf: {evaluate: maybe}\n", {":1: spf.evaluate", "true or false"}},
+    {"spf: {timeout: 1s}\n", {"unknown key 'timeout' in 'spf'", "evaluate"}},
+    {"spf: {deadline: 10001ms}\n", {":1: spf.deadline", "between"}},
+    {"spf: {cache: 15}\n", {":1: spf.cache", "between 16"}},
+    {"spf: {cache: 1000001}\n", {":1: spf.cache", "1000000"}},
+    {"spf: {parallel: 0}\n", {":1: spf.parallel", "between 1"}},
+    {"spf: {parallel: 4097}\n", {":1: spf.parallel", "4096"}},
+    {"\nspf:\n  servers: localhost:53\n", {":3: spf.servers: 'localhost:53'", "write 127"}},
+    {"spf: {servers: [\"127.0.0.1:53\", \"127.0.0.1\"]}\n", {"'127.0.0.1'", "name server"}},
+    {"spf: {servers: \"127.0.0.1:0\"}\n", {"'127.0.0.1:0'", "name server"}},
+    {"spf: {servers: \"127.0.0.1:65536\"}\n", {"'127.0.0.1:65536'", NULL}},
+    {"spf: {servers: \"127.0.0.1:53x\"}\n", {"'127.0.0.1:53x'", NULL}},
+    {"spf: {servers: \"::1:53\"}\n", {"'::1:53'", NULL}},
+    {"spf: {servers: \"[127.0.0.1]:53\"}\n", {"'[127.0.0.1]:53'", NULL}},
+    {"spf: {servers: \"[]:53\"}\n", {"'[]:53'", NULL}},
+    {"spf: {servers: \"unix:/run/dns\"}\n", {"'unix:/run/dns'", NULL}},
+    {"spf: {servers: [a, b, c, d, e, f, g, h, i]}\n", {":1: spf.servers", "8"}},
 };
 
 static enum err load(const char *yaml, struct policyd_config **out, struct err_detail *detail)
@@ -103,6 +121,11 @@ static void expect_defaults(const struct policyd_config *config)
     assert_int_equal(config->stall_ms, 60000);
     assert_int_equal(config->socket_mode, 0666);
     assert_int_equal(config->log_level, LOG_INFO_LEVEL);
+    assert_true(config->spf.evaluate);
+    assert_int_equal(config->spf.deadline_ms, 150);
+    assert_int_equal(config->spf.servers.count, 0);
+    assert_int_equal(config->spf.cache, 10000);
+    assert_int_equal(config->spf.parallel, 256);
 }
 
 // The sample says what the defaults are, so both are held to the same list.
@@ -131,7 +154,8 @@ static void all_keys(void **unused)
         "['[::1]:10045', \"unix:/x/y\"]\ngateway: "
         "mx1\ndeadline: 1s\n"
         "fallback: defer\nlog_decisions: all\nprepend: yes\nstall_timeout: 2min\nsocket_mode: 660\n"
-        "log: {level: debug}\n";
+        "log: {level: debug}\nspf: {evaluate: off, deadline: 1s, servers: ['127.0.0.1:53', "
+        "'[2001:db8::1]:65535'], cache: 16, parallel: 1}\n";
     struct policyd_config *config = NULL;
     struct err_detail detail = {0};
 
@@ -152,6 +176,12 @@ static void all_keys(void **unused)
     assert_int_equal(config->stall_ms, 120000);
     assert_int_equal(config->socket_mode, 0660);
     assert_int_equal(config->log_level, LOG_DEBUG_LEVEL);
+    assert_false(config->spf.evaluate);
+    assert_int_equal(config->spf.deadline_ms, 1000);
+    assert_int_equal(config->spf.servers.count, 2);
+    assert_string_equal(config->spf.servers.text[1], "[2001:db8::1]:65535");
+    assert_int_equal(config->spf.cache, 16);
+    assert_int_equal(config->spf.parallel, 1);
     policyd_config_free(&config);
 }
 
