@@ -393,6 +393,25 @@ def test_lookups_go_on_while_it_runs(node, policyd, tmp_path):
     assert not policyd.decisions(reason="fallback") and not policyd.log_lines("degraded=")
 
 
+def test_a_store_that_stands_still_for_a_while_is_waited_for(redis, node, tmp_path):
+    log = tmp_path / "mail.log"
+    log.write_text(many(20000, datetime.datetime.now()))
+    child = subprocess.Popen([program("reevectl"), "--admin", node.admin, "--json", "import", "postfix", log],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: int(redis.command("EVAL", "return #redis.call('KEYS', 'p:*')", "0")) > 2000, "the first batches", every=0.005)
+    redis.signal(signal.SIGSTOP)
+    node.reevectl("explain", "--ip", "192.0.2.1", "--to", "bob@rcpt.example")  # asks its store
+    node.wait_log("store is slow")
+    redis.signal(signal.SIGCONT)
+    out, said = child.communicate(timeout=60)
+    done = json.loads(out)
+    assert child.returncode == FINE, said
+    assert done["sent"] == 20000 and done["taken"]["count"] + done["known"]["count"] == 20000
+    assert int(redis.command("EVAL", """local fields = 0
+        for _, key in ipairs(redis.call('KEYS', 'p:*')) do fields = fields + redis.call('HLEN', key) end
+        return fields""", "0")) == 40000  # its network and its name, each
+
+
 def test_a_bar_is_shown_and_ctrl_c_says_how_far_it_came(node, tmp_path):
     log = tmp_path / "mail.log"
     log.write_text(many(20000, datetime.datetime.now()))
