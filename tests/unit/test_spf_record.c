@@ -230,10 +230,10 @@ static void names_from_both_sides_of_their_limits(void **unused)
     memset(name, 'a', sizeof(name));
     for (size_t i = 63; i < sizeof(name); i += 64)
         name[i] = '.';
-    name[SPF_NAME_MAX] = '\0';
+    name[253] = '\0';
     assert_true(spf_name_is_fit(name));
-    name[SPF_NAME_MAX] = 'a';
-    name[SPF_NAME_MAX + 1] = '\0';
+    name[253] = 'a';
+    name[254] = '\0';
     assert_false(spf_name_is_fit(name));
     name[63] = 'a';
     name[64] = '\0';
