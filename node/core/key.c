@@ -108,7 +108,7 @@ static void identity_hash(const struct key_identity *identity, const struct key_
 // What one epoch makes of a pair and the identities. Nearly always the four places of a triplet are
 // of one epoch, so it is kept from one to the next.
 struct hashes {
-    const struct key_epoch *epoch; // NULL = nothing was hashed yet
+    const struct key_epoch *epoch;
     uint8_t pair[HASH_BYTES];
     uint8_t identity[KEY_IDENTITY_MAX][KEY_FIELD_BYTES - KEY_PAIR_BYTES];
 };
@@ -118,8 +118,6 @@ static void hash_for(struct hashes *out, const struct key_epoch *epoch,
 {
     struct hash_input in;
 
-    if (out->epoch == epoch)
-        return;
     out->epoch = epoch;
     hash_start(&in, epoch, HASH_PAIR);
     hash_add(&in, pair->sender_key, strlen(pair->sender_key));
@@ -129,10 +127,10 @@ static void hash_for(struct hashes *out, const struct key_epoch *epoch,
         identity_hash(&triplet->identity[i], epoch, out->identity[i]);
 }
 
-static void place_fill(struct key_place *place, const struct hashes *hashes, unsigned identities)
+static void place_fill(struct key_place *place, const struct hashes *hashes, uint32_t buckets,
+                       unsigned identities)
 {
-    place->bucket =
-        (uint32_t)(read_be64(hashes->pair + KEY_PAIR_BYTES) & (hashes->epoch->buckets - 1U));
+    place->bucket = (uint32_t)(read_be64(hashes->pair + KEY_PAIR_BYTES) & (buckets - 1U));
     for (unsigned i = 0; i < identities; i++) {
         memcpy(place->field[i], hashes->pair, KEY_PAIR_BYTES);
         memcpy(place->field[i] + KEY_PAIR_BYTES, hashes->identity[i], sizeof(hashes->identity[i]));
@@ -146,8 +144,9 @@ void key_triplet_make(struct key_triplet *out, const struct key_pair *pair,
         struct key_place *place; // of the current slice; the previous one's lies behind it
         uint64_t slice_ms;
     } table[] = {{out->passed, KEY_PASSED_SLICE_MS}, {out->pending, window_ms}};
-    struct hashes hashes = {.epoch = NULL};
+    struct hashes hashes;
 
+    hash_for(&hashes, key_ring_at(ring, now_ms), out, pair);
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         uint64_t slice = now_ms / table[i].slice_ms;
 
@@ -156,8 +155,11 @@ void key_triplet_make(struct key_triplet *out, const struct key_pair *pair,
 
             place->slice = slice > age ? slice - age : 0;
             place->slice_ms = table[i].slice_ms;
-            hash_for(&hashes, key_ring_at(ring, place->slice * place->slice_ms), out, pair);
-            place_fill(place, &hashes, out->identity_count);
+            const struct key_epoch *epoch = key_ring_at(ring, place->slice * place->slice_ms);
+
+            if (hashes.epoch != epoch)
+                hash_for(&hashes, epoch, out, pair);
+            place_fill(place, &hashes, epoch->buckets, out->identity_count);
         }
     }
 }
@@ -168,8 +170,8 @@ size_t key_name(enum key_table table, const struct key_place *place, char out[KE
 
     memcpy(out, table == KEY_PENDING ? "g:{" : "p:{", len);
     len += text_number(out + len, place->bucket);
-    memcpy(out + len, "}:", 2);
-    len += 2;
+    out[len++] = '}';
+    out[len++] = ':';
     return len + text_number(out + len, place->slice); // at most 3 + 10 + 2 + 20 characters
 }
 

@@ -55,7 +55,8 @@ void resp_number(struct resp *resp, uint64_t number)
 {
     char text[TEXT_NUMBER_MAX];
 
-    resp_bytes(resp, text, text_number(text, number));
+    (void)text_number(text, number);
+    resp_text(resp, text);
 }
 
 const char *resp_finish(struct resp *resp, size_t *len)

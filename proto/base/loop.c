@@ -119,8 +119,7 @@ static void before_sleep(uv_prepare_t *prepare)
 
     run_flushes(loop);
     busy = is_flush_wanted(loop);
-    for (const struct loop_zmq *watch = loop->sockets; watch != NULL && !busy;
-         watch = watch->next)
+    for (const struct loop_zmq *watch = loop->sockets; watch != NULL && !busy; watch = watch->next)
         busy = is_readable(watch);
     if (busy)
         (void)uv_idle_start(&loop->idle, do_nothing);
