@@ -207,7 +207,7 @@ static void note_worth(const struct mail_bag *bag, const struct ask *ask, enum r
     for (size_t i = 0; i < ask->copy_count; i++) {
         if (ask->copy[i].serial == node->serial && !ask->copy[i].was_slow &&
             bag->now_ms - ask->copy[i].sent_ms < client_slow_ms(bag->reeve))
-            health_trust(&node->health, bag->now_ms);
+            health_answered(&node->health, bag->now_ms);
     }
 }
 

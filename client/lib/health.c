@@ -23,15 +23,20 @@ void health_suspect(struct health *health, uint64_t now_ms)
     health->probe_id = 0;
     health->backoff_ms = longer(health->backoff_ms);
     health->probe_ms = now_ms + health->backoff_ms;
+    health->patience_ms = health->probe_ms;
 }
 
-void health_trust(struct health *health, uint64_t now_ms)
+static void trust(struct health *health, uint64_t now_ms)
 {
-    if (!health->is_suspect)
-        return;
     health->is_suspect = false;
     health->probe_id = 0;
     health->trusted_ms = now_ms;
+}
+
+void health_answered(struct health *health, uint64_t now_ms)
+{
+    if (health->is_suspect && now_ms >= health->patience_ms)
+        trust(health, now_ms);
 }
 
 bool health_is_due(struct health *health, uint64_t now_ms)
@@ -61,6 +66,6 @@ bool health_pong(struct health *health, uint64_t id, uint64_t now_ms)
 {
     if (!health->is_suspect || health->probe_id == 0 || health->probe_id != id)
         return false;
-    health_trust(health, now_ms);
+    trust(health, now_ms);
     return true;
 }

@@ -11,7 +11,7 @@ static const struct {
     [REEVE_NODE_AWAY] = {LOG_WARN_LEVEL, "away", "a node is away"},
     [REEVE_NODE_UP] = {LOG_INFO_LEVEL, "up", "a node is up"},
     [REEVE_NODE_SUSPECT] = {LOG_WARN_LEVEL, "suspect",
-                            "a node is suspect: it was late or refused, others are asked"},
+                            "a node is suspect: it was late, refused or sent damage"},
     [REEVE_NODE_DRAINING] = {LOG_INFO_LEVEL, "draining", "a node is draining"},
     [REEVE_NODE_GONE] = {LOG_INFO_LEVEL, "gone", "a node is gone: its name does not lead to it"},
 };

@@ -238,11 +238,18 @@ static void suspected_again(void **unused)
     struct health health = {.is_suspect = false};
 
     (void)unused;
+    health_answered(&health, 99999);
+    assert_int_equal(health.trusted_ms, 0); // it was never suspect
     health_suspect(&health, 100000);
-    health_trust(&health, 100010);
-    health_suspect(&health, 100010 + HEALTH_FORGIVEN_MS - 1); // soon after
-    assert_int_equal(health.probe_ms, 100010 + HEALTH_FORGIVEN_MS - 1 + 200);
-    health_trust(&health, 120000);
+    health_answered(&health, 100099); // too soon
+    assert_true(health.is_suspect);
+    health_answered(&health, 100100);
+    assert_false(health.is_suspect);
+    health_suspect(&health, 100100 + HEALTH_FORGIVEN_MS - 1); // soon after
+    assert_int_equal(health.probe_ms, 100100 + HEALTH_FORGIVEN_MS - 1 + 200);
+    health_put_off(&health, 100100 + HEALTH_FORGIVEN_MS + 199);
+    health_answered(&health, 120000);
+    assert_false(health.is_suspect);
     health_suspect(&health, 120000 + HEALTH_FORGIVEN_MS);
     assert_int_equal(health.probe_ms, 120000 + HEALTH_FORGIVEN_MS + 100);
     health.is_draining = true;

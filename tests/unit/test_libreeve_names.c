@@ -65,8 +65,10 @@ static enum err look_up(void *arg, const struct endpoint_name *name, struct addr
 static void open_named(struct cast *cast, size_t count, const char *second, unsigned deadline_ms)
 {
     const char *nodes[] = {"tcp://reeve.example:7170", second};
-    const struct reeve_options options = {
-        .nodes = nodes, .node_count = second == NULL ? 1 : 2, .deadline_ms = deadline_ms};
+    const struct reeve_options options = {.nodes = nodes,
+                                          .node_count = second == NULL ? 1 : 2,
+                                          .deadline_ms = deadline_ms,
+                                          .hedge_ms = 5000};
     char message[256];
 
     *cast = (struct cast){.count = count, .victim = CAST_NOBODY};
