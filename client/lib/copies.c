@@ -244,19 +244,17 @@ static bool lose(struct ask *ask, struct node *node)
     bool lost = false;
 
     for (size_t i = 0; i < ask->copy_count; i++) {
-        struct ask_copy *copy = &ask->copy[i];
-        bool is_gone = copy->connection != node->link.connects || !node->link.is_up;
-
-        if (!copy->is_under_way || copy->serial != node->serial || !is_gone)
+        if (!ask->copy[i].is_under_way || ask->copy[i].serial != node->serial)
             continue;
-        end_copy(ask, copy, node);
+        end_copy(ask, &ask->copy[i], node);
         node->seen.lost++;
         lost = true;
     }
     return lost && ask->under_way == 0;
 }
 
-static void send_elsewhere(struct reeve *reeve, struct ask *ask, uint64_t now_ms)
+// open_again: whoever sends what is unsent sends it elsewhere.
+static void open_again(struct reeve *reeve, struct ask *ask)
 {
     asks_set_unsent(&reeve->asks, ask);
     asks_hedge_at(&reeve->asks, ask, 0);
@@ -267,18 +265,16 @@ static void send_elsewhere(struct reeve *reeve, struct ask *ask, uint64_t now_ms
     else if (ask->copy_count == ASK_COPIES_MAX)
         asks_move_due(&reeve->asks, ask, REEVE_UNREACHABLE,
                       "no node did answer: the connection was lost each time");
-    else
-        copies_send(reeve, ask, now_ms);
 }
 
-void copies_lost(struct reeve *reeve, struct nodes *nodes, struct node *node, uint64_t now_ms)
+void copies_lost(struct reeve *reeve, struct nodes *nodes, struct node *node)
 {
     struct ask *next;
 
     for (struct ask *ask = reeve->asks.pending.head; ask != NULL; ask = next) {
         next = ask->next;
         if (client_nodes(reeve, ask) == nodes && lose(ask, node))
-            send_elsewhere(reeve, ask, now_ms);
+            open_again(reeve, ask);
     }
 }
 

@@ -32,8 +32,10 @@ bool copies_answered(struct reeve *reeve, struct ask *ask, struct node *node);
 // this is the answer. is_free: the node is leaving, which says nothing of the others' load.
 bool copies_refused(struct reeve *reeve, struct ask *ask, bool is_free, uint64_t now_ms);
 
-// copies_lost: what was under way over the connection of this node that ended goes elsewhere.
-void copies_lost(struct reeve *reeve, struct nodes *nodes, struct node *node, uint64_t now_ms);
+// copies_lost: what was under way over the connection of this node that ended is unsent again, so
+// that the next copies_send_unsent sends it elsewhere. An admin verb, and a question that has lost
+// every connection, becomes due.
+void copies_lost(struct reeve *reeve, struct nodes *nodes, struct node *node);
 
 // copies_late: the deadline has come; nodes that had time enough are suspect.
 void copies_late(struct reeve *reeve, struct ask *ask, uint64_t now_ms);

@@ -286,7 +286,7 @@ static void follow_connections(struct reeve *reeve, struct nodes *nodes, uint64_
         if (!node->link.was_lost)
             continue;
         node->link.was_lost = false;
-        copies_lost(reeve, nodes, node, now_ms);
+        copies_lost(reeve, nodes, node);
         nodes_lost(nodes, node, now_ms);
     }
 }

@@ -33,6 +33,7 @@ enum cast_act {
     CAST_PONG, // to a Check
     CAST_GARBAGE,
     CAST_FRAMES,   // too many
+    CAST_NOISY,    // accepts, and sends garbage beside it
     CAST_STRANGER, // a reply to nobody's question
 };
 
@@ -78,7 +79,9 @@ static void cast_strange(struct fake_node *node, const struct msg_request *reque
 {
     struct msg_request other = *request;
 
-    if (act == CAST_GARBAGE) {
+    if (act == CAST_NOISY)
+        cast_accept(node, request);
+    if (act == CAST_GARBAGE || act == CAST_NOISY) {
         fake_send_bytes(node, "\xff\xff\xff garbage", 11);
     } else if (act == CAST_FRAMES) {
         (void)zmq_send(node->router, node->peer, node->peer_len, ZMQ_SNDMORE);

@@ -378,6 +378,24 @@ static void damage_at_one_node_hurts_nobody_elsewhere(void **unused)
     cast_end(&cast);
 }
 
+// Suspect for the damage itself, not for being slow.
+static void a_noisy_node_is_suspect(void **unused)
+{
+    const struct reeve_options options = {.deadline_ms = 20000, .no_hedge = true};
+    struct told told = {.calls = 0};
+    struct cast cast;
+
+    (void)unused;
+    cast_start(&cast, 2, &options);
+    atomic_store(&cast.victims, CAST_NOISY);
+    cast_ask(&cast, NULL, &told);
+    assert_string_equal(told.by, cast_victim(&cast)->name);
+    CAST_UNTIL(&cast, cast_seen(&cast, cast_victim(&cast))->damaged == 1);
+    assert_int_equal(cast_seen(&cast, cast_victim(&cast))->state, REEVE_NODE_SUSPECT);
+    assert_int_equal(cast_seen(&cast, cast_victim(&cast))->slow, 0);
+    cast_end(&cast);
+}
+
 // ---- draining
 
 static void a_draining_node_gets_nothing_new(void **unused)
@@ -549,6 +567,7 @@ int main(void)
         cmocka_unit_test(what_a_refusal_leads_to),
         cmocka_unit_test(a_refusal_without_budget),
         cmocka_unit_test(damage_at_one_node_hurts_nobody_elsewhere),
+        cmocka_unit_test(a_noisy_node_is_suspect),
         cmocka_unit_test(a_draining_node_gets_nothing_new),
         cmocka_unit_test(what_was_under_way_goes_elsewhere_at_once),
         cmocka_unit_test(a_question_that_loses_every_connection_is_given_up),

@@ -8,7 +8,10 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
+
 #include "client/lib/reeve.h"
+#include "proto/base/clock.h"
 #include "tests/support/fake_node.h"
 
 enum { SHORT_MS = 300, LONG_MS = 5000 };
@@ -212,6 +215,42 @@ static void admin_without_its_door(void **unused)
     reeve_free(&reeve);
 }
 
+// ---- a connection that ends
+
+static void *stop_when_asked(void *arg)
+{
+    struct fake_node *node = arg;
+
+    while (atomic_load(&node->seen) == 0)
+        (void)poll(NULL, 0, 1);
+    fake_stop(node);
+    return NULL;
+}
+
+// It may have been done, so it is not sent again, and nobody waits for what cannot come.
+static void an_admin_verb_is_not_sent_again(void **unused)
+{
+    struct reeve_answer *answer = NULL;
+    struct fake_node node;
+    struct reeve *reeve;
+    pthread_t thread;
+    uint64_t began_ms;
+
+    (void)unused;
+    fake_start(&node, act_nothing, NULL);
+    reeve = client_for(node.endpoint, 60000);
+    assert_int_equal(pthread_create(&thread, NULL, stop_when_asked, &node), 0);
+    began_ms = clock_mono_ms();
+    assert_int_equal(reeve_admin(reeve, "grey.pass", NULL, 0, false, 0, &answer),
+                     REEVE_UNREACHABLE);
+    assert_in_range(clock_mono_ms() - began_ms, 0, 20000);
+    assert_non_null(strstr(answer->message, "whether it was done is not known"));
+    assert_int_equal(reeve_counters(reeve)->resends, 0);
+    (void)pthread_join(thread, NULL);
+    reeve_answer_free(&answer);
+    reeve_free(&reeve);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +258,7 @@ int main(void)
         cmocka_unit_test(admin_rows_arrive),
         cmocka_unit_test(admin_refusals),
         cmocka_unit_test(admin_without_its_door),
+        cmocka_unit_test(an_admin_verb_is_not_sent_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
