@@ -43,6 +43,8 @@ struct cast_part {
     struct cast *cast;
     char name[8];
     atomic_size_t checks, pings;
+    atomic_uint budget_ms; // of the last Check, and its transaction; to be read after its answer
+    char transaction[64];
     uint64_t held[CAST_HELD];
     size_t held_count;
 };
@@ -98,6 +100,8 @@ static void cast_check(struct cast_part *part, const struct msg_request *request
 {
     struct fake_node *node = &part->node;
 
+    (void)snprintf(part->transaction, sizeof(part->transaction), "%s", request->check.transaction);
+    atomic_store(&part->budget_ms, request->budget_ms);
     node->is_draining = act == CAST_DRAINS || act == CAST_LEAVES;
     if (act == CAST_ACCEPTS || act == CAST_PINGS_FAIL || act == CAST_DRAINS)
         cast_accept(node, request);

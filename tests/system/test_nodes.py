@@ -139,8 +139,8 @@ def test_a_node_that_hangs_for_a_while(site):
     with Load(cluster.policyd) as load:
         for node in cluster.nodes:
             node.signal(signal.SIGSTOP)
+            wait_for(lambda: cluster.state(node) in ("suspect", "away"), "the node to be avoided", every=0.1)
             load.wait_for_more(200)
-            assert cluster.state(node) in ("suspect", "away")
             node.signal(signal.SIGCONT)
             cluster.wait_up(node)
             load.wait_for_more()
