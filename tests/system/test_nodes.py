@@ -14,7 +14,7 @@ from tests.support.asking import stranger
 from tests.support.harness import PolicyClient, program, wait_for
 
 # A second try within the hour would be another answer: so a node that did not recognise a repeated question is found out.
-POLICY = {"settings": {"greylist": {"mode": "enforce", "delay": "1h"}}}
+POLICY = {"settings": {"greylist": {"mode": "enforce", "delay": "1h", "new_per_hour": 0}}}
 WORKERS = 6
 _instances = itertools.count(1)
 
