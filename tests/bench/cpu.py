@@ -44,8 +44,8 @@ def count_lookups(bench, count):
     """Instructions of the node a lookup, by name. Two runs of different length: what their difference is not, is idle work."""
     redis = bench.redis()
     store = {"mode": "single", "address": redis.address}
-    nodes = {"plain": bench.bench_node_of(CountedNode, store, "plain", 0),
-             "cached": bench.bench_node_of(CountedNode, store, "cached")}
+    nodes = {"plain": bench.bench_node(store, "plain", 0, CountedNode),
+             "cached": bench.bench_node(store, "cached", None, CountedNode)}
     figures = {}
     for node in nodes.values():
         load(node.lookups, population=16, count=50, mix="known=1", window=1, deadline=60000)
@@ -87,7 +87,7 @@ def write_kept(figures):
 
 def run(report, options):
     if shutil.which("valgrind") is None:
-        report.skip("valgrind is not installed: apt-get install valgrind")
+        report.skip("valgrind is not installed: scripts/install-deps bench")
         return
     count = 20 if options.quick else 1000
     bench = Bench()

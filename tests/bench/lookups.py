@@ -21,8 +21,7 @@ class Sizes:
 def record(bench, tap, node, mix, reasons, sizes):
     """The reply of one lookup and what all of them sent to Redis."""
     tap.clear()
-    only(load(tap.lookups, "--prepared", window=1, count=sizes.recorded, mix=mix, population=sizes.population,
-              deadline=5000), *reasons)
+    only(load(tap.lookups, "--prepared", window=1, count=sizes.recorded, mix=mix, population=sizes.population), *reasons)
     return tap.replies[-1], tap.write(bench.folder / f"{mix}.recording")
 
 

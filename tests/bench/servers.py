@@ -1,9 +1,12 @@
 """The servers that benches measure, and the programs that measure them. One Site a part; it stops everything at the end."""
 import json
 import re
+import signal
 import subprocess
 
-from tests.support.harness import Site, sample_policy
+import yaml
+
+from tests.support.harness import Node, Site, sample_policy
 from tests.support.processes import Process, free_port, program, wait_for
 
 DELAY = "1s"
@@ -14,27 +17,32 @@ HOUSEKEEPING = {"time", "xrange", "info", "ping", "config", "config|get", "hello
 class Bench(Site):
     """The servers of one part."""
 
-    def bench_node(self, store, name="node", cache=None):
-        """A node on a store (the `store` section). cache: bytes of the near cache; 0 = off."""
-        return self.node(name, policy=self._policy(), store=self._with_cache(store, cache))
-
-    def bench_node_of(self, kind, store, name, cache=None):
-        """The same of another class than Node."""
-        return self.add(kind(self._folder(name), name, self._policy(), self._with_cache(store, cache)))
+    def bench_node(self, store, name="node", cache=None, kind=Node):
+        """A node on a store (the `store` section). cache: bytes of the near cache; 0 = off. kind: a class like Node. Its deadlines
+        are long: a machine that stalls makes a slice slow instead of degraded."""
+        store = dict(store, deadline="2s") if cache is None else dict(store, deadline="2s", cache=cache)
+        node = kind(self._folder(name), name, self._policy(), store)
+        config = yaml.safe_load(node.config_path.read_text())
+        config["lookups"]["budget"] = "5s"
+        node.config_path.write_text(yaml.safe_dump(config))
+        return self.add(node)
 
     def add(self, server):
         """Starts a server of any kind, to be stopped with the others."""
         return self._add(server, True)
+
+    def close(self):
+        """All at once: nothing here minds who goes first."""
+        for server in self.servers:
+            if server.is_running():
+                server.signal(signal.SIGTERM)
+        super().close()
 
     @staticmethod
     def _policy():
         policy = sample_policy(greylist={"mode": "enforce", "delay": DELAY, "new_per_hour": 0})
         policy["settings"]["tracking"] = {"sample": 0}
         return policy
-
-    @staticmethod
-    def _with_cache(store, cache):
-        return store if cache is None else dict(store, cache=cache)
 
     def echo(self, reply):
         """A bare ROUTER that answers with these bytes. Returns its endpoint."""
@@ -54,7 +62,7 @@ class Bench(Site):
 def load(endpoint, *words, **options):
     """Runs reeve-load against one endpoint; its report. options: seconds=3 is --seconds 3."""
     argv = [program("reeve-load"), "--node", endpoint, "--json", *words]
-    for name, value in options.items():
+    for name, value in {"deadline": 5000, **options}.items():
         argv += [f"--{name}", str(value)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
