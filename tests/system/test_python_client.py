@@ -22,7 +22,7 @@ QUIET_MS = 300  # for one that must not
 LOOKUP_BYTES_MAX = 2 << 20
 
 numbers = itertools.count()
-POLICY = {"settings": {"greylist": {"mode": "enforce"}}}
+POLICY = {"settings": {"greylist": {"mode": "enforce", "new_per_hour": 0}}}  # one client asks all of this
 
 
 @pytest.fixture(scope="module")
