@@ -26,6 +26,7 @@ struct near {
     uint8_t secret[NEAR_SECRET_BYTES];
     size_t sets;
     size_t count;
+    uint64_t dice; // who goes
     struct entry (*set)[NEAR_WAYS];
 };
 
@@ -129,21 +130,28 @@ static uint64_t kept_since(const struct entry *entry)
     return entry->at_ms + entry->kept_ms;
 }
 
-// An empty entry, else the one that was kept longest.
-static struct entry *make_room(struct near *near, const uint8_t key[NEAR_KEY_BYTES])
+static bool is_too_old(const struct entry *entry, uint64_t now_ms)
+{
+    return now_ms - kept_since(entry) > NEAR_KEEP_MS; // and what is of the future
+}
+
+// An empty entry, or one of no more use, else any: who asks for a little more than fits, again and
+// again in the same order, would meet nothing at all if the oldest went.
+static struct entry *make_room(struct near *near, const uint8_t key[NEAR_KEY_BYTES],
+                               uint64_t now_ms)
 {
     struct entry *set = set_of(near, key);
-    struct entry *oldest = &set[0];
 
     for (unsigned i = 0; i < NEAR_WAYS; i++) {
         if (set[i].at_ms == 0) {
             near->count++;
             return &set[i];
         }
-        if (kept_since(&set[i]) < kept_since(oldest))
-            oldest = &set[i];
+        if (is_too_old(&set[i], now_ms))
+            return &set[i];
     }
-    return oldest;
+    near->dice = near->dice * 6364136223846793005ULL + 1442695040888963407ULL; // Knuth's MMIX
+    return &set[near->dice >> 32 & (NEAR_WAYS - 1)];
 }
 
 void near_learn(struct near *near, const struct key_triplet *key,
@@ -158,7 +166,7 @@ void near_learn(struct near *near, const struct key_triplet *key,
     struct entry *entry = find(near, hash);
 
     if (entry == NULL)
-        entry = make_room(near, hash);
+        entry = make_room(near, hash, now_ms);
     memcpy(entry->key, hash, sizeof(hash));
     entry->at_ms = sum.at_ms;
     entry->mark = sum.mark;

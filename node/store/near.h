@@ -3,7 +3,7 @@
 // made at start; it knows neither Redis nor when it may be trusted (events.h does).
 //
 //     key 16 bytes | last seen 8 | mark 4 | kept since 4        one entry, 32 bytes
-//     8 entries a set; a full set gives up the entry that was kept longest
+//     8 entries a set; a full set gives up one that is too old, else any
 #pragma once
 
 #include <stdbool.h>

@@ -269,7 +269,7 @@ static unsigned known_of_many(struct bench *bench, unsigned count)
     return known;
 }
 
-static void it_holds_what_fits_and_the_newest_win(void **state)
+static void it_holds_what_fits(void **state)
 {
     struct bench bench;
 
@@ -277,8 +277,47 @@ static void it_holds_what_fits_and_the_newest_win(void **state)
     bench_open(&bench, 0); // one set all the same
     learn_many(&bench, 100);
     assert_int_equal(near_count(bench.near), NEAR_WAYS);
-    assert_int_equal(known_of_many(&bench, 100 - NEAR_WAYS), 0);
     assert_int_equal(known_of_many(&bench, 100), NEAR_WAYS);
+    near_free(&bench.near);
+}
+
+static void what_is_too_old_goes_first(void **state)
+{
+    struct bench bench;
+    char sender[32];
+
+    (void)state;
+    bench_open(&bench, 0);
+    learn_many(&bench, NEAR_WAYS); // one a millisecond
+    for (unsigned i = 0; i < NEAR_WAYS - 1; i++) {
+        (void)snprintf(sender, sizeof(sender), "later%u@sender.example", i);
+        name_key(&bench, sender, NOW);
+        near_learn(bench.near, &bench.key, bench.stamp, NOW + HOUR + NEAR_WAYS - 1);
+    }
+    name_key(&bench, "s7@sender.example", NOW); // just an hour old: the only one of its kind
+    assert_true(recalls(&bench, NOW + HOUR + NEAR_WAYS - 1));
+    assert_int_equal(near_count(bench.near), NEAR_WAYS);
+    near_free(&bench.near);
+}
+
+// The worst order there is: round and round, a little more than a set holds.
+static void going_round_in_more_than_fits_meets_some(void **state)
+{
+    struct bench bench;
+    unsigned met = 0;
+    char sender[32];
+
+    (void)state;
+    bench_open(&bench, 0);
+    for (unsigned i = 0; i < 1000 * (NEAR_WAYS + 1); i++) {
+        (void)snprintf(sender, sizeof(sender), "s%u@sender.example", i % (NEAR_WAYS + 1));
+        name_key(&bench, sender, NOW);
+        if (recalls(&bench, NOW + 1))
+            met++;
+        else
+            near_learn(bench.near, &bench.key, bench.stamp, NOW);
+    }
+    assert_in_range(met, 1000 * NEAR_WAYS / 2, 1000 * NEAR_WAYS);
     near_free(&bench.near);
 }
 
@@ -314,7 +353,9 @@ int main(void)
     TABLE_ROWS(&table, KEPT, check_kept);
     TABLE_TEST(&table, reading_it_again_keeps_it_longer);
     TABLE_ROWS(&table, OTHERS, check_other);
-    TABLE_TEST(&table, it_holds_what_fits_and_the_newest_win);
+    TABLE_TEST(&table, it_holds_what_fits);
+    TABLE_TEST(&table, what_is_too_old_goes_first);
+    TABLE_TEST(&table, going_round_in_more_than_fits_meets_some);
     TABLE_TEST(&table, a_table_fills_well);
     TABLE_TEST(&table, freeing_nothing_is_fine);
     return table_run(&table, "the near cache");
