@@ -53,11 +53,6 @@ class Bench(Site):
         self.add(Process("echo", [program("bench/echo"), endpoint, folder / "reply"], folder / "log")).wait_log("ready")
         return endpoint
 
-    def policyd_without_spf(self):
-        """Settings of a reeve-policyd that does not evaluate SPF itself, because postgrey does not either."""
-        text = subprocess.run([program("reeve-policyd"), "-T"], capture_output=True, text=True, check=False).stdout
-        return {"spf": False} if re.search(r"^spf:", text, re.MULTILINE) else {}
-
 
 def load(endpoint, *words, **options):
     """Runs reeve-load against one endpoint; its report. options: seconds=3 is --seconds 3."""
