@@ -54,7 +54,7 @@ help:
 	@echo 'make pools                schedules of big senders whose retries come from other machines: who waits how long'
 	@echo 'make asan                 unit, scenario and fuzz corpus under AddressSanitizer and UBSan'
 	@echo 'make fuzz [TARGET=wire SECONDS=60]  libFuzzer on one parser (clang)'
-	@echo 'make bench                benchmarks (tests/bench)'
+	@echo 'make bench                all benches (tests/bench/README.md); tests/bench/run PART for one'
 	@echo 'make install DESTDIR= PREFIX='
 
 # ---- generated
