@@ -12,7 +12,8 @@ from tests.support.processes import program
 KEPT = pathlib.Path(__file__).with_name("cpu.txt")
 HEADER = """\
 # Instructions a lookup costs, one question under way, by callgrind: written by `tests/bench/run cpu --keep`, compared by
-# `tests/bench/run cpu`. All threads of the process are counted, ZeroMQ's too; the kernel and Redis are not.
+# `tests/bench/run cpu`. On Debian 12's libraries. All threads of the process are counted, ZeroMQ's too; the kernel and
+# Redis are not.
 """
 LOOKUPS = {"known, from the near cache": ("cached", "cached=1", "greylist_known"),
            "known, from Redis": ("plain", "known=1", "greylist_known"),
