@@ -270,7 +270,7 @@ static void look_at_links(struct reeve *reeve, uint64_t now_ms)
 
     for (int i = 0; i < count; i++) {
         if (event[i].data.ptr != NULL)
-            link_look(event[i].data.ptr, now_ms);
+            link_stirred(event[i].data.ptr, now_ms);
     }
 }
 

@@ -108,6 +108,7 @@ enum err link_open(struct link *link, const struct link_plan *plan, uint64_t now
         return err;
     }
     *link = made;
+    link_look(link, now_ms); // libzmq tells of what comes only after somebody found nothing
     return ERR_NONE;
 }
 
@@ -190,6 +191,14 @@ void link_look(struct link *link, uint64_t now_ms)
     while ((event = receive_event(link)) != 0)
         note_event(link, event, now_ms);
     look_at_input(link);
+}
+
+void link_stirred(const struct link_stir *stir, uint64_t now_ms)
+{
+    if (stir->by_monitor)
+        link_look(stir->link, now_ms);
+    else
+        stir->link->is_readable = true;
 }
 
 // ---- messages

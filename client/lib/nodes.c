@@ -32,10 +32,13 @@ struct node *nodes_find(const struct nodes *nodes, uint64_t serial)
 
 static enum err watch_link(const struct nodes *nodes, struct link *link, struct err_detail *detail)
 {
-    struct epoll_event watch = {.events = EPOLLIN, .data = {.ptr = link}};
+    struct epoll_event socket = {.events = EPOLLIN, .data = {.ptr = &link->by_socket}};
+    struct epoll_event monitor = {.events = EPOLLIN, .data = {.ptr = &link->by_monitor}};
 
-    if (epoll_ctl(nodes->epoll_fd, EPOLL_CTL_ADD, link->fd, &watch) != 0 ||
-        epoll_ctl(nodes->epoll_fd, EPOLL_CTL_ADD, link->monitor_fd, &watch) != 0)
+    link->by_socket = (struct link_stir){.link = link};
+    link->by_monitor = (struct link_stir){.link = link, .by_monitor = true};
+    if (epoll_ctl(nodes->epoll_fd, EPOLL_CTL_ADD, link->fd, &socket) != 0 ||
+        epoll_ctl(nodes->epoll_fd, EPOLL_CTL_ADD, link->monitor_fd, &monitor) != 0)
         return err_say(detail, ERR_SYSTEM, "cannot watch a socket: %s", strerror(errno));
     return ERR_NONE;
 }
