@@ -1,6 +1,6 @@
 // resolve.c: see resolve.h. Promises: the caller's thread never waits for a name server, here or at
 // the end; nothing but the list of finished lookups is shared between threads, under one lock that
-// is held for a few instructions.
+// is held for a few instructions and one call that does not block.
 #include "client/lib/resolve.h"
 
 #include <errno.h>
@@ -97,6 +97,8 @@ int resolver_fd(const struct resolver *resolver)
 
 // ---- a lookup
 
+// hand_over: the list and the descriptor change together, here as in resolver_take: else somebody
+// could take the job before it is announced, and would be woken for nothing ever after.
 static void hand_over(struct job *job)
 {
     const uint64_t one = 1;
@@ -105,8 +107,8 @@ static void hand_over(struct job *job)
     (void)pthread_mutex_lock(&resolver->lock);
     job->next = resolver->done;
     resolver->done = job;
-    (void)pthread_mutex_unlock(&resolver->lock);
     (void)!write(resolver->fd, &one, sizeof(one)); // full after 2^64 lookups
+    (void)pthread_mutex_unlock(&resolver->lock);
 }
 
 static void *run_lookup(void *arg)
@@ -165,8 +167,8 @@ struct resolved *resolver_take(struct resolver *resolver)
     struct job *job;
     uint64_t count;
 
-    (void)!read(resolver->fd, &count, sizeof(count));
     (void)pthread_mutex_lock(&resolver->lock);
+    (void)!read(resolver->fd, &count, sizeof(count));
     job = resolver->done;
     if (job != NULL)
         resolver->done = job->next;

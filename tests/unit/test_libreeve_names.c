@@ -370,6 +370,32 @@ static void all_addresses_of_a_name(void **unused)
     assert_int_equal(count, 1);
 }
 
+// Else whoever has taken all would be woken again and again for nothing. Takes without waiting, so
+// that it comes between whatever the other thread does.
+static void what_was_taken_does_not_wake(void **unused)
+{
+    const struct endpoint_name name = {.host = "reeve.example", .port = "7170"};
+    struct err_detail detail = {.text = ""};
+    struct resolver *resolver = NULL;
+
+    (void)unused;
+    book_says(ERR_NOT_FOUND, 0, NULL);
+    assert_int_equal(resolver_new(&resolver, (struct resolve_how){.lookup = look_up}, &detail),
+                     ERR_NONE);
+    for (unsigned i = 0; i < 500; i++) {
+        struct resolved *resolved = NULL;
+        struct pollfd fd = {.fd = resolver_fd(resolver), .events = POLLIN};
+
+        assert_true(resolver_start(resolver, i, &name));
+        while (resolved == NULL)
+            resolved = resolver_take(resolver);
+        assert_int_equal(resolved->who, i);
+        resolver_drop(&resolved);
+        assert_int_equal(poll(&fd, 1, 1), 0);
+    }
+    resolver_free(&resolver);
+}
+
 // ---- what the caller is told
 
 struct log {
@@ -417,6 +443,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_that_is_not_known_yet),
+        cmocka_unit_test(what_was_taken_does_not_wake),
         cmocka_unit_test(a_question_waits_for_the_name),
         cmocka_unit_test(a_lookup_that_hangs_holds_up_nobody),
         cmocka_unit_test(new_addresses_are_asked_and_old_ones_let_go),
