@@ -84,35 +84,62 @@ int ctl_fail_answer(struct ctl *ctl, const char *endpoint, const struct reeve_an
                     endpoint, answer->message);
 }
 
-// add_nodes: "tcp://a:7170, tcp://b:7170" is two.
-static void add_nodes(struct arg_texts *out, const char *list)
+// join: the texts one after the other, with commas between, on the heap.
+static char *join(const struct arg_texts *texts)
+{
+    size_t size = 1;
+    char *joined;
+
+    for (size_t i = 0; i < texts->count; i++)
+        size += strlen(texts->text[i]) + 1;
+    joined = mem_new(size);
+    for (size_t i = 0, used = 0; i < texts->count; i++)
+        used += (size_t)snprintf(joined + used, size - used, "%s,", texts->text[i]);
+    return joined;
+}
+
+// split: "tcp://a:7170, tcp://b:7170" is two. Cuts the list itself into pieces.
+static void split(struct arg_texts *out, char *list)
 {
     static const char separators[] = ", \t";
 
     for (list += strspn(list, separators); *list != '\0'; list += strspn(list, separators)) {
         size_t len = strcspn(list, separators);
+        bool is_last = list[len] == '\0';
 
         out->text = mem_grow((void *)out->text, out->count + 1, sizeof(*out->text));
-        out->text[out->count++] = mem_text_n(list, len);
-        list += len;
+        out->text[out->count++] = list;
+        list[len] = '\0';
+        list += is_last ? len : len + 1;
     }
 }
 
 void ctl_nodes(struct ctl *ctl)
 {
+    const struct arg_texts environment = {.text = &ctl->node, .count = 1};
     struct arg_texts all = {.count = 0};
     char memory[MESSAGE_MAX / 2];
     struct text_buf text;
 
-    for (size_t i = 0; i < ctl->nodes.count; i++)
-        add_nodes(&all, ctl->nodes.text[i]);
-    if (ctl->nodes.count == 0)
-        add_nodes(&all, ctl->node);
+    if (ctl->own_list != NULL)
+        return;
+    ctl->own_list = join(ctl->nodes.count > 0 ? &ctl->nodes : &environment);
+    split(&all, ctl->own_list);
     text_buf_init(&text, memory, sizeof(memory));
     for (size_t i = 0; i < all.count; i++)
         text_buf_add(&text, "%s%s", i == 0 ? "" : ", ", all.text[i]);
-    ctl->node = mem_text(memory);
+    ctl->own_node = mem_text(memory);
+    ctl->node = ctl->own_node;
+    mem_free((void *)ctl->nodes.text);
     ctl->nodes = all;
+}
+
+void ctl_end(struct ctl *ctl)
+{
+    reeve_free(&ctl->reeve);
+    mem_free((void *)ctl->nodes.text);
+    mem_free(ctl->own_list);
+    mem_free(ctl->own_node);
 }
 
 int ctl_connect(struct ctl *ctl, const char *const *nodes, size_t count, struct reeve **out)

@@ -34,6 +34,8 @@ struct ctl {
     uint64_t now_ms; // wall clock at the start
     struct json json;
     struct reeve *reeve; // made when first needed
+    // What node and the texts of nodes point into after ctl_nodes; before, NULL.
+    char *own_node, *own_list;
 };
 
 // One command: "grey show", its options in one line, and what it is for.
@@ -46,8 +48,10 @@ struct command {
 };
 
 // ctl_nodes: takes apart what --node, or else the environment, names: ctl->nodes. Then ctl->node is
-// the same for a person.
+// the same for a person. Only the first call does anything.
 void ctl_nodes(struct ctl *ctl);
+// ctl_end: gives back the connection and what ctl_nodes and args_global have made.
+void ctl_end(struct ctl *ctl);
 
 // ctl_connect: a client that asks these lookup doors. Otherwise as ctl_client.
 int ctl_connect(struct ctl *ctl, const char *const *nodes, size_t count, struct reeve **out);

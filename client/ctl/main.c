@@ -216,6 +216,6 @@ int main(int argc, char **argv)
         code = run_words(&ctl, argc - first, argv + first);
     else if (code == CTL_FINE || code == ARGS_HELPED)
         code = help(code == ARGS_HELPED);
-    reeve_free(&ctl.reeve);
+    ctl_end(&ctl);
     return code;
 }
