@@ -350,8 +350,7 @@ static enum spf_outcome check_host(struct evaluation *evaluation, const char *do
         return SPF_TEMPERROR;
     if (fact->count == 0)
         return SPF_NONE;
-    if (fact->count > 1 || fact->record == NULL ||
-        !spf_record_is_valid(fact->record, fact->record_len))
+    if (fact->count > 1 || !fact->is_valid)
         return SPF_PERMERROR;
     return run_record(evaluation, domain, spf_record_terms(fact->record, fact->record_len));
 }

@@ -100,6 +100,7 @@ static enum err take_text(struct reading *reading, const ns_rr *rr)
     if (spf_record_is(text, len) && reading->fact->count++ == 0) {
         reading->fact->record = len <= SPF_RECORD_MAX ? text : NULL;
         reading->fact->record_len = len;
+        reading->fact->is_valid = len <= SPF_RECORD_MAX && spf_record_is_valid(text, len);
     }
     if (reading->fact->record != text)
         *arena = before; // nobody needs it

@@ -41,6 +41,7 @@ struct spf_fact {
     const char *names[SPF_NAMES_MAX]; // MX, PTR
     const char *record;               // TXT: the first SPF record, terminated
     size_t record_len;                // longer than SPF_RECORD_MAX: record is NULL
+    bool is_valid;                    // the record: spf_record_is_valid
 };
 
 struct spf_facts {

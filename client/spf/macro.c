@@ -143,7 +143,7 @@ bool spf_spec_is_valid(struct spf_span spec)
     struct spf_span text = spec;
     const char *dot = NULL;
 
-    if (spec.len == 0 || !spf_macros_are_valid(spec, false))
+    if (spec.len == 0 || spec.len > SPF_SPEC_MAX || !spf_macros_are_valid(spec, false))
         return false;
     if (ends_with_macro(spec))
         return true;
@@ -210,8 +210,12 @@ static bool is_unreserved(char c)
 
 static void add_part(struct text_buf *out, struct spf_span part, bool url)
 {
+    if (!url) {
+        text_buf_add(out, "%.*s", (int)part.len, part.at);
+        return;
+    }
     for (size_t i = 0; i < part.len; i++) {
-        if (url && !is_unreserved(part.at[i]))
+        if (!is_unreserved(part.at[i]))
             text_buf_add(out, "%%%02X", (unsigned char)part.at[i]);
         else
             text_buf_add(out, "%c", part.at[i]);
@@ -270,7 +274,7 @@ static void add_all(struct text_buf *out, struct spf_span spec, const struct spf
     struct macro macro = {0};
     size_t len = 0;
 
-    while (spec.len > 0 && (len = step_len(spec, &macro)) > 0) {
+    while (spec.len > 0 && !out->full && (len = step_len(spec, &macro)) > 0) {
         if (macro.letter != '\0')
             add_macro(out, &macro, values);
         else if (len == 2)

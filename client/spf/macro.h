@@ -11,6 +11,10 @@
 // Longest name that is asked for, without the final dot (RFC 7208 section 7.3).
 enum { SPF_NAME_MAX = 253, SPF_LABEL_MAX = 63 };
 
+// Longest domain-spec that is one, before its macros are expanded; published ones have less than
+// 100 bytes. It is expanded with each answer of DNS, so a long one would keep everybody waiting.
+enum { SPF_SPEC_MAX = 512 };
+
 // What macros stand for. All borrowed, terminated, never NULL.
 struct spf_values {
     const struct ip *client;
@@ -21,7 +25,8 @@ struct spf_values {
     const char *validated;     // %{p}
 };
 
-// spf_spec_is_valid: true if the text is a domain-spec: macro-string and domain-end of the grammar.
+// spf_spec_is_valid: true if the text is a domain-spec: macro-string and domain-end of the grammar,
+// of at most SPF_SPEC_MAX bytes.
 bool spf_spec_is_valid(struct spf_span spec);
 // spf_macros_are_valid: true if the text is a macro-string. With is_explanation the letters c, r
 // and t are macros too.

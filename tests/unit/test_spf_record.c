@@ -245,6 +245,19 @@ static void names_from_both_sides_of_their_limits(void **unused)
     assert_false(spf_name_is_fit("a\x01.x"));
 }
 
+static void a_spec_has_at_most_512_bytes(void **unused)
+{
+    char spec[SPF_SPEC_MAX + 2];
+
+    (void)unused;
+    memset(spec, 'a', sizeof(spec));
+    for (size_t len = SPF_SPEC_MAX; len <= SPF_SPEC_MAX + 1; len++) {
+        memcpy(spec + len - 4, "%{d}", 4);
+        assert_int_equal(spf_spec_is_valid((struct spf_span){spec, len}), len <= SPF_SPEC_MAX);
+        memcpy(spec + len - 4, "aaaa", 4);
+    }
+}
+
 // A spec of 8 KB that would be a name of a megabyte is no name.
 static void an_expansion_is_bounded(void **unused)
 {
@@ -276,6 +289,7 @@ int main(void)
     TABLE_TEST(&table, what_is_a_record);
     TABLE_TEST(&table, what_a_term_says);
     TABLE_TEST(&table, names_from_both_sides_of_their_limits);
+    TABLE_TEST(&table, a_spec_has_at_most_512_bytes);
     TABLE_TEST(&table, an_expansion_is_bounded);
     return table_run(&table, "spf record");
 }
