@@ -1,5 +1,7 @@
 // desk.c: who asks, who waits, what is under way. Promises: one evaluation for all who ask the same
-// at the same time; a bounded number of evaluations; every waiter hears once, in time. Without DNS
+// at the same time; a bounded number of evaluations, of which slow ones that nobody waits for give
+// way to new ones, so that whoever has slow name servers cannot take SPF from all others; every
+// waiter hears once, in time. Without DNS
 // nobody waits: after UNREACHABLE_MAX questions in a row that no server answered, askers go on at
 // once while evaluations go on trying, and the log says when that begins and ends.
 #include "client/spf/desk.h"
@@ -11,7 +13,12 @@
 #include "proto/base/mem.h"
 #include "proto/text.h"
 
-enum { UNREACHABLE_MAX = 5, REPORT_MS = 3600000 };
+enum {
+    UNREACHABLE_MAX = 5,
+    REPORT_MS = 3600000,
+    GIVES_WAY_MS = 1000, // an evaluation that took less does not give way
+    ORPHANS_FACTOR = 4,  // questions of given up ones: so many times `parallel`
+};
 
 struct spf_waiter {
     TAILQ_ENTRY(spf_waiter) in_entry;
@@ -23,12 +30,19 @@ struct spf_waiter {
     void *arg;
 };
 
+// What DNS is asked. It cannot be taken back, so it may live longer than its evaluation.
+struct question {
+    struct spf_desk *desk;
+    struct flight *flight; // NULL = was given up
+};
+
 // An evaluation under way.
 struct flight {
-    LIST_ENTRY(flight) in_all;
+    TAILQ_ENTRY(flight) in_all;
     struct spf_desk *desk;
-    struct spf_entry *entry; // whose it is
-    enum spf_key kind;       // of the entry
+    struct question *question; // NULL = there is none under way
+    struct spf_entry *entry;   // whose it is
+    enum spf_key kind;         // of the entry
     struct spf_subject subject;
     uint64_t began_ms;
     bool is_stepping; // further down the stack
@@ -45,11 +59,13 @@ struct spf_desk {
     struct spf_waiters due; // all waiters; all wait equally long, so the first is due first
     struct loop_timer *due_timer;
     struct loop_timer *report;
-    LIST_HEAD(flights, flight) flights;
+    TAILQ_HEAD(flights, flight) flights; // oldest first
     uint64_t flight_count;
+    uint64_t orphans;     // questions without an evaluation
     unsigned unreachable; // questions in a row
     bool is_closing;
     struct log_limit full;
+    struct log_limit given_up;
     struct spf_counts counts;
     uint64_t reported; // counts.asked of the last line
 };
@@ -144,11 +160,50 @@ static bool is_fresh(const struct spf_entry *entry)
     return !entry->is_under_way && clock_mono_ms() < entry->expires_ms;
 }
 
+static void give_up(struct flight *flight)
+{
+    struct spf_desk *desk = flight->desk;
+
+    flight->question->flight = NULL;
+    desk->orphans++;
+    flight->entry->is_under_way = false;
+    flight->entry->is_pinned = false;
+    flight->entry->expires_ms = 0;
+    TAILQ_REMOVE(&desk->flights, flight, in_all);
+    desk->flight_count--;
+    desk->counts.given_up++;
+    mem_free(flight);
+    log_limited(&desk->given_up, clock_mono_ms(), LOG_WARN_LEVEL,
+                "slow SPF evaluations give way to new ones parallel=%llu",
+                (unsigned long long)desk->settings->parallel);
+}
+
+// make_room: the oldest evaluation that nobody waits for gives way, if it had some time.
+static void make_room(struct spf_desk *desk)
+{
+    const uint64_t now_ms = clock_mono_ms();
+    struct flight *flight = NULL;
+
+    if (desk->orphans >= ORPHANS_FACTOR * desk->settings->parallel)
+        return;
+    TAILQ_FOREACH(flight, &desk->flights, in_all)
+    {
+        if (now_ms - flight->began_ms < GIVES_WAY_MS)
+            return;
+        if (!flight->is_stepping && TAILQ_EMPTY(&flight->entry->waiters)) {
+            give_up(flight);
+            return;
+        }
+    }
+}
+
 static bool begin(struct spf_desk *desk, struct spf_entry *entry, enum spf_key kind,
                   const struct spf_subject *subject)
 {
     struct flight *flight = NULL;
 
+    if (desk->flight_count >= desk->settings->parallel)
+        make_room(desk);
     if (desk->flight_count >= desk->settings->parallel)
         return false;
     flight = mem_new(sizeof(*flight));
@@ -160,7 +215,7 @@ static bool begin(struct spf_desk *desk, struct spf_entry *entry, enum spf_key k
     spf_facts_init(&flight->facts);
     entry->is_under_way = true;
     entry->is_pinned = true;
-    LIST_INSERT_HEAD(&desk->flights, flight, in_all);
+    TAILQ_INSERT_TAIL(&desk->flights, flight, in_all);
     desk->flight_count++;
     desk->counts.begun++;
     step(flight);
@@ -249,7 +304,7 @@ static void finish(struct flight *flight)
         entry->varies = true;
         settle(spf_cache_take(desk->cache, &flight->subject, SPF_KEY_SENDER), flight);
     }
-    LIST_REMOVE(flight, in_all);
+    TAILQ_REMOVE(&desk->flights, flight, in_all);
     desk->flight_count--;
     mem_free(flight);
     tell_all(desk, entry);
@@ -271,12 +326,20 @@ static void note_reach(struct spf_desk *desk, const struct spf_reply *reply)
 
 static void answer_came(void *arg, const struct spf_reply *reply)
 {
-    struct flight *flight = arg;
-    const struct spf_query *query = &flight->result.query;
+    struct question *question = arg;
+    struct spf_desk *desk = question->desk;
+    struct flight *flight = question->flight;
 
-    if (flight->desk->is_closing)
+    mem_free(question);
+    if (desk->is_closing)
         return;
-    note_reach(flight->desk, reply);
+    note_reach(desk, reply);
+    if (flight == NULL) {
+        desk->orphans--;
+        return;
+    }
+    const struct spf_query *query = &flight->result.query;
+    flight->question = NULL;
     if (spf_facts_add(&flight->facts, query->name, query->type, reply->state, reply->bytes,
                       reply->len) != ERR_NONE)
         flight->is_over = true;
@@ -297,6 +360,16 @@ static void limit(struct flight *flight)
         flight->result.outcome = SPF_TEMPERROR;
 }
 
+static void ask_dns(struct flight *flight)
+{
+    struct question *question = mem_new(sizeof(*question));
+
+    question->desk = flight->desk;
+    question->flight = flight;
+    flight->question = question;
+    spf_resolver_ask(flight->desk->resolver, &flight->result.query, answer_came, question);
+}
+
 // step: as far as it goes without waiting for DNS.
 static void step(struct flight *flight)
 {
@@ -309,7 +382,7 @@ static void step(struct flight *flight)
             finish(flight);
             return;
         }
-        spf_resolver_ask(flight->desk->resolver, &flight->result.query, answer_came, flight);
+        ask_dns(flight);
     } while (flight->is_answered);
     flight->is_stepping = false;
 }
@@ -372,11 +445,12 @@ void spf_desk_log(const struct spf_desk *desk)
     for (int i = SPF_NONE; i < SPF_OUTCOMES; i++)
         text_buf_add(&outcomes, " %s=%llu", spf_outcome_name((enum spf_outcome)i),
                      (unsigned long long)counts->outcomes[i]);
-    log_info("spf asked=%llu known=%llu joined=%llu late=%llu full=%llu evaluated=%llu%s kept=%zu",
+    log_info("spf asked=%llu known=%llu joined=%llu late=%llu full=%llu evaluated=%llu%s kept=%zu "
+             "given_up=%llu",
              (unsigned long long)counts->asked, (unsigned long long)counts->known,
              (unsigned long long)counts->joined, (unsigned long long)counts->late,
              (unsigned long long)counts->full, (unsigned long long)counts->begun, memory,
-             spf_cache_count(desk->cache));
+             spf_cache_count(desk->cache), (unsigned long long)counts->given_up);
 }
 
 static void report(void *arg)
@@ -403,7 +477,7 @@ enum err spf_desk_new(struct spf_desk **out, struct loop *loop, const struct spf
     desk->resolver = resolver;
     desk->cache = spf_cache_new((size_t)settings->cache);
     TAILQ_INIT(&desk->due);
-    LIST_INIT(&desk->flights);
+    TAILQ_INIT(&desk->flights);
     desk->due_timer = loop_timer_new(loop, time_is_over, desk);
     desk->report = loop_timer_new(loop, report, desk);
     loop_timer_set(desk->report, REPORT_MS, REPORT_MS);
@@ -420,8 +494,8 @@ void spf_desk_free(struct spf_desk **desk)
     report(*desk);
     (*desk)->is_closing = true;
     spf_resolver_free(&(*desk)->resolver);
-    while ((flight = LIST_FIRST(&(*desk)->flights)) != NULL) {
-        LIST_REMOVE(flight, in_all);
+    while ((flight = TAILQ_FIRST(&(*desk)->flights)) != NULL) {
+        TAILQ_REMOVE(&(*desk)->flights, flight, in_all);
         mem_free(flight);
     }
     loop_timer_free(&(*desk)->due_timer);

@@ -49,6 +49,7 @@ struct spf_counts {
     uint64_t late;                   // of them, went on without: not known in time
     uint64_t full;                   // of them, went on without: too many evaluations under way
     uint64_t begun;                  // evaluations
+    uint64_t given_up;               // of them, gave way before they ended
     uint64_t outcomes[SPF_OUTCOMES]; // of evaluations that ended, by enum spf_outcome
 };
 

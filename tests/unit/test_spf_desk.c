@@ -333,6 +333,77 @@ static void evaluations_are_bounded(void **unused)
     assert_heard(&more, SPF_PASS);
 }
 
+static void what_is_slow_gives_way(void **unused)
+{
+    static const char *const senders[] = {"1@1.x", "1@2.x", "1@3.x", "1@4.x"};
+    struct asker asker;
+
+    (void)unused;
+    settings.deadline_ms = 0;
+    for (size_t i = 0; i < 4; i++)
+        assert_true(ask(&asker, senders[i]));
+    skipped_ms += 500; // so long an answer may take
+    settings.deadline_ms = LONG_MS;
+    assert_true(ask(&asker, "ann@a.x"));
+    assert_int_equal(spf_desk_counts(desk)->full, 1);
+    skipped_ms += 500;
+    assert_false(ask(&asker, "ann@a.x"));
+    assert_int_equal(spf_desk_counts(desk)->given_up, 1);
+    for (size_t i = 0; i < 5; i++)
+        answer_next(); // also to the question that nobody has any more
+    assert_heard(&asker, SPF_PASS);
+    assert_int_equal(spf_desk_counts(desk)->outcomes[SPF_NONE], 3);
+    assert_true(ask(&asker, "1@2.x"));
+    assert_int_equal(asker.outcome, SPF_NONE);
+    assert_false(ask(&asker, "1@1.x")); // anew
+    answer_next();
+    assert_heard(&asker, SPF_NONE);
+}
+
+static void what_is_waited_for_does_not_give_way(void **unused)
+{
+    static const char *const senders[] = {"1@1.x", "1@2.x", "1@3.x", "1@4.x"};
+    struct asker askers[4];
+    struct asker more;
+
+    (void)unused;
+    for (size_t i = 0; i < 4; i++)
+        assert_false(ask(&askers[i], senders[i]));
+    skipped_ms += 2000;
+    assert_true(ask(&more, "ann@a.x"));
+    assert_int_equal(spf_desk_counts(desk)->given_up, 0);
+    spf_desk_forget(desk, &askers[2].waiter);
+    assert_false(ask(&more, "ann@a.x"));
+    assert_int_equal(spf_desk_counts(desk)->given_up, 1);
+    for (size_t i = 0; i < 5; i++)
+        answer_next();
+    assert_heard(&askers[0], SPF_NONE);
+    assert_heard(&askers[3], SPF_NONE);
+    assert_heard(&more, SPF_PASS);
+    assert_int_equal(askers[2].told, 0);
+}
+
+// What was given up still has its question under way; of these there are four times as many.
+static void giving_way_is_bounded(void **unused)
+{
+    struct asker asker;
+    char sender[16];
+
+    (void)unused;
+    settings.deadline_ms = 0;
+    for (unsigned i = 0; i < 24; i++) {
+        (void)snprintf(sender, sizeof(sender), "ann@%u.x", i);
+        assert_true(ask(&asker, sender));
+        skipped_ms += 2000;
+    }
+    assert_int_equal(question_count, 4 + 16);
+    assert_int_equal(spf_desk_counts(desk)->given_up, 16);
+    assert_int_equal(spf_desk_counts(desk)->full, 4);
+    answer_next();
+    assert_true(ask(&asker, "ann@a.x"));
+    assert_int_equal(question_count, 4 + 16 + 1);
+}
+
 static void what_varies_is_found_out_for_each_sender(void **unused)
 {
     struct asker ann;
@@ -581,6 +652,9 @@ int main(void)
         DESK_TEST(without_a_deadline_nobody_waits),
         DESK_TEST(who_forgets_hears_nothing),
         DESK_TEST(evaluations_are_bounded),
+        DESK_TEST(what_is_slow_gives_way),
+        DESK_TEST(what_is_waited_for_does_not_give_way),
+        DESK_TEST(giving_way_is_bounded),
         DESK_TEST(what_varies_is_found_out_for_each_sender),
         DESK_TEST(a_waiter_that_moves_keeps_its_deadline),
         DESK_TEST(how_long_an_outcome_is_kept),
