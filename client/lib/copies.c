@@ -238,13 +238,20 @@ void copies_end(struct reeve *reeve, struct ask *ask)
 
 // ---- connections that ended
 
+// is_lost: a link that is up again has lost what went over its connections before.
+static bool is_lost(const struct ask_copy *copy, const struct node *node)
+{
+    return copy->is_under_way && copy->serial == node->serial &&
+           !(node->link.is_up && copy->connection == node->link.connects);
+}
+
 // lose: true if the last copy of the question was under way there.
 static bool lose(struct ask *ask, struct node *node)
 {
     bool lost = false;
 
     for (size_t i = 0; i < ask->copy_count; i++) {
-        if (!ask->copy[i].is_under_way || ask->copy[i].serial != node->serial)
+        if (!is_lost(&ask->copy[i], node))
             continue;
         end_copy(ask, &ask->copy[i], node);
         node->seen.lost++;

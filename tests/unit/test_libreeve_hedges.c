@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "client/lib/copies.h"
 #include "tests/support/fake_nodes.h"
 
 static const struct reeve_counters *counters(struct cast *cast)
@@ -219,6 +220,34 @@ static void what_was_under_way_goes_elsewhere_at_once(void **unused)
     cast_end(&cast);
 }
 
+// A caller may ask in its callback, when the link is back but the end of the connection before has
+// not been followed up yet.
+static void what_went_over_the_next_connection_is_not_lost(void **unused)
+{
+    struct told before = {.calls = 0}, after = {.calls = 0};
+    struct cast cast;
+    struct node *node;
+
+    (void)unused;
+    cast_start(&cast, 1, NULL);
+    node = cast.reeve->lookups.node[0];
+    atomic_store(&cast.victims, CAST_SILENT);
+    (void)cast_submit(&cast, NULL, &before);
+    node->link.connects++; // the connection ended, and there is another
+    (void)cast_submit(&cast, NULL, &after);
+    assert_int_equal(node->seen.in_flight, 2);
+    copies_lost(cast.reeve, &cast.reeve->lookups, node);
+    assert_int_equal(node->seen.in_flight, 1);
+    assert_int_equal(node->seen.lost, 1);
+    assert_int_equal(cast.reeve->asks.unsent_count, 1);
+    node->link.is_up = false; // and that ended, too
+    copies_lost(cast.reeve, &cast.reeve->lookups, node);
+    assert_int_equal(node->seen.in_flight, 0);
+    assert_int_equal(cast.reeve->asks.unsent_count, 2);
+    cast_end(&cast);
+    assert_int_equal(before.calls + after.calls, 2);
+}
+
 // It may be the question that kills them.
 static void a_question_that_loses_every_connection_is_given_up(void **unused)
 {
@@ -318,6 +347,7 @@ int main(void)
         cmocka_unit_test(without_budget_nobody_helps),
         cmocka_unit_test(a_slow_cluster_is_not_doubled),
         cmocka_unit_test(what_was_under_way_goes_elsewhere_at_once),
+        cmocka_unit_test(what_went_over_the_next_connection_is_not_lost),
         cmocka_unit_test(a_question_that_loses_every_connection_is_given_up),
         cmocka_unit_test(cancelled_while_two_nodes_work_on_it),
         cmocka_unit_test(closed_while_two_nodes_work_on_it),
