@@ -2,6 +2,7 @@
 what a real Postfix and a real node make of it."""
 import pathlib
 import re
+import socket
 import struct
 import time
 
@@ -346,6 +347,25 @@ def test_packets_of_garbage_do_no_harm(stage, dns):
     assert outcome(policyd, fake, sender="ann@noisy.example") in ("pass", "temperror")
     assert outcome(policyd, fake) == "pass"
     assert policyd.is_running()
+
+
+def test_an_answer_that_is_not_the_name_servers_own_does_not_count(stage, dns):
+    """Well made, but from another port, with another number, or about another name; the true one comes last."""
+    policyd, fake = stage
+    lie = rdata("TXT", "v=spf1 -all")
+
+    def forge(question):
+        forged = question.reply(NOERROR, [(question.name, "TXT", lie)])
+        number, = struct.unpack(">H", forged[:2])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
+            elsewhere.sendto(forged, dns.peer)
+        for distance in (1, 256, 32768):
+            dns.udp.sendto(struct.pack(">H", number ^ distance) + forged[2:], dns.peer)
+        dns.udp.sendto(forged.replace(b"\x06forged", b"\x06forget"), dns.peer)
+        return question.reply(NOERROR, [(question.name, "TXT", rdata("TXT", "v=spf1 +all"))])
+    dns.trouble["forged.example"] = forge
+    assert outcome(policyd, fake, sender="ann@forged.example") == "pass"
+    assert dns.count("forged.example") == 1
 
 
 # ---- a greylist in front of a real Postfix
