@@ -76,7 +76,8 @@ struct store;
 // store_new: starts connecting (and, embedded, the server) and returns at once. Errors are what no
 // waiting mends: a state directory that another node holds (ERR_CONFLICT), a password or secret
 // file that cannot be read or parsed, a redis-server that is not installed (the detail names the
-// package). The config must outlive the store.
+// package). The config must outlive the store. The process must ignore SIGPIPE: hiredis writes to a
+// server that may be gone.
 MUST_USE enum err store_new(struct store **out, struct loop *loop,
                             const struct store_config *config, struct err_detail *detail);
 // store_free: answers what is waiting with STORE_DOWN, closes, stops the embedded server and waits
