@@ -21,7 +21,8 @@ enum outcome abuse_step(const struct chain_in *in, struct verdict *out, struct t
         return OUTCOME_PASS;
     }
     out->retry_after_ms = ABUSE_HOUR_MS - in->facts->now_ms % ABUSE_HOUR_MS;
-    text_buf_add(why, "its network has brought %llu new pairs of sender and recipient in this hour",
-                 cap);
+    text_buf_add(
+        why, "its network has brought %llu new pairs of sender and recipient in this hour%s", cap,
+        in->facts->client.family == 6 ? ", or the /48 around it eight times as many" : "");
     return greylist_defer(in, out, REASON_rate);
 }

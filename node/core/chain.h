@@ -58,7 +58,8 @@ struct verdict {
     const char *degraded_why; // static; NULL = the store's own word says it
     enum reason shadow;       // would have decided; REASON_COUNT = nothing
     const char *shadow_rule;
-    bool carries; // it is known by what this client did: it carries the other recipients
+    bool carries;    // it is known by what this client did: it carries the other recipients
+    bool is_carried; // it is known because another recipient of its transaction is
     struct changes changes;
 };
 

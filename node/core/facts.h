@@ -50,8 +50,9 @@ struct facts {
     bool dry_run;
     // What is known of the client's honesty: named and read with the second trip; NULL or empty before.
     struct spared_clients *spared;
-    bool carried;   // another recipient of this transaction is known
-    bool over_rate; // the network has brought as many first tries in this hour as it may
+    bool carried;      // another recipient of this transaction is known
+    bool over_rate;    // the network has brought as many first tries in this hour as it may
+    bool over_carried; // and as many recipients that were carried: no more of them are stored
 };
 
 // Of one recipient.

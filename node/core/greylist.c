@@ -221,14 +221,17 @@ static enum outcome judge_passed(const struct chain_in *in, struct verdict *out,
 }
 
 // Another recipient of the transaction is known: some senders never come back for the rest. It is known
-// itself from now on.
+// itself from now on, unless its network has brought so many already that it would fill the store.
 static enum outcome judge_carried(const struct chain_in *in, struct verdict *out,
                                   struct text_buf *why)
 {
     accept_as(out, REASON_greylist_known);
-    out->changes.write_passed = !in->facts->dry_run;
+    out->is_carried = true;
+    out->changes.write_passed = !in->facts->dry_run && !in->facts->over_carried;
     out->changes.passed_mark = 0;
-    text_buf_add(why, "another recipient of this transaction is known (carried)");
+    text_buf_add(why, "another recipient of this transaction is known (carried)%s",
+                 in->facts->over_carried ? "; its network is over the cap, so this is not stored"
+                                         : "");
     return OUTCOME_PASS;
 }
 

@@ -217,15 +217,14 @@ static uint64_t transaction_of(const struct server *server, const struct seat *s
     return key_transaction(ring, transaction, sender_key, &net);
 }
 
-static bool is_over_rate(const struct server *server, const struct seat *seat)
+static bool is_over(const struct rate *rate, const struct seat *seat)
 {
-    uint64_t cap = seat_policy(seat)->settings.greylist.new_per_hour;
-
-    if (cap == 0 || seat->facts.client.family == 0)
+    if (seat->facts.client.family == 0)
         return false;
     const struct ip_net net = plan_net(&seat->facts.client, seat_policy(seat));
 
-    return rate_count(server->rate, &net, seat->facts.now_ms) >= cap;
+    return rate_is_over(rate, &net, seat->facts.now_ms,
+                        seat_policy(seat)->settings.greylist.new_per_hour);
 }
 
 static void remember(struct server *server, struct seat *seat)
@@ -233,7 +232,8 @@ static void remember(struct server *server, struct seat *seat)
     seat->transaction = transaction_of(server, seat);
     seat->facts.carried = seat->transaction != 0 &&
                           carried_find(server->carried, seat->transaction, seat->facts.now_ms);
-    seat->facts.over_rate = is_over_rate(server, seat);
+    seat->facts.over_rate = is_over(server->rate, seat);
+    seat->facts.over_carried = is_over(server->carried_rate, seat);
 }
 
 // ---- the states
@@ -313,11 +313,11 @@ static enum check_state check_judge_again(struct server *server, struct seat *se
     return CHECK_WRITE;
 }
 
-static void count_first_try(struct server *server, const struct seat *seat)
+static void count_for_net(struct rate *rate, const struct seat *seat)
 {
     const struct ip_net net = plan_net(&seat->facts.client, seat_policy(seat));
 
-    rate_add(server->rate, &net, seat->facts.now_ms);
+    rate_add(rate, &net, seat->facts.now_ms);
 }
 
 static void write_changes(struct server *server, struct seat *seat,
@@ -339,7 +339,9 @@ static void write_changes(struct server *server, struct seat *seat,
     if (verdict->carries && seat->transaction != 0)
         carried_keep(server->carried, seat->transaction, now_ms);
     if (is_first)
-        count_first_try(server, seat);
+        count_for_net(server->rate, seat);
+    if (verdict->is_carried && verdict->changes.write_passed)
+        count_for_net(server->carried_rate, seat);
     if (is_first || verdict->waited_ms > 0)
         store_count_retry(server->store, verdict->first_seen_ms / window_ms, window_ms,
                           is_first ? 1 : 0, is_first ? 0 : 1);

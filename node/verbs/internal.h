@@ -22,7 +22,8 @@ struct server {
     struct seats *seats;
     struct names *names;
     struct carried *carried;
-    struct rate *rate;
+    struct rate *rate;         // first tries
+    struct rate *carried_rate; // what is stored because it is carried
     struct policy_hold *policy;
     bool draining;
     uint64_t started_ms;   // monotonic

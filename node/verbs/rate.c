@@ -54,28 +54,46 @@ static struct entry *find(struct entry *set, const struct ip_net *net)
     return NULL;
 }
 
-static struct entry *least(struct entry *set)
+// What was counted in another hour (before, or ahead where the clock was set back) is as good as free.
+static uint64_t weight(const struct entry *entry, uint64_t hour)
+{
+    return entry->hour == hour ? entry->count : 0;
+}
+
+static struct entry *least(struct entry *set, uint64_t hour)
 {
     struct entry *found = set;
 
     for (size_t i = 1; i < WAYS; i++)
-        if (set[i].hour < found->hour ||
-            (set[i].hour == found->hour && set[i].count < found->count))
+        if (weight(&set[i], hour) < weight(found, hour))
             found = &set[i];
     return found;
 }
 
-void rate_add(struct rate *rate, const struct ip_net *net, uint64_t now_ms)
+static void count(struct rate *rate, const struct ip_net *net, uint64_t hour)
 {
-    uint64_t hour = now_ms / ABUSE_HOUR_MS;
     struct entry *set = set_of(rate, net);
     struct entry *entry = find(set, net);
 
     if (entry == NULL)
-        entry = least(set);
+        entry = least(set, hour);
     if (entry->hour != hour || ip_net_compare(&entry->net, net) != 0)
         *entry = (struct entry){.net = *net, .hour = hour};
     entry->count++;
+}
+
+static bool has_site(const struct ip_net *net)
+{
+    return net->bits > RATE_SITE_BITS; // no network of IPv4 is
+}
+
+void rate_add(struct rate *rate, const struct ip_net *net, uint64_t now_ms)
+{
+    const struct ip_net site = ip_net_of(&net->ip, RATE_SITE_BITS);
+
+    count(rate, net, now_ms / ABUSE_HOUR_MS);
+    if (has_site(net))
+        count(rate, &site, now_ms / ABUSE_HOUR_MS);
 }
 
 uint64_t rate_count(const struct rate *rate, const struct ip_net *net, uint64_t now_ms)
@@ -83,4 +101,14 @@ uint64_t rate_count(const struct rate *rate, const struct ip_net *net, uint64_t 
     const struct entry *entry = find(set_of(rate, net), net);
 
     return entry != NULL && entry->hour == now_ms / ABUSE_HOUR_MS ? entry->count : 0;
+}
+
+bool rate_is_over(const struct rate *rate, const struct ip_net *net, uint64_t now_ms, uint64_t cap)
+{
+    const struct ip_net site = ip_net_of(&net->ip, RATE_SITE_BITS);
+
+    if (cap == 0)
+        return false;
+    return rate_count(rate, net, now_ms) >= cap ||
+           (has_site(net) && rate_count(rate, &site, now_ms) >= RATE_SITE_NETS * cap);
 }

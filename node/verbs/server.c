@@ -64,6 +64,7 @@ void server_new(struct server **out, const struct server_config *config, struct 
     server->names = names_new(NAMES);
     server->carried = carried_new(TRANSACTIONS);
     server->rate = rate_new(NETWORKS);
+    server->carried_rate = rate_new(NETWORKS);
     server->started_ms = clock_mono_ms();
     server->last_came_ms = server->started_ms;
     server->unique = (uint64_t)ticket_next(store, store_now_ms(store)).node << 32;
@@ -85,6 +86,7 @@ void server_free(struct server **server)
     names_free(&(*server)->names);
     carried_free(&(*server)->carried);
     rate_free(&(*server)->rate);
+    rate_free(&(*server)->carried_rate);
     mem_free((*server)->scratch.start);
     mem_free((*server)->reply_bytes);
     mem_free(*server);

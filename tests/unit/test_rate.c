@@ -122,6 +122,58 @@ static void a_flood_of_networks_pushes_out_none_that_brings_more(void **state)
     rate_free(&rate);
 }
 
+// Networks counted ahead of the clock, before it was set back, must not keep the place for ever.
+static void what_was_counted_ahead_of_the_clock_gives_way(void **state)
+{
+    struct rate *rate = rate_new(8); // one set
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        const struct ip_net net = numbered(i);
+
+        rate_add(rate, &net, NOW_MS + ABUSE_HOUR_MS);
+        rate_add(rate, &net, NOW_MS + ABUSE_HOUR_MS);
+    }
+    for (unsigned n = 0; n < 3; n++) {
+        for (unsigned i = 8; i < 16; i++) {
+            const struct ip_net net = numbered(i);
+
+            rate_add(rate, &net, NOW_MS);
+        }
+    }
+    for (unsigned i = 8; i < 16; i++) {
+        const struct ip_net net = numbered(i);
+
+        assert_int_equal(rate_count(rate, &net, NOW_MS), 3);
+    }
+    rate_free(&rate);
+}
+
+static void a_site_is_over_with_eight_of_its_networks(void **state)
+{
+    const struct ip_net other = net_of("2001:db8:2:1::/64");
+    const struct ip_net fresh = net_of("2001:db8:1:ffff::/64");
+    const struct ip_net whole = net_of("2001:db8:1::/48");
+    struct rate *rate = rate_new(64);
+
+    (void)state;
+    for (unsigned i = 0; i < 8 * 2; i++) {
+        struct ip_net net = net_of("2001:db8:1::/64");
+
+        net.ip.bytes[7] = (uint8_t)(i + 1);
+        assert_false(rate_is_over(rate, &fresh, NOW_MS, 2));
+        rate_add(rate, &net, NOW_MS);
+        assert_false(rate_is_over(rate, &net, NOW_MS, 2) && i < 15);
+    }
+    assert_true(rate_is_over(rate, &fresh, NOW_MS, 2));
+    assert_false(rate_is_over(rate, &fresh, NOW_MS, 3));
+    assert_false(rate_is_over(rate, &fresh, NOW_MS, 0));
+    assert_false(rate_is_over(rate, &fresh, NOW_MS + ABUSE_HOUR_MS, 2));
+    assert_false(rate_is_over(rate, &other, NOW_MS, 2));
+    assert_int_equal(rate_count(rate, &whole, NOW_MS), 16);
+    rate_free(&rate);
+}
+
 int main(void)
 {
     static struct table table;
@@ -130,5 +182,7 @@ int main(void)
     TABLE_TEST(&table, an_hour_begins_with_nothing);
     TABLE_TEST(&table, what_was_counted_before_this_hour_goes_first);
     TABLE_TEST(&table, a_flood_of_networks_pushes_out_none_that_brings_more);
+    TABLE_TEST(&table, what_was_counted_ahead_of_the_clock_gives_way);
+    TABLE_TEST(&table, a_site_is_over_with_eight_of_its_networks);
     return table_run(&table, "new mail a network and hour");
 }
