@@ -224,12 +224,21 @@ static void read_task(char *text, struct maillog *out)
     out->kind = is_loopback(ip) ? MAILLOG_OTHER : MAILLOG_TASK;
 }
 
+// is_of_rspamd: by who wrote the line ("#12(normal) ..." in rspamd's own file, "mx rspamd[12]: ..." by
+// syslog): a message that Postfix only quotes may hold any words.
+static bool is_of_rspamd(const char *text)
+{
+    const char *tag = strchr(text, ' ');
+
+    return text[0] == '#' || (tag != NULL && starts(tag + 1, "rspamd"));
+}
+
 void maillog_read(char *text, struct maillog *out)
 {
-    char *task = strstr(text, "rspamd_task_write_log: id: <");
+    char *task = strstr(text, "; task; rspamd_task_write_log: id: <");
 
     *out = (struct maillog){.id = "", .client = "", .name = "", .sender = "", .recipient = ""};
-    if (task != NULL && strstr(text, "; task; ") != NULL)
+    if (task != NULL && is_of_rspamd(text))
         read_task(task, out);
     else
         read_postfix(text, out);

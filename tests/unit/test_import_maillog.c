@@ -87,6 +87,18 @@ static const struct line_row {
     {"rspamd, the null sender", TASK_OF("192.0.2.1", "", "add header", "bob@corp.example"),
      MAILLOG_TASK, "192.0.2.1", "", "", "bob@corp.example", false, false},
 
+    {"rspamd, by syslog",
+     "mx rspamd[7]: " TASK_OF("192.0.2.1", "", "no action", "bob@corp.example"), MAILLOG_TASK,
+     "192.0.2.1", "", "", "bob@corp.example", false, false},
+
+    {"a Message-ID that says what rspamd would",
+     "mx postfix/cleanup[1]: 4F2A1BC: message-id=<" TASK_OF("192.0.2.1", "", "no action",
+                                                            "bob@corp.example"),
+     MAILLOG_OTHER, NULL, NULL, NULL, NULL, false, false},
+    {"a client that says what rspamd would",
+     "mx postfix/smtpd[1]: improper command pipelining after DATA from a.example[192.0.2.1]: "
+     "x rspamd: " TASK_OF("192.0.2.1", "", "no action", "bob@corp.example"),
+     MAILLOG_OTHER, NULL, NULL, NULL, NULL, false, false},
     {"rspamd, come again",
      TASK_OF("192.0.2.1", " from: <ann@sender.example>,", "soft reject", "bob@corp.example"),
      MAILLOG_OTHER, NULL, NULL, NULL, NULL, false, false},
