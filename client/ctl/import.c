@@ -39,8 +39,7 @@ void import_take(struct import *import, const struct import_row *row)
     (void)text_clean(name, sizeof(name) - 1, row->name, strlen(row->name));
     (void)text_clean(sender, sizeof(sender) - 1, row->sender, strlen(row->sender));
     (void)text_clean(recipient, sizeof(recipient) - 1, row->recipient, strlen(row->recipient));
-    if (!gather_add(import->gather, &clean))
-        import_leave(import, IMPORT_UNREADABLE, "the temporary file ($TMPDIR) is full");
+    import->is_full |= !gather_add(import->gather, &clean);
 }
 
 void import_exempt(struct import *import, const struct import_exemption *one)
@@ -61,7 +60,7 @@ void import_exempt(struct import *import, const struct import_exemption *one)
 
 bool import_goes_on(struct import *import, uint64_t done, uint64_t total)
 {
-    return progress_show(import->progress, done, total, import->read);
+    return progress_show(import->progress, done, total, import->read) && !import->is_full;
 }
 
 int import_fail(struct import *import, const char *fmt, ...)
@@ -74,6 +73,12 @@ int import_fail(struct import *import, const char *fmt, ...)
     (void)vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
     return ctl_fail(import->ctl, CTL_USAGE, "%s", message);
+}
+
+int import_fail_full(struct import *import)
+{
+    return import_fail(import, "the temporary file has no room: name a folder that has some, with "
+                               "$TMPDIR");
 }
 
 // ---- the summary
@@ -214,6 +219,8 @@ static int run(struct import *import, const struct format *format, char **source
         return code;
     progress_begin(import->progress, "reading");
     code = format->read(import, sources, count);
+    if (code == CTL_FINE && import->is_full)
+        code = import_fail_full(import);
     if (code == CTL_FINE && !progress_was_interrupted(import->progress))
         code = send_all(import, &sent);
     code = conclude(import, &sent, code);

@@ -80,6 +80,7 @@ struct import {
     struct gather *gather;
     struct exempt *exempt;
     struct progress *progress;
+    bool is_full;  // what was gathered is not all of it
     uint64_t read; // entries, or log lines
     uint64_t keys; // rspamd: keys in its Redis
     uint64_t keys_used;
@@ -93,12 +94,14 @@ void import_exempt(struct import *import, const struct import_exemption *one);
 void import_leave(struct import *import, enum import_left why, const char *what);
 void import_count_add(struct import_count *count, const char *example);
 
-// import_goes_on: false when somebody pressed Ctrl-C. done of total (any unit; total 0 = not known)
+// import_goes_on: false when somebody pressed Ctrl-C, or nothing more can be gathered. done of total (any unit; total 0 = not known)
 // is for the progress bar.
 bool import_goes_on(struct import *import, uint64_t done, uint64_t total);
 
 // import_fail: tells an error about a source; its exit code.
 int import_fail(struct import *import, const char *fmt, ...) PRINTF_LIKE(2, 3);
+// import_fail_full: the same, of what was gathered: some of it is lost, or cannot be sorted.
+int import_fail_full(struct import *import);
 
 // The readers: CTL_FINE, or the exit code after an error was told.
 int import_postgrey(struct import *import, char **sources, int count);

@@ -142,6 +142,8 @@ int send_all(struct import *import, struct send_result *out)
     }
     if (code == CTL_FINE && !progress_was_interrupted(import->progress))
         code = send_batch(import, &batch, out);
+    if (code == CTL_FINE && !progress_was_interrupted(import->progress) && out->sent != out->rows)
+        code = import_fail_full(import); // SQLite sorts in a file, too
     progress_clear(import->progress);
     mem_free(batch.memory);
     return code;

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -42,6 +43,22 @@ def run_import(node, *words, env=None, stdin=None):
     done = subprocess.run([program("reevectl"), "--admin", node.admin, "--json", "import", *map(str, words)], input=stdin,
                           capture_output=True, timeout=60, env={**os.environ, **(env or {})})
     return done.returncode, json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}, done.stderr.decode()
+
+
+def run_in_small_folder(node, tmp_path, count):
+    """A log of so many long triplets, where a temporary file may have 64 KiB."""
+    log = tmp_path / "mail.log"
+    stamp = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    with open(log, "w", encoding="ascii") as out:
+        for n in range(count):
+            head = f"{stamp} mx postfix/"
+            out.write(f"{head}smtpd[1]: {n:010X}: client=mx.example[192.0.2.1]\n"
+                      f"{head}qmgr[1]: {n:010X}: from=<{n}{'a' * 200}@sender.example>, size=1\n"
+                      f"{head}lmtp[1]: {n:010X}: to=<{n}{'b' * 200}@rcpt.example>, relay=x, status=sent (250 Ok)\n"
+                      f"{head}qmgr[1]: {n:010X}: removed\n")
+    return subprocess.run([program("reevectl"), "--admin", node.admin, "import", "postfix", "--dry-run", str(log)], text=True,
+                          capture_output=True, timeout=60, restore_signals=False,  # SIGXFSZ stays ignored
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16)))
 
 
 def known(policyd, client, sender, recipient="bob@rcpt.example", name="unknown"):
@@ -436,3 +453,13 @@ def test_a_bar_is_shown_and_ctrl_c_says_how_far_it_came(node, tmp_path):
     assert 0 <= int(done) < int(rows) == 20000
     code, report, _ = run_import(node, "postfix", log)
     assert code == FINE and report["known"]["count"] >= int(done) and report["taken"]["count"] + report["known"]["count"] == 20000
+
+
+def test_a_temporary_file_without_room_ends_it(node, tmp_path):
+    """Nothing is left out silently."""
+    done = run_in_small_folder(node, tmp_path, 10)
+    assert done.returncode == FINE and "10  would be taken" in done.stdout
+    done = run_in_small_folder(node, tmp_path, 60000)
+    assert done.returncode == USAGE
+    assert "the temporary file has no room" in done.stderr and "$TMPDIR" in done.stderr
+    assert done.stdout == ""
