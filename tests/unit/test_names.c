@@ -11,6 +11,7 @@
 
 #include "node/verbs/names.h"
 #include "proto/host.h"
+#include "proto/msg.h"
 #include "tests/support/table.h"
 
 static struct ip ip_of(const char *text)
@@ -79,6 +80,25 @@ static void too_long_a_name(void **state)
     names_free(&names);
 }
 
+// The longest name has a place; a longer one is worked out each time.
+static void the_longest_name(void **state)
+{
+    static const char END[] = "/mx.example.org";
+    struct names *names = names_new(1);
+    const struct ip ip = ip_of("192.0.2.7");
+    char name[MSG_CLIENT_NAME_MAX + 2];
+
+    (void)state;
+    for (size_t len = MSG_CLIENT_NAME_MAX; len <= MSG_CLIENT_NAME_MAX + 1; len++) {
+        memset(name, 'a', len);
+        memcpy(name + len - strlen(END), END, sizeof(END));
+        for (unsigned i = 0; i < 2; i++)
+            assert_string_equal(names_find(names, name, &ip), "");
+        assert_int_equal(names_hits(names), 1);
+    }
+    names_free(&names);
+}
+
 static void a_crowd_in_a_small_table(void **state)
 {
     struct names *names = names_new(8);
@@ -110,6 +130,7 @@ int main(void)
     TABLE_TEST(&table, remembers_that_a_name_says_nothing);
     TABLE_TEST(&table, the_address_belongs_to_it);
     TABLE_TEST(&table, too_long_a_name);
+    TABLE_TEST(&table, the_longest_name);
     TABLE_TEST(&table, a_crowd_in_a_small_table);
     return table_run(&table, "names");
 }

@@ -313,6 +313,88 @@ static void what_one_says_both_heed(void **state)
     scene_close(&scene);
 }
 
+static void each_recipient_is_cancelled_alone(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    uint64_t until_ms = store_now_ms(scene.store) + 60000;
+
+    (void)add(&scene, "ann@x.example", until_ms);
+    (void)add(&scene, "bob@x.example", until_ms);
+    assert_true(take_away(&scene, "bob@x.example").has_row);
+    assert_int_equal(stage_number(&scene.stage, "HLEN expect:{p}"), 1);
+    assert_false(take_away(&scene, "bob").has_row);
+    assert_int_equal(stage_number(&scene.stage, "HLEN expect:{p}"), 1);
+    assert_int_equal(store_expected(scene.store, "ann@x.example"), until_ms);
+    scene_close(&scene);
+}
+
+static void said_again_until_the_same_moment_it_stays(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    uint64_t until_ms = store_now_ms(scene.store) + 60000;
+
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(add(&scene, "bob@x.example", until_ms).state, STORE_UP);
+    assert_int_equal(stage_number(&scene.stage, "HLEN expect:{p}"), 1);
+    assert_int_equal(store_expected(scene.store, "bob@x.example"), until_ms);
+    scene_close(&scene);
+}
+
+// More than one command can name: the rest goes when all of it is read the next time.
+static void many_long_rows_that_are_over_are_removed(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    stage_do(&scene.stage, "EVAL %s 0",
+             "for i = 1, 40 do redis.call('hset', 'expect:{p}', string.rep('r', 500) .. i .. "
+             "'@x.example 5', '4 n') end");
+    for (long long left = 40, before = 41; left > 0 && left < before;) {
+        uint64_t until_ms = clock_mono_ms() + 5000;
+
+        before = left;
+        stage_do(&scene.stage, "DEL events:{p}"); // read all of it again
+        while (left == before && clock_mono_ms() < until_ms) {
+            stage_run(&scene.stage, 20);
+            left = stage_number(&scene.stage, "HLEN expect:{p}");
+        }
+    }
+    assert_int_equal(stage_number(&scene.stage, "EXISTS expect:{p}"), 0);
+    scene_close(&scene);
+}
+
+static void in_a_full_store_the_one_that_ends_first_gives_way(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    uint64_t now_ms = store_now_ms(scene.store);
+    char script[256];
+
+    (void)snprintf(script, sizeof(script),
+                   "for i = 1, %d do redis.call('hset', 'expect:{p}', 'r' .. i .. '@x.example ' .. "
+                   "string.format('%%.0f', %llu + i), '4 n') end",
+                   EXPECT_MAX, (unsigned long long)(now_ms + 3600000));
+    stage_do(&scene.stage, "EVAL %s 0", script);
+    stage_do(&scene.stage, "DEL events:{p}");
+    until_expected(&scene, scene.store, "r1@x.example", now_ms + 3600001);
+    assert_int_equal(add(&scene, "bob@x.example", now_ms + 60000).state, STORE_UP);
+    assert_int_equal(stage_number(&scene.stage, "HLEN expect:{p}"), EXPECT_MAX);
+    assert_int_equal(store_expect_count(scene.store), EXPECT_MAX);
+    assert_int_equal(store_expected(scene.store, "r1@x.example"), 0);
+    assert_int_equal(store_expected(scene.store, "r2@x.example"), now_ms + 3600002);
+    assert_int_equal(store_expected(scene.store, "bob@x.example"), now_ms + 60000);
+    scene_close(&scene);
+}
+
 static void a_node_that_comes_later_has_it_too(void **state)
 {
     struct scene scene;
@@ -476,6 +558,10 @@ int main(void)
     TABLE_TEST(&table, it_is_bounded);
     TABLE_ROWS(&table, PAGES, check_page);
     TABLE_TEST(&table, what_one_says_both_heed);
+    TABLE_TEST(&table, each_recipient_is_cancelled_alone);
+    TABLE_TEST(&table, said_again_until_the_same_moment_it_stays);
+    TABLE_TEST(&table, many_long_rows_that_are_over_are_removed);
+    TABLE_TEST(&table, in_a_full_store_the_one_that_ends_first_gives_way);
     TABLE_TEST(&table, a_node_that_comes_later_has_it_too);
     TABLE_TEST(&table, it_is_kept_as_long_as_it_can_hold);
     TABLE_TEST(&table, rows_that_are_over_are_removed_and_others_stay);
