@@ -281,6 +281,15 @@ static void it_holds_what_fits(void **state)
     near_free(&bench.near);
 }
 
+static void learn_one(struct bench *bench, const char *who, unsigned number, uint64_t now_ms)
+{
+    char sender[32];
+
+    (void)snprintf(sender, sizeof(sender), "%s%u@sender.example", who, number);
+    name_key(bench, sender, NOW);
+    near_learn(bench->near, &bench->key, bench->stamp, now_ms);
+}
+
 static void what_is_too_old_goes_first(void **state)
 {
     struct bench bench;
@@ -288,14 +297,19 @@ static void what_is_too_old_goes_first(void **state)
 
     (void)state;
     bench_open(&bench, 0);
-    learn_many(&bench, NEAR_WAYS); // one a millisecond
+    learn_one(&bench, "edge", 0, NOW); // in the first place of the set
+    for (unsigned i = 0; i < NEAR_WAYS - 1; i++)
+        learn_one(&bench, "s", i, NOW);
+    learn_one(&bench, "edge", 0, NOW + 1);
+    for (unsigned i = 0; i < NEAR_WAYS - 1; i++)
+        learn_one(&bench, "later", i, NOW + HOUR + 1);
     for (unsigned i = 0; i < NEAR_WAYS - 1; i++) {
         (void)snprintf(sender, sizeof(sender), "later%u@sender.example", i);
         name_key(&bench, sender, NOW);
-        near_learn(bench.near, &bench.key, bench.stamp, NOW + HOUR + NEAR_WAYS - 1);
+        assert_true(recalls(&bench, NOW + HOUR + 1));
     }
-    name_key(&bench, "s7@sender.example", NOW); // just an hour old: the only one of its kind
-    assert_true(recalls(&bench, NOW + HOUR + NEAR_WAYS - 1));
+    name_key(&bench, "edge0@sender.example", NOW); // just an hour old: the only one of its kind
+    assert_true(recalls(&bench, NOW + HOUR + 1));
     assert_int_equal(near_count(bench.near), NEAR_WAYS);
     near_free(&bench.near);
 }
