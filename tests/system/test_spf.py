@@ -318,6 +318,20 @@ def test_beyond_the_limit_mail_goes_on_without(site, dns):
     assert " full=1 " in policyd.log_lines(" spf asked=")[0]
 
 
+def test_slow_name_servers_of_some_take_spf_from_nobody_else(site, dns):
+    dns.zone = dict(ZONE)
+    dns.trouble = {f"slow{number}.example": "silent" for number in range(3)}
+    fake = site.fake_node(lambda check: {})
+    policyd = spf_policyd(site, fake, dns, parallel=3, deadline="200ms")
+    for name in dns.trouble:
+        assert outcome(policyd, fake, sender=f"ann@{name}") == ""
+    wait_for(lambda: outcome(policyd, fake) == "pass", "a slow one to give way")
+    wait_for(lambda: outcome(policyd, fake, sender="ann@fail.example") == "fail", "room for another")
+    assert policyd.stop() == 0
+    assert re.search(r" given_up=1$", policyd.log_lines(" spf asked=")[0])
+    assert len(policyd.log_lines("warn .*slow SPF evaluations give way")) == 1
+
+
 def test_without_dns_mail_goes_on_and_the_log_says_so_once(site):
     port = free_port()
     fake = site.fake_node(lambda check: {})
