@@ -214,7 +214,8 @@ static void start(struct store *store)
     if (!ask(store, &resp, got_start) || !store_keeps_expiry(store))
         return;
     events_put_expiry(store, &resp);
-    redis_send(store->lane[STORE_ADMIN], &resp, wait); // fails only with the connection
+    // Fails only with the connection.
+    store->counters.event_polls += redis_send(store->lane[STORE_ADMIN], &resp, wait);
 }
 
 static void got_newest(void *arg, uint64_t drops, const struct redisReply *reply)
