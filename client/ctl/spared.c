@@ -6,11 +6,14 @@
 #include "client/ctl/print.h"
 #include "client/ctl/when.h"
 
+// A client may be spared while nobody knows any more by what: then its row has no pair.
 static void print_pairs(const struct reeve_answer *answer)
 {
     static const char *const titles[] = {"PAIR", "PASSED ON", "COUNTS UNTIL", NULL};
     struct table table;
 
+    if (print_field(&answer->rows[0], "pair")[0] == '\0')
+        return;
     table_begin(&table, titles);
     for (size_t i = 0; i < answer->row_count; i++) {
         const struct reeve_row *row = &answer->rows[i];
@@ -23,25 +26,30 @@ static void print_pairs(const struct reeve_answer *answer)
     table_end(&table, stdout);
 }
 
-static const char *outcome_of(const struct command *command, bool dry_run,
-                              const struct reeve_answer *answer)
+static void print_outcome(const struct command *command, bool dry_run,
+                          const struct reeve_answer *answer)
 {
-    bool is_spared =
-        answer->row_count > 0 && strcmp(print_field(&answer->rows[0], "spared"), "true") == 0;
+    const struct reeve_row *row = answer->row_count > 0 ? &answer->rows[0] : NULL;
+    bool is_spared = row != NULL && strcmp(print_field(row, "spared"), "true") == 0;
+    char time[WHEN_MAX];
 
-    if (answer->row_count == 0)
-        return "nothing is stored: none of its retries passed, or too long ago";
-    if (strcmp(command->name, "show") == 0)
-        return is_spared ? "spared" : "not spared: 5 different pairs on 2 days are needed";
-    return dry_run ? "would be forgotten" : "forgotten; it is spared no more";
+    if (row == NULL)
+        (void)puts("nothing is stored: none of its retries passed, or too long ago");
+    else if (strcmp(command->name, "show") != 0)
+        (void)puts(dry_run ? "would be forgotten" : "forgotten; it is spared no more");
+    else if (is_spared)
+        (void)printf("spared, until %s if no mail of it comes\n",
+                     print_time(row, "spared_until", time));
+    else
+        (void)puts("not spared: 5 different pairs on 2 days are needed");
 }
 
 static void print_spared(const struct command *command, const char *who, bool dry_run,
                          const struct reeve_answer *answer)
 {
-    (void)printf("client %s: %s\n",
-                 answer->row_count > 0 ? print_field(&answer->rows[0], "client") : who,
-                 outcome_of(command, dry_run, answer));
+    (void)printf("client %s: ",
+                 answer->row_count > 0 ? print_field(&answer->rows[0], "client") : who);
+    print_outcome(command, dry_run, answer);
     if (answer->row_count > 0)
         print_pairs(answer);
 }

@@ -48,7 +48,7 @@ struct facts {
                      // right
     bool keys_known; // the store's secret is known, so triplets can be named
     bool dry_run;
-    // What is known of the client's honesty: named and read with the second trip; NULL or empty before.
+    // Who of the client's names is spared, as this node mirrors it; NULL or empty where nobody asked.
     struct spared_clients *spared;
     bool carried;      // another recipient of this transaction is known
     bool over_rate;    // the network has brought as many first tries in this hour as it may

@@ -237,7 +237,7 @@ static enum outcome judge_carried(const struct chain_in *in, struct verdict *out
 
 // ---- who needs no test any more
 
-static enum outcome judge_spared(struct verdict *out, const struct spared_client *client,
+static enum outcome judge_spared(struct verdict *out, const struct spared_id *client,
                                  struct text_buf *why)
 {
     accept_as(out, REASON_greylist_spared);
@@ -246,10 +246,8 @@ static enum outcome judge_spared(struct verdict *out, const struct spared_client
     return OUTCOME_PASS;
 }
 
-static const struct spared_client *who_is_spared(const struct chain_in *in)
+static const struct spared_id *who_is_spared(const struct chain_in *in)
 {
-    if (!in->recipient->grey.pending_asked) // what its clients did is read with the second trip
-        return NULL;
     return spared_by(in->facts->spared, in->facts->now_ms, in->policy->settings.greylist.life_ms);
 }
 
@@ -391,7 +389,7 @@ static enum outcome judge_pending(const struct chain_in *in, struct verdict *out
 
 bool greylist_is_first_try(const struct chain_in *in)
 {
-    if (in->facts->carried || who_is_spared(in) != NULL)
+    if (in->facts->carried)
         return false;
     const struct passed passed = find_passed(in);
     const struct pending pending = find_pending(in);
@@ -403,7 +401,7 @@ bool greylist_is_first_try(const struct chain_in *in)
 static enum outcome judge(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
     const struct passed passed = find_passed(in);
-    const struct spared_client *spared = who_is_spared(in);
+    const struct spared_id *spared = who_is_spared(in);
 
     if (!in->facts->clock_ok)
         return judge_without_clock(out, "the store's clock jumped; see `reevectl clock show`", why);

@@ -1,4 +1,4 @@
-// spared.c: what the hash of a spared client means. Promises: no clock, no failure; what does not count
+// spared.c: what evidence and row of a spared client mean. Promises: no clock, no failure; what does not count
 // any more is never counted, whether the store has dropped it or not.
 #include "node/core/spared.h"
 
@@ -9,12 +9,11 @@ enum { IPV6_CLIENT_BITS = 64, IPV4_CLIENT_BITS = 32 };
 
 // ---- names
 
-static struct spared_client *add(struct spared_clients *clients)
+static struct spared_id *add(struct spared_clients *clients)
 {
-    struct spared_client *client = &clients->client[clients->count++];
+    struct spared_id *client = &clients->client[clients->count++];
 
-    client->known = false;
-    client->count = 0;
+    client->row = (struct spared_row){.newest = 0};
     return client;
 }
 
@@ -22,7 +21,7 @@ void spared_add_ip(struct spared_clients *clients, const struct ip *ip)
 {
     const bool is_v4 = ip->family == 4;
     const struct ip_net net = ip_net_of(ip, is_v4 ? IPV4_CLIENT_BITS : IPV6_CLIENT_BITS);
-    struct spared_client *client = add(clients);
+    struct spared_id *client = add(clients);
     char text[IP_NET_TEXT_MAX];
 
     (void)snprintf(client->name, sizeof(client->name), "w:%s",
@@ -31,7 +30,7 @@ void spared_add_ip(struct spared_clients *clients, const struct ip *ip)
 
 void spared_add_domain(struct spared_clients *clients, const char *domain)
 {
-    struct spared_client *client = add(clients);
+    struct spared_id *client = add(clients);
 
     (void)snprintf(client->name, sizeof(client->name), "w:spf:%s", domain);
 }
@@ -48,51 +47,76 @@ uint64_t spared_expiry_ms(uint64_t day)
     return (day + SPARED_LIFE_DAYS + 1) * SPARED_DAY_MS;
 }
 
-static bool counts(const struct spared_pair *pair, uint64_t today, uint64_t life_ms)
+static bool counts(uint64_t day, uint64_t today, uint64_t life_ms)
 {
-    return pair->day >= today || (today - pair->day) * SPARED_DAY_MS <= life_ms;
+    return day >= today || (today - day) * SPARED_DAY_MS <= life_ms;
 }
 
-// What of a client counts today.
+// What of a client counts.
 struct standing {
     unsigned pairs;
     uint64_t oldest, newest; // days; only if there are pairs
 };
+
+static void stand(struct standing *found, uint64_t day)
+{
+    if (found->pairs == 0 || day < found->oldest)
+        found->oldest = day;
+    if (found->pairs == 0 || day > found->newest)
+        found->newest = day;
+    found->pairs++;
+}
 
 static struct standing standing_of(const struct spared_client *client, uint64_t today,
                                    uint64_t life_ms)
 {
     struct standing found = {0};
 
-    for (unsigned i = 0; i < client->count; i++) {
-        const struct spared_pair *pair = &client->pair[i];
+    for (unsigned i = 0; i < client->count; i++)
+        if (counts(client->pair[i].day, today, life_ms))
+            stand(&found, client->pair[i].day);
+    return found;
+}
 
-        if (!counts(pair, today, life_ms))
-            continue;
-        if (found.pairs == 0 || pair->day < found.oldest)
-            found.oldest = pair->day;
-        if (found.pairs == 0 || pair->day > found.newest)
-            found.newest = pair->day;
-        found.pairs++;
-    }
+static struct standing standing_since(const struct spared_client *client, uint64_t day)
+{
+    struct standing found = {0};
+
+    for (unsigned i = 0; i < client->count; i++)
+        if (client->pair[i].day >= day)
+            stand(&found, client->pair[i].day);
     return found;
 }
 
 _Static_assert(SPARED_NEEDS_DAYS == 2,
                "the oldest day and the newest are two days, if they differ");
 
-bool spared_holds(const struct spared_client *client, uint64_t now_ms, uint64_t life_ms)
+// What still counts is all that is not older than some day: so the row rests on the newest day since when there
+// is enough.
+struct spared_row spared_row_of(const struct spared_client *client)
 {
-    const struct standing found = standing_of(client, spared_day(now_ms), life_ms);
+    struct spared_row row = {0};
 
-    return client->known && found.pairs >= SPARED_NEEDS_PAIRS && found.newest > found.oldest;
+    for (unsigned i = 0; client->known && i < client->count; i++) {
+        const struct standing found = standing_since(client, client->pair[i].day);
+        bool is_enough = found.pairs >= SPARED_NEEDS_PAIRS && found.newest > found.oldest;
+
+        if (is_enough && found.oldest >= row.rests)
+            row = (struct spared_row){(uint32_t)found.oldest, (uint32_t)found.newest};
+    }
+    return row;
 }
 
-const struct spared_client *spared_by(const struct spared_clients *clients, uint64_t now_ms,
-                                      uint64_t life_ms)
+bool spared_holds(const struct spared_row *row, uint64_t now_ms, uint64_t life_ms)
+{
+    return row->newest != 0 && counts(row->rests, spared_day(now_ms), life_ms);
+}
+
+const struct spared_id *spared_by(const struct spared_clients *clients, uint64_t now_ms,
+                                  uint64_t life_ms)
 {
     for (unsigned i = 0; clients != NULL && i < clients->count; i++)
-        if (spared_holds(&clients->client[i], now_ms, life_ms))
+        if (spared_holds(&clients->client[i].row, now_ms, life_ms))
             return &clients->client[i];
     return NULL;
 }
@@ -128,7 +152,7 @@ static void make_room(struct spared_client *client, uint64_t today, uint64_t lif
                       struct spared_change *out)
 {
     for (unsigned i = client->count; i-- > 0;)
-        if (!counts(&client->pair[i], today, life_ms))
+        if (!counts(client->pair[i].day, today, life_ms))
             remove_at(client, i, out);
     while (client->count >= SPARED_PAIRS_MAX)
         remove_at(client, oldest_of(client), out);
@@ -142,23 +166,30 @@ static bool is_worth_writing(const struct standing *found, bool is_new, enum spa
     return cause == SPARED_PASSED && is_new && found->pairs < SPARED_PAIRS_MAX;
 }
 
-bool spared_note(struct spared_client *client, const uint8_t pair[KEY_PAIR_BYTES],
-                 enum spared_cause cause, uint64_t now_ms, uint64_t life_ms,
+bool spared_is_due(const struct spared_row *row, const struct spared_news *news)
+{
+    return news->cause == SPARED_PASSED || (spared_holds(row, news->now_ms, news->life_ms) &&
+                                            row->newest < spared_day(news->now_ms));
+}
+
+bool spared_note(struct spared_client *client, const struct spared_news *news,
                  struct spared_change *out)
 {
-    uint64_t today = spared_day(now_ms);
-    const struct standing found = standing_of(client, today, life_ms);
-    struct spared_pair *own = find(client, pair);
-    bool is_new = own == NULL || !counts(own, today, life_ms);
+    const uint64_t today = spared_day(news->now_ms);
+    const struct standing found = standing_of(client, today, news->life_ms);
+    const struct spared_row row = spared_row_of(client);
+    struct spared_pair *own = find(client, news->pair);
+    bool is_new = own == NULL || !counts(own->day, today, news->life_ms);
 
-    if (!client->known || !is_worth_writing(&found, is_new, cause, today))
+    if (!client->known || !is_worth_writing(&found, is_new, news->cause, today) ||
+        (news->cause == SPARED_SPARED && !spared_holds(&row, news->now_ms, news->life_ms)))
         return false;
     out->removed_count = 0;
     out->set.day = today;
-    memcpy(out->set.pair, pair, KEY_PAIR_BYTES);
+    memcpy(out->set.pair, news->pair, KEY_PAIR_BYTES);
     if (own != NULL) // it is written again, so it needs no room of its own
         *own = client->pair[--client->count];
-    make_room(client, today, life_ms, out);
+    make_room(client, today, news->life_ms, out);
     client->pair[client->count++] = out->set;
     return true;
 }

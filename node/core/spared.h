@@ -1,12 +1,15 @@
 // spared.h: clients that retried honestly so often that greylisting spares them.
 //
 // A client is one IPv4 address, one IPv6 /64, or a domain that SPF passed for and that is aligned with
-// the envelope sender; never a name, because whole hosting companies share those. The store keeps a hash
-// of each, `w:<client>`: a field is a pair (8 bytes of its hash) that this client made pass by retrying,
-// its value the day (of the store's clock, days since 1970) of that. Five pairs on two days are a mail
-// server; pairs age out one by one, and all of them go at once when somebody says so.
+// the envelope sender; never a name, because whole hosting companies share those. The store keeps the
+// evidence of each, a hash `w:<client>`: a field is a pair (8 bytes of its hash) that this client made pass
+// by retrying, its value the day (of the store's clock, days since 1970) of that. Five pairs on two days are
+// a mail server; pairs age out one by one, and all of them go at once when somebody says so.
 //
-// Pure: what the hash means and what is to be written. Who reads and writes it is the store.
+// Whom that makes a spared client has a row in one hash that every node mirrors, `spared:{p}`: two days,
+// from which each node knows without asking until when it is spared, and whether it was renewed today.
+//
+// Pure: what evidence and row mean and what is to be written. Who reads and writes them is the store.
 #pragma once
 
 #include <stdbool.h>
@@ -32,7 +35,13 @@ struct spared_pair {
     uint64_t day;
 };
 
-// One client, and what is stored of it.
+// What a spared client's row says. Zeroed: it is not spared.
+struct spared_row {
+    uint32_t rests;  // the oldest day that it needs: it is spared as long as that one counts
+    uint32_t newest; // the last day on which it passed by a retry, or was renewed
+};
+
+// One client, and the evidence that is stored of it.
 struct spared_client {
     char name[SPARED_NAME_MAX]; // its key: w:192.0.2.1, w:2001:db8:1:2::/64, w:spf:example.org
     bool known;                 // the store said; false: it is not spared, and nothing is written
@@ -40,9 +49,13 @@ struct spared_client {
     struct spared_pair pair[SPARED_READ_MAX];
 };
 
-// The clients that one message comes from.
+// The clients that one message comes from, and what this node knows of them.
+struct spared_id {
+    char name[SPARED_NAME_MAX]; // as above
+    struct spared_row row;
+};
 struct spared_clients {
-    struct spared_client client[SPARED_CLIENTS_MAX];
+    struct spared_id client[SPARED_CLIENTS_MAX];
     unsigned count;
 };
 
@@ -54,12 +67,16 @@ void spared_add_domain(struct spared_clients *clients, const char *domain);
 // spared_day: the day of a moment.
 uint64_t spared_day(uint64_t at_ms);
 
-// spared_holds: whether the client is spared at now_ms, where a pair counts for life_ms after its day.
-bool spared_holds(const struct spared_client *client, uint64_t now_ms, uint64_t life_ms);
+// spared_row_of: the row that the evidence makes; zeroed if there is too little of it. However long a pair
+// counts: the row holds as long as the evidence would.
+struct spared_row spared_row_of(const struct spared_client *client);
+
+// spared_holds: whether a client with that row is spared at now_ms, where a day counts for life_ms after it.
+bool spared_holds(const struct spared_row *row, uint64_t now_ms, uint64_t life_ms);
 
 // spared_by: the first of the clients that is spared, or NULL. NULL-safe.
-const struct spared_client *spared_by(const struct spared_clients *clients, uint64_t now_ms,
-                                      uint64_t life_ms);
+const struct spared_id *spared_by(const struct spared_clients *clients, uint64_t now_ms,
+                                  uint64_t life_ms);
 
 // What is written of a client: one field, and others removed.
 struct spared_change {
@@ -74,13 +91,23 @@ enum spared_cause {
     SPARED_SPARED, // because the client is spared: it renews, once a day
 };
 
-// spared_note: what must be written because this pair was accepted now, into *out and into the client itself
-// (so that the next recipient of the message sees it); false if nothing. Never makes a client lose a day
-// or a pair that it needs: a pair is written again, or the oldest gives way to it, only when it brings a day
-// that none has.
-bool spared_note(struct spared_client *client, const uint8_t pair[KEY_PAIR_BYTES],
-                 enum spared_cause cause, uint64_t now_ms, uint64_t life_ms,
+// An accept that says something of a client.
+struct spared_news {
+    uint8_t pair[KEY_PAIR_BYTES];
+    enum spared_cause cause;
+    uint64_t now_ms, life_ms;
+};
+
+// spared_is_due: whether the news says something that the row does not say already: a retry always, a mail of
+// a spared client once a day. Only what was earned is renewed.
+bool spared_is_due(const struct spared_row *row, const struct spared_news *news);
+
+// spared_note: what must be written because of the news, into *out and into the client itself; false if
+// nothing. Never makes a client lose a day or a pair that it needs: a pair is written again, or the oldest
+// gives way to it, only when it brings a day that none has. A mail of a spared client renews what holds and
+// nothing else.
+bool spared_note(struct spared_client *client, const struct spared_news *news,
                  struct spared_change *out);
 
-// spared_expiry_ms: when the key may go that was written on that day: no pair of it can count any more.
+// spared_expiry_ms: when the key may go that was written on that day: nothing of it can count any more.
 uint64_t spared_expiry_ms(uint64_t day);

@@ -58,6 +58,24 @@ static bool read_expectation(const struct redisReply *fields, struct expectation
     return mirror_is_sound(&as_added);
 }
 
+static bool read_spared(const struct redisReply *fields, struct event *out)
+{
+    uint64_t rests = 0;
+    uint64_t day = 0;
+
+    out->client = field_of(fields, "client");
+    if (!reply_number_parse(field_of(fields, "rests"), &rests) || rests > UINT32_MAX ||
+        !reply_number_parse(field_of(fields, "day"), &day) || day > UINT32_MAX)
+        return false;
+    struct spared_row as_set = {(uint32_t)rests, (uint32_t)day};
+
+    if (day == 0)
+        as_set = (struct spared_row){.rests = 0, .newest = 1}; // no more: only the client counts
+    else
+        out->row = as_set;
+    return roll_is_sound(out->client, &as_set);
+}
+
 static void read_fields(const struct redisReply *fields, struct event *out)
 {
     const char *kind = field_of(fields, "kind");
@@ -68,6 +86,8 @@ static void read_fields(const struct redisReply *fields, struct event *out)
         out->kind = EVENT_FORGET;
     else if (strcmp(kind, "expect") == 0 && read_expectation(fields, &out->expectation))
         out->kind = EVENT_EXPECT;
+    else if (strcmp(kind, "spared") == 0 && read_spared(fields, out))
+        out->kind = EVENT_SPARED;
 }
 
 bool event_read(const struct redisReply *row, struct event *out)
@@ -122,6 +142,13 @@ bool events_are_known(const struct store *store)
     return events->last[0] != '\0' && clock_mono_ms() - events->known_ms <= EVENTS_TRUST_MS;
 }
 
+// What is mirrored must be read again.
+static void mirror_again(struct store *store)
+{
+    store->events.reread_ms = 0;
+    store->reading.due_ms = 0;
+}
+
 static void apply(struct store *store, const struct event *event)
 {
     store->counters.events_seen++;
@@ -131,12 +158,15 @@ static void apply(struct store *store, const struct event *event)
     case EVENT_EXPECT:
         expected_heard(store, &event->expectation);
         break;
+    case EVENT_SPARED:
+        spared_heard(store, event->client, &event->row);
+        break;
     case EVENT_FORGET:
         events_drop(store);
         break;
     case EVENT_UNKNOWN: // of a later version, or damaged: it may be anything
         events_drop(store);
-        store->events.reread_ms = 0;
+        mirror_again(store);
         break;
     }
 }
@@ -181,7 +211,7 @@ static void complain(struct store *store, const char *what)
 static void joined(struct store *store)
 {
     store->events.known_ms = store->events.asked_ms;
-    store->events.reread_ms = 0;
+    mirror_again(store);
     events_drop(store); // what was read before may have been forgotten unheard
 }
 
@@ -309,14 +339,16 @@ static void got_rows(void *arg, uint64_t drops, const struct redisReply *reply)
 
 // ---- life
 
-// All expectations again: in case an event was missed, or somebody changed them by hand. Before
+// What is mirrored, all of it again: in case an event was missed, or somebody changed it by hand. Before
 // there is a stream to follow, too.
 static void reread(struct store *store)
 {
     uint64_t now_ms = clock_mono_ms();
 
-    if (redis_state(store->lane[STORE_ADMIN]) != STORE_UP || store_state(store) == STORE_FOREIGN ||
-        (store->events.reread_ms != 0 && now_ms - store->events.reread_ms < EVENTS_REREAD_MS))
+    if (redis_state(store->lane[STORE_ADMIN]) != STORE_UP || store_state(store) == STORE_FOREIGN)
+        return;
+    spared_reread(store);
+    if (store->events.reread_ms != 0 && now_ms - store->events.reread_ms < EVENTS_REREAD_MS)
         return;
     if (expected_ask(store))
         store->events.reread_ms = now_ms;

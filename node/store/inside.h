@@ -12,6 +12,7 @@
 #include "node/store/ops.h"
 #include "node/store/redis.h"
 #include "node/store/retry.h"
+#include "node/store/roll.h"
 #include "node/store/store.h"
 #include "node/store/store_clock.h"
 #include "proto/base/log.h"
@@ -24,6 +25,15 @@ enum {
     STORE_ADMIN_WORK_MAX = 8, // operator's questions at once
     STORE_LATELY_MS = 60000,  // how long store_describe remembers an error
 };
+
+// A reading of the whole roll of spared clients.
+struct spared_reading {
+    unsigned slices; // that were asked for; 0 = none is under way
+    uint64_t due_ms; // monotonic: when the next begins; 0 = as soon as it can be
+    bool is_known;   // there was a whole one
+};
+
+struct spared_work;
 
 struct store {
     struct loop *loop;
@@ -48,6 +58,11 @@ struct store {
     struct near *near; // NULL = none
     struct events events;
     struct mirror mirror; // the mirror
+    // Spared clients.
+    struct roll roll;
+    struct spared_reading reading;
+    struct spared_work *notes; // under way
+    unsigned note_count;
     // Tracking.
     uint32_t node;
     struct ticket last_ticket;
@@ -65,10 +80,22 @@ struct store {
 // store_became_up: the greeting of the lookups' connection was answered well.
 void store_became_up(struct store *store);
 
-// spared_ask: HGETALL of a client, as one of an operation's commands. spared_take: its reply.
+// spared_ask: HGETALL of a client's evidence, as one of an operation's commands. spared_take: its reply.
+// spared_client_of: the client that a key names.
 void spared_ask(struct store *store, struct op *op, struct redis *redis, const char *name);
 void spared_take(struct store *store, struct op *op, const struct redisReply *reply,
                  struct spared_client *client);
+const char *spared_client_of(const char *name);
+
+// spared_heard: an event said so of a client; a zeroed row: it is spared no more. spared_reread: begins to read
+// all rows, if it is time.
+void spared_heard(struct store *store, const char *client, const struct spared_row *row);
+void spared_reread(struct store *store);
+// spared_tell: the row into the roll, into the store, and to every node; nobody waits. spared_put_row,
+// spared_put_event: the commands of that, without those that keep an expiry.
+void spared_tell(struct store *store, const char *client, const struct spared_row *row);
+void spared_put_row(struct resp *resp, const char *client, const struct spared_row *row);
+void spared_put_event(struct resp *resp, const char *client, const struct spared_row *row);
 
 // store_note_garbage: the operation met a value that is not of our format.
 void store_note_garbage(struct store *store, struct op *op);

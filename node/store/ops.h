@@ -35,8 +35,6 @@ struct op {
     uint64_t drops;           // of the near cache, when it began
     unsigned step;            // which reply of its
     bool read_only;
-    struct spared_clients *clients; // whose replies come before those of the triplets
-    unsigned client;                // how many of them have come
     // Of the others: their own memory.
     void *work;
 };

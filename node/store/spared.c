@@ -1,9 +1,9 @@
-// spared.c: spared clients in Redis: read with a lookup, written when a pair passed, shown and forgotten
-// for an operator. Promises: a hash with anything in it that is not ours is not known, so it spares
-// nobody; nothing is read, changed and written back: fields are set and removed, so nodes that race
-// leave a pair too many at worst, and the next write removes it.
+// spared.c: the evidence of spared clients in Redis, and what an operator asks: it is shown, and forgotten
+// with the client's row (spared_roll.c). Promises: a hash with anything in it that is not ours is not known, so
+// it spares nobody. Who writes it is spared_note.c.
 //
 //     w:<client>   field = 8 bytes of a pair's hash, value = the day in decimal; gone 36 d after the last write
+//     forget       HDEL w:<client> ...   HDEL spared:{p} <client>   XADD events kind spared, day 0
 #include <stdio.h>
 #include <string.h>
 
@@ -54,45 +54,35 @@ void spared_take(struct store *store, struct op *op, const struct redisReply *re
     client->known = true;
 }
 
-// ---- writing
-
-void store_spared_write(struct store *store, const char *name, const struct spared_change *change)
+const char *spared_client_of(const char *name)
 {
-    struct resp resp;
-
-    resp_begin(&resp, "HSET");
-    resp_text(&resp, name);
-    resp_bytes(&resp, change->set.pair, KEY_PAIR_BYTES);
-    resp_number(&resp, change->set.day);
-    store_send(store, &resp);
-    if (change->removed_count > 0) {
-        resp_begin(&resp, "HDEL");
-        resp_text(&resp, name);
-        for (unsigned i = 0; i < change->removed_count; i++)
-            resp_bytes(&resp, change->removed[i], KEY_PAIR_BYTES);
-        store_send(store, &resp);
-    }
-    if (store_keeps_expiry(store)) {
-        store_put_expiry(&resp, name, spared_expiry_ms(change->set.day));
-        store_send(store, &resp);
-    }
+    return name + strlen("w:");
 }
 
 // ---- what an operator asks
 
-struct spared_work {
+struct spared_question {
     struct spared_client client;
     struct spared_done done;
     bool forgets;
+    unsigned removals_left; // replies of HDEL to come
+    bool is_removed;        // none of them was refused
 };
 
-static void finish(struct store *store, struct spared_work *work, enum store_state state)
+static void finish(struct store *store, struct spared_question *ask, enum store_state state)
 {
-    if (state != STORE_UP)
-        work->client.count = 0; // half a list helps nobody
+    const char *client = spared_client_of(ask->client.name);
+    struct spared_row row = roll_find(&store->roll, client);
+
+    if (state != STORE_UP && !ask->is_removed) { // half a list helps nobody
+        ask->client.count = 0;
+        row = (struct spared_row){.newest = 0};
+    }
+    if (ask->is_removed)
+        roll_remove(&store->roll, client);
     store->admin_work--;
-    work->done.fn(work->done.arg, state, &work->client);
-    mem_free(work);
+    ask->done.fn(ask->done.arg, state, &ask->client, &row);
+    mem_free(ask);
 }
 
 static void end(struct store *store, struct op *op)
@@ -100,74 +90,110 @@ static void end(struct store *store, struct op *op)
     finish(store, op->work, op->state);
 }
 
-static struct op *begin(struct store *store, const struct op_kind *kind, struct spared_work *work)
+static struct op *begin(struct store *store, const struct op_kind *kind,
+                        struct spared_question *ask, unsigned commands)
 {
     enum store_state why = STORE_CROWDED;
     struct op *op = NULL;
 
     if (store->admin_work <= STORE_ADMIN_WORK_MAX)
-        op = op_begin(store->ops, store->lane[STORE_ADMIN], kind, 1, &why);
+        op = op_begin(store->ops, store->lane[STORE_ADMIN], kind, commands, &why);
     if (op == NULL)
-        finish(store, work, why);
+        finish(store, ask, why);
     else
-        op->work = work;
+        op->work = ask;
     return op;
 }
 
 static void got_removed(struct store *store, struct op *op, const struct redisReply *reply)
 {
+    struct spared_question *ask = op->work;
+
     (void)store;
-    if (!reply_is_integer(reply))
+    if (ask->removals_left == 0)
+        return; // of the event: what is wrong with it, the operation notes
+    if (!reply_is_integer(reply)) {
         op_note(op, STORE_ERROR);
+        return;
+    }
+    ask->removals_left--;
+    ask->is_removed = ask->removals_left == 0;
 }
 
 static const struct op_kind REMOVE = {got_removed, end};
 
-static void remove_all(struct store *store, struct spared_work *work)
+static void send(struct store *store, struct op *op, struct resp *resp)
 {
-    struct op *op = begin(store, &REMOVE, work);
+    op_send(store->ops, op, store->lane[STORE_ADMIN], resp);
+}
+
+static void send_removal(struct store *store, struct op *op, const struct spared_client *client)
+{
     struct resp resp;
+
+    resp_begin(&resp, "HDEL");
+    resp_text(&resp, client->name);
+    for (unsigned i = 0; i < client->count; i++)
+        resp_bytes(&resp, client->pair[i].pair, KEY_PAIR_BYTES);
+    send(store, op, &resp);
+}
+
+// Also where nothing is stored: the row may be there all the same, or somewhere in a node's memory.
+static void remove_all(struct store *store, struct spared_question *ask)
+{
+    const struct spared_row none = {.newest = 0};
+    const char *client = spared_client_of(ask->client.name);
+    const bool keeps = store_keeps_expiry(store);
+    struct resp resp;
+
+    ask->removals_left = 1U + (ask->client.count > 0);
+    struct op *op = begin(store, &REMOVE, ask, ask->removals_left + 1U + keeps);
 
     if (op == NULL)
         return;
-    resp_begin(&resp, "HDEL");
-    resp_text(&resp, work->client.name);
-    for (unsigned i = 0; i < work->client.count; i++)
-        resp_bytes(&resp, work->client.pair[i].pair, KEY_PAIR_BYTES);
-    op_send(store->ops, op, store->lane[STORE_ADMIN], &resp);
+    if (ask->client.count > 0)
+        send_removal(store, op, &ask->client);
+    spared_put_row(&resp, client, &none);
+    send(store, op, &resp);
+    spared_put_event(&resp, client, &none);
+    send(store, op, &resp);
+    if (keeps) {
+        events_put_expiry(store, &resp);
+        send(store, op, &resp);
+    }
 }
 
 static void got_client(struct store *store, struct op *op, const struct redisReply *reply)
 {
-    struct spared_work *work = op->work;
+    struct spared_question *ask = op->work;
 
-    spared_take(store, op, reply, &work->client);
+    spared_take(store, op, reply, &ask->client);
 }
 
 static void end_reading(struct store *store, struct op *op)
 {
-    struct spared_work *work = op->work;
+    struct spared_question *ask = op->work;
 
-    if (op->state == STORE_UP && work->forgets && work->client.count > 0)
-        remove_all(store, work);
+    if (op->state == STORE_UP && ask->forgets)
+        remove_all(store, ask);
     else
-        finish(store, work, op->state);
+        finish(store, ask, op->state);
 }
 
 static const struct op_kind READ = {got_client, end_reading};
 
 static void look(struct store *store, const char *name, bool forgets, struct spared_done done)
 {
-    struct spared_work *work = mem_new(sizeof(*work));
+    struct spared_question *ask = mem_new(sizeof(*ask));
 
-    work->done = done;
-    work->forgets = forgets;
-    (void)snprintf(work->client.name, sizeof(work->client.name), "%s", name);
+    ask->done = done;
+    ask->forgets = forgets;
+    (void)snprintf(ask->client.name, sizeof(ask->client.name), "%s", name);
     store->admin_work++;
-    struct op *op = begin(store, &READ, work);
+    struct op *op = begin(store, &READ, ask, 1);
 
     if (op != NULL)
-        spared_ask(store, op, store->lane[STORE_ADMIN], work->client.name);
+        spared_ask(store, op, store->lane[STORE_ADMIN], ask->client.name);
 }
 
 void store_spared_show(struct store *store, const char *name, struct spared_done done)

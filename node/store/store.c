@@ -211,6 +211,14 @@ static void make_near(struct store *store)
     store->near = near_new(store->config->near_bytes, secret);
 }
 
+static void make_roll(struct store *store)
+{
+    uint8_t secret[ROLL_SECRET_BYTES];
+
+    randombytes_buf(secret, sizeof(secret));
+    roll_begin(&store->roll, secret);
+}
+
 enum err store_new(struct store **out, struct loop *loop, const struct store_config *config,
                    struct err_detail *detail)
 {
@@ -224,6 +232,7 @@ enum err store_new(struct store **out, struct loop *loop, const struct store_con
     randombytes_buf(&store->node, sizeof(store->node));
     store->ops = ops_new(store, loop, config->deadline_ms);
     make_near(store);
+    make_roll(store);
     enum err err = assemble(store, detail);
 
     if (err != ERR_NONE) {
@@ -250,6 +259,7 @@ void store_free(struct store **store)
     loop_timer_free(&(*store)->tick);
     events_stop(*store);
     near_free(&(*store)->near);
+    roll_clear(&(*store)->roll);
     mirror_clear(&(*store)->mirror);
     if ((*store)->password != NULL)
         sodium_memzero((*store)->password, strlen((*store)->password));

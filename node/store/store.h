@@ -141,10 +141,9 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
 // store_add_pending: for every triplet: HMGET p(previous); HMGET g(previous); HSETNX g(current) an
 // identity but KEY_ANY; EXPIREAT; HMGET g(current). facts->passed[KEY_PREVIOUS] and facts->pending
 // are what the HMGETs say, never what we hoped to write: a refused write leaves ABSENT, and state
-// says why. read_only (dry run): the reads alone. clients: who asks, or NULL; HGETALL of each goes first,
-// and says what is known of them (spared.h). The memory is the caller's, like the list's.
-void store_add_pending(struct store *store, struct store_triplet *list,
-                       struct spared_clients *clients, bool read_only, struct store_done done);
+// says why. read_only (dry run): the reads alone.
+void store_add_pending(struct store *store, struct store_triplet *list, bool read_only,
+                       struct store_done done);
 
 // store_write_passed, store_align_pending: nobody waits for these. HSET p(current) of every
 // identity but KEY_ANY to (now_ms, mark); HSET g(current) likewise to (at_ms, mark). Lost in an
@@ -153,9 +152,6 @@ void store_write_passed(struct store *store, const struct key_triplet *key, uint
                         uint32_t mark);
 void store_align_pending(struct store *store, const struct key_triplet *key, uint64_t at_ms,
                          uint32_t mark);
-
-// store_spared_write: HSET of one pair of a client, HDEL of those that give way, EXPIREAT; nobody waits.
-void store_spared_write(struct store *store, const char *name, const struct spared_change *change);
 
 // store_count_retry: counts first tries and passes of the pending slice that begins at slice_ms of
 // first_seen: flushed to `c:retry:<slice>` once a second, so that "failed to retry" is known for
@@ -273,13 +269,29 @@ struct store_seed {
 // with; else written says of each row what is known to be there.
 void store_seed_passed(struct store *store, struct store_seed *list, struct store_done done);
 
+// ---- Spared clients (core/spared.h). name: the key of a client's evidence, as spared_add_* make it.
+
+// store_spared: the client's row; zeroed if it is not spared. Out of this node's memory: also while the store is
+// away. Of a node that has not read who is spared, nobody is.
+struct spared_row store_spared(const struct store *store, const char *name);
+// store_spared_count: rows that this node has.
+size_t store_spared_count(const struct store *store);
+
+// store_spared_note: an accept says something of the client; nobody waits. The evidence is read and written, and
+// if it makes a spared client, or another row, this node knows at once and the others within a second. A bounded
+// number is under way; what is more, or cannot be done, is lost (one pair less) and counted as lost_writes.
+void store_spared_note(struct store *store, const char *name, const struct spared_news *news);
+
+// Both are valid during the call. With another state than STORE_UP nothing is known or was done, unless there is
+// something in them: that was removed, but the other nodes were not told; they see it within 5 min.
 struct spared_done {
-    void (*fn)(void *arg, enum store_state state, const struct spared_client *client);
+    void (*fn)(void *arg, enum store_state state, const struct spared_client *client,
+               const struct spared_row *row);
     void *arg;
 };
-// store_spared_show: what is stored of the client whose key that is (HGETALL). store_spared_forget: HDEL of all
-// that was read: from then on it is not spared. A pair that passes in that very moment may stay behind; one
-// pair spares nobody. client: what there is, what was removed; valid during the call.
+// store_spared_show: the evidence (HGETALL), and the row as this node has it. store_spared_forget: removes both,
+// and tells every node: from then on the client is not spared. A pair that passes in that very moment may stay
+// behind; one pair spares nobody. client, row: what was removed.
 void store_spared_show(struct store *store, const char *name, struct spared_done done);
 void store_spared_forget(struct store *store, const char *name, struct spared_done done);
 
@@ -346,7 +358,7 @@ bool store_retry_counts(const struct store *store, struct retry_counts *out);
     X(near_hits, "passed triplets that the near cache knew")                         \
     X(near_misses, "passed triplets that the store was asked for")                   \
     X(near_drops, "times that the near cache was emptied")                           \
-    X(event_polls, "questions for events and expected mail, each a command")         \
+    X(event_polls, "questions for events and what is mirrored, each a command")      \
     X(events_seen, "rows of the stream of events that were heard")
 struct store_counters {
 #define STORE_COUNTER_FIELD(name, help) uint64_t name;

@@ -3,8 +3,7 @@
 // so nodes that race do no harm and need no lock.
 //
 //     store_read_passed   a pair:  HMGET p(current); for an operator HMGET p(previous) as well
-//     store_add_pending            HGETALL w of the client, as often as it has names
-//                         a pair:  HMGET p(previous)  HMGET g(previous)
+//     store_add_pending   a pair:  HMGET p(previous)  HMGET g(previous)
 //                                  HSETNX g(current) ...an identity  EXPIREAT g(current)
 //                                  HMGET g(current)
 //
@@ -152,10 +151,6 @@ static unsigned pending_commands(const struct store *store, const struct store_t
 
 static void pending_reply(struct store *store, struct op *op, const struct redisReply *reply)
 {
-    if (op->clients != NULL && op->client < op->clients->count) {
-        spared_take(store, op, reply, &op->clients->client[op->client++]);
-        return;
-    }
     unsigned last = pending_commands(store, op->at, op->read_only) - 1;
 
     if (op->step == REPLY_PASSED)
@@ -243,12 +238,11 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
     }
 }
 
-void store_add_pending(struct store *store, struct store_triplet *list,
-                       struct spared_clients *clients, bool read_only, struct store_done done)
+void store_add_pending(struct store *store, struct store_triplet *list, bool read_only,
+                       struct store_done done)
 {
     struct redis *redis = store->lane[STORE_LOOKUPS];
-    const unsigned count = clients != NULL && list != NULL ? clients->count : 0;
-    unsigned commands = count;
+    unsigned commands = 0;
 
     for (struct store_triplet *each = list; each != NULL; each = each->next) {
         forget_stamps(each->facts->passed[KEY_PREVIOUS]);
@@ -264,9 +258,6 @@ void store_add_pending(struct store *store, struct store_triplet *list,
     if (op == NULL)
         return;
     op->read_only = read_only;
-    op->clients = clients;
-    for (unsigned i = 0; i < count; i++)
-        spared_ask(store, op, redis, clients->client[i].name);
     for (const struct store_triplet *each = list; each != NULL; each = each->next) {
         const struct key_triplet *key = each->key;
 

@@ -234,6 +234,7 @@ static void remember(struct server *server, struct seat *seat)
                           carried_find(server->carried, seat->transaction, seat->facts.now_ms);
     seat->facts.over_rate = is_over(server->rate, seat);
     seat->facts.over_carried = is_over(server->carried_rate, seat);
+    clients_name(server, seat);
 }
 
 // ---- the states
@@ -294,9 +295,8 @@ static enum check_state check_add(struct server *server, struct seat *seat)
 {
     struct store_triplet *list = list_of(seat, is_adding);
 
-    clients_name(seat);
-    store_add_pending(server->store, list, seat->facts.spared,
-                      seat->facts.dry_run || seat->facts.over_rate, when_answered(server, seat));
+    store_add_pending(server->store, list, seat->facts.dry_run || seat->facts.over_rate,
+                      when_answered(server, seat));
     return CHECK_JUDGE_AGAIN;
 }
 

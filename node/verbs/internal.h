@@ -54,9 +54,9 @@ MUST_USE enum err check_prepare(struct server *server, struct seat *seat,
 // check_go: runs the Check until it waits or is answered.
 void check_go(struct server *server, struct seat *seat);
 
-// clients_name: whom the message comes from, as far as that can be spared; nothing is known of them yet.
-// clients_note: a recipient's accept is written to what is stored of its clients, if it says something.
-void clients_name(struct seat *seat);
+// clients_name: whom the message comes from, as far as that can be spared, and what this node knows of them.
+// clients_note: a recipient's accept is written to the evidence of its clients, if it says something.
+void clients_name(const struct server *server, struct seat *seat);
 void clients_note(struct server *server, struct seat *seat, const struct recipient *recipient);
 
 // verdict_finish: ticket, tracking row, counters and reply text of one recipient's verdict, and its

@@ -1,6 +1,7 @@
 // spared.c: spared clients: whom a message comes from, what an accept says of them; spared.show,
 // spared.forget: what is stored of one, and its end. A dry run of spared.forget shows what there is and
 // changes nothing.
+#include <stdio.h>
 #include <string.h>
 
 #include "node/verbs/admin.h"
@@ -8,58 +9,105 @@
 
 // ---- of a Check
 
-void clients_name(struct seat *seat)
+static bool is_reading(const struct seat *seat)
+{
+    for (size_t i = 0; i < seat->recipient_count; i++)
+        if (seat->recipients[i].reading)
+            return true;
+    return false;
+}
+
+void clients_name(const struct server *server, struct seat *seat)
 {
     struct facts *facts = &seat->facts;
 
     facts->spared->count = 0;
+    if (!is_reading(seat)) // nobody is greylisted, so nobody is spared
+        return;
     if (facts->client.family != 0)
         spared_add_ip(facts->spared, &facts->client);
     if (facts->spf_domain[0] != '\0' && host_aligned(facts->spf_domain, facts->sender.domain))
         spared_add_domain(facts->spared, facts->spf_domain);
+    for (unsigned i = 0; i < facts->spared->count; i++)
+        facts->spared->client[i].row = store_spared(server->store, facts->spared->client[i].name);
 }
 
 void clients_note(struct server *server, struct seat *seat, const struct recipient *recipient)
 {
-    const uint8_t *pair = recipient->facts.triplet.passed[KEY_CURRENT].field[0];
-    uint64_t life_ms = seat_policy(seat)->settings.greylist.life_ms;
     bool is_spared = recipient->verdict.reason == REASON_greylist_spared;
-    struct spared_change change;
+    struct spared_news news = {.cause = is_spared ? SPARED_SPARED : SPARED_PASSED,
+                               .now_ms = seat->facts.now_ms,
+                               .life_ms = seat_policy(seat)->settings.greylist.life_ms};
 
     if (!is_spared && recipient->verdict.waited_ms == 0) // nor did it pass by this very retry
         return;
+    memcpy(news.pair, recipient->facts.triplet.passed[KEY_CURRENT].field[0], sizeof(news.pair));
     for (unsigned i = 0; i < seat->facts.spared->count; i++) {
-        struct spared_client *client = &seat->facts.spared->client[i];
+        const struct spared_id *client = &seat->facts.spared->client[i];
 
-        if (is_spared && !spared_holds(client, seat->facts.now_ms, life_ms))
-            continue; // only what was earned is renewed
-        if (spared_note(client, pair, is_spared ? SPARED_SPARED : SPARED_PASSED, seat->facts.now_ms,
-                        life_ms, &change))
-            store_spared_write(server->store, client->name, &change);
+        if (spared_is_due(&client->row, &news))
+            store_spared_note(server->store, client->name, &news);
     }
 }
 
 // ---- of an operator
 
-static void answered(void *arg, enum store_state state, const struct spared_client *client)
+static void add_client(struct admin_call *call, const struct spared_client *client,
+                       const struct spared_row *row)
+{
+    uint64_t life_ms = seat_policy(call->seat)->settings.greylist.life_ms;
+    bool holds = spared_holds(row, admin_now_ms(call), life_ms);
+
+    rows_add(&call->rows);
+    rows_field(&call->rows, "client", "%s", client->name + strlen("w:"));
+    rows_field(&call->rows, "spared", "%s", holds ? "true" : "false");
+    rows_time(&call->rows, "spared_until",
+              holds ? row->rests * SPARED_DAY_MS + life_ms + SPARED_DAY_MS : 0);
+}
+
+static void add_pair(struct admin_call *call, const struct spared_pair *stored)
+{
+    const uint8_t *pair = stored->pair;
+    uint64_t life_ms = seat_policy(call->seat)->settings.greylist.life_ms;
+    uint64_t day_ms = stored->day * SPARED_DAY_MS;
+
+    rows_field(&call->rows, "pair", "%02x%02x%02x%02x%02x%02x%02x%02x", pair[0], pair[1], pair[2],
+               pair[3], pair[4], pair[5], pair[6], pair[7]);
+    rows_time(&call->rows, "day", day_ms);
+    rows_time(&call->rows, "until", day_ms + life_ms + SPARED_DAY_MS);
+}
+
+static void answered(void *arg, enum store_state state, const struct spared_client *client,
+                     const struct spared_row *row)
 {
     struct admin_call *call = arg;
-    uint64_t life_ms = seat_policy(call->seat)->settings.greylist.life_ms;
-    bool holds = state == STORE_UP && spared_holds(client, admin_now_ms(call), life_ms);
 
     for (unsigned i = 0; i < client->count && state == STORE_UP; i++) {
-        const uint8_t *pair = client->pair[i].pair;
-        uint64_t day_ms = client->pair[i].day * SPARED_DAY_MS;
-
-        rows_add(&call->rows);
-        rows_field(&call->rows, "client", "%s", client->name + strlen("w:"));
-        rows_field(&call->rows, "spared", "%s", holds ? "true" : "false");
-        rows_field(&call->rows, "pair", "%02x%02x%02x%02x%02x%02x%02x%02x", pair[0], pair[1],
-                   pair[2], pair[3], pair[4], pair[5], pair[6], pair[7]);
-        rows_time(&call->rows, "day", day_ms);
-        rows_time(&call->rows, "until", day_ms + life_ms + SPARED_DAY_MS);
+        add_client(call, client, row);
+        add_pair(call, &client->pair[i]);
     }
+    if (state == STORE_UP && client->count == 0 && row->newest != 0)
+        add_client(call, client, row); // spared, and nobody knows any more by what
     admin_answer_store(call, state);
+}
+
+// Removed, but the other nodes could not be told, and each may spare the client until it reads all of them again.
+static void forgotten(void *arg, enum store_state state, const struct spared_client *client,
+                      const struct spared_row *row)
+{
+    struct admin_call *call = arg;
+    char text[256];
+
+    if (state == STORE_UP || (client->count == 0 && row->newest == 0)) {
+        answered(arg, state, client, row);
+        return;
+    }
+    (void)snprintf(
+        text, sizeof(text),
+        "it is spared no more here, but the other nodes could not be told (the store is %s): "
+        "they may spare it for 5 minutes; do it again",
+        store_state_text(state));
+    server_refuse(call->server, call->seat, MSG_UNAVAILABLE, text);
 }
 
 // An address, or as `spared.show` writes it: an IPv6 client is its /64.
@@ -123,5 +171,5 @@ void spared_forget(struct admin_call *call)
         spared_show(call);
     else if (read_client(call, &clients))
         store_spared_forget(call->server->store, clients.client[0].name,
-                            (struct spared_done){answered, call});
+                            (struct spared_done){forgotten, call});
 }

@@ -1,6 +1,6 @@
-// fuzz_events.c: what Redis answers about events and expected mail: any bytes as a reply in its own
-// protocol (hiredis reads it), and each part of that as a row of the stream, an id, and a row of
-// the hash.
+// fuzz_events.c: what Redis answers about events, expected mail and spared clients: any bytes as a reply in
+// its own protocol (hiredis reads it), and each part of that as a row of the stream, an id, and a row of
+// either hash.
 #include <assert.h>
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
@@ -10,6 +10,7 @@
 
 #include "node/store/events.h"
 #include "node/store/mirror.h"
+#include "node/store/roll.h"
 #include "proto/base/mem.h"
 #include "proto/text.h"
 
@@ -23,14 +24,36 @@ static void check_sound(const struct expectation *row)
     assert(text_is_clean(row->note, strlen(row->note), EXPECT_NOTE_MAX));
 }
 
-static void try_event(const struct redisReply *reply, struct mirror *mirror)
+enum { TODAY = 20000 };
+
+// What a node has of both.
+struct mirrors {
+    struct mirror mirror;
+    struct roll roll;
+};
+
+static void set_row(struct roll *roll, const char *client, const struct spared_row *row)
 {
+    assert(client[0] != '\0' && strlen(client) < SPARED_NAME_MAX - 2);
+    assert(row->rests <= row->newest);
+    roll_set(roll, client, row);
+    assert(roll_find(roll, client).newest == row->newest);
+    assert(roll->count <= ROLL_MAX && (row->newest == 0 || roll->count > 0));
+}
+
+static void try_event(const struct redisReply *reply, struct mirrors *mirrors)
+{
+    struct mirror *mirror = &mirrors->mirror;
     struct event event;
     char id[EVENT_ID_MAX];
 
     if (event_id_read(reply, id))
         assert(strlen(id) < EVENT_ID_MAX && strchr(id, '-') != NULL);
-    if (!event_read(reply, &event) || event.kind != EVENT_EXPECT)
+    if (!event_read(reply, &event))
+        return;
+    if (event.kind == EVENT_SPARED)
+        set_row(&mirrors->roll, event.client, &event.row);
+    if (event.kind != EVENT_EXPECT)
         return;
     check_sound(&event.expectation);
     if (event.expectation.until_ms > 0)
@@ -61,19 +84,36 @@ static void try_row(const char *field, const char *value, struct mirror *mirror)
     assert(mirror_find(mirror, recipient)->until_ms == row.until_ms);
 }
 
-static void visit(const struct redisReply *reply, struct mirror *mirror)
+static void try_client(const char *client, const char *value, struct roll *roll)
 {
-    try_event(reply, mirror);
+    char again[ROLL_VALUE_MAX];
+    struct spared_row other;
+    struct spared_row row;
+
+    if (!roll_read(client, value, TODAY, &row))
+        return;
+    assert(row.newest > 0 && !roll_is_ahead(&row, TODAY));
+    roll_value(&row, again);
+    assert(roll_read(client, again, TODAY, &other));
+    assert(row.rests == other.rests && row.newest == other.newest);
+    set_row(roll, client, &row);
+}
+
+static void visit(const struct redisReply *reply, struct mirrors *mirrors)
+{
+    try_event(reply, mirrors);
     if (reply->type != REDIS_REPLY_ARRAY)
         return;
     for (size_t i = 0; i < reply->elements; i++)
-        visit(reply->element[i], mirror);
+        visit(reply->element[i], mirrors);
     for (size_t i = 0; i + 1 < reply->elements; i += 2) {
         const struct redisReply *field = reply->element[i];
         const struct redisReply *value = reply->element[i + 1];
 
-        if (field->type == REDIS_REPLY_STRING && value->type == REDIS_REPLY_STRING)
-            try_row(field->str, value->str, mirror);
+        if (field->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
+            continue;
+        try_row(field->str, value->str, &mirrors->mirror);
+        try_client(field->str, value->str, &mirrors->roll);
     }
 }
 
@@ -96,15 +136,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (claims_too_much(data, size))
         return 0;
     redisReader *reader = redisReaderCreate();
-    struct mirror mirror = {.count = 0};
+    const uint8_t secret[ROLL_SECRET_BYTES] = {1};
+    struct mirrors mirrors = {.mirror = {.count = 0}};
     void *reply = NULL;
+
+    roll_begin(&mirrors.roll, secret);
 
     if (redisReaderFeed(reader, (const char *)data, size) == REDIS_OK &&
         redisReaderGetReply(reader, &reply) == REDIS_OK && reply != NULL) {
-        visit(reply, &mirror);
+        visit(reply, &mirrors);
         freeReplyObject(reply);
     }
-    mirror_clear(&mirror);
+    mirror_clear(&mirrors.mirror);
+    roll_clear(&mirrors.roll);
     redisReaderFree(reader);
     return 0;
 }

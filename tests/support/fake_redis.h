@@ -175,6 +175,8 @@ STAGE_UNUSED static void fake_answer(struct fake_peer *peer, const char *verb, c
         fake_say(peer, "+OK\r\n");
     } else if (strcmp(verb, "XREVRANGE") == 0 || strcmp(verb, "XRANGE") == 0) {
         fake_say(peer, "*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$4\r\nkind\r\n$5\r\nstart\r\n");
+    } else if (strcmp(verb, "HSCAN") == 0) {
+        fake_say(peer, "*2\r\n$1\r\n0\r\n*0\r\n");
     } else {
         fake_say(peer, ":1\r\n");
     }

@@ -388,7 +388,7 @@ STAGE_UNUSED static enum store_state stage_add(struct stage *stage, struct store
 {
     struct stage_op op = {.calls = 0};
 
-    store_add_pending(store, list, NULL, read_only, stage_done(stage_op_done, &op, 12));
+    store_add_pending(store, list, read_only, stage_done(stage_op_done, &op, 12));
     stage_until(stage, stage_op_is_done, &op);
     assert_int_equal(op.calls, 1);
     assert_int_equal(op.token, 12);

@@ -66,6 +66,7 @@ void memory_clear(struct memory *memory)
     memory_table_clear(&memory->table);
     memory_rows_clear(memory);
     memory->spared_count = 0;
+    memory->roll.count = 0;
     mirror_clear(&memory->mirror);
 }
 
@@ -285,19 +286,10 @@ static void add_one(struct store *store, struct store_triplet *one, const struct
         look_up_all(store, key, KEY_PENDING, KEY_CURRENT, one->facts->pending[KEY_CURRENT]);
 }
 
-// HGETALL of each client: what cannot be read is not known.
-static void read_clients(struct store *store, const struct op *op)
-{
-    for (unsigned i = 0; op->clients != NULL && i < op->clients->count; i++)
-        if (memory_reads(store->trouble[MEMORY_CLIENTS]))
-            memory_spared_read(store, &op->clients->client[i]);
-}
-
 static void run_pending(struct store *store, struct op *op, enum store_state state)
 {
     bool is_done = memory_reads(state) && (op->read_only || memory_writes(state));
 
-    read_clients(store, op);
     for (struct store_triplet *one = op->list; one != NULL; one = one->next)
         add_one(store, one, op, state);
     answer(op, is_done ? STORE_UP : state);
@@ -317,11 +309,7 @@ static void run_write(struct store *store, struct op *op, enum store_state state
 
 static void run_spared(struct store *store, struct op *op, enum store_state state)
 {
-    store->memory->used.write_spared++;
-    if (memory_writes(state))
-        memory_spared_write(store, op->name, &op->change);
-    else
-        store->counters.lost_writes++;
+    memory_spared_note(store, op->name, &op->news, state);
 }
 
 static void run_track(struct store *store, struct op *op, enum store_state state)
@@ -430,13 +418,12 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
     op_submit(&op);
 }
 
-void store_add_pending(struct store *store, struct store_triplet *list,
-                       struct spared_clients *clients, bool read_only, struct store_done done)
+void store_add_pending(struct store *store, struct store_triplet *list, bool read_only,
+                       struct store_done done)
 {
     struct op op = {.store = store, .moment = MEMORY_PENDING, .list = list, .done = done};
 
     op.read_only = read_only;
-    op.clients = clients;
     op_submit(&op);
 }
 
@@ -460,9 +447,9 @@ void store_align_pending(struct store *store, const struct key_triplet *key, uin
     write_later(store, MEMORY_ALIGN, key, at_ms, mark);
 }
 
-void store_spared_write(struct store *store, const char *name, const struct spared_change *change)
+void store_spared_note(struct store *store, const char *name, const struct spared_news *news)
 {
-    struct op op = {.store = store, .moment = MEMORY_SPARED, .change = *change};
+    struct op op = {.store = store, .moment = MEMORY_SPARED, .news = *news};
 
     memcpy(op.name, name, strlen(name) + 1);
     op_submit(&op);

@@ -23,8 +23,8 @@
     X(PASSED, "passed")   /* store_write_passed */                                    \
     X(ALIGN, "align")     /* store_align_pending */                                   \
     X(BEFORE, "before")   /* the slice before, which store_add_pending reads first */ \
-    X(CLIENTS, "clients") /* what store_add_pending reads of clients */               \
-    X(SPARED, "spared")   /* store_spared_write */                                    \
+    X(CLIENTS, "clients") /* what a node mirrors of spared clients */                 \
+    X(SPARED, "spared")   /* store_spared_note */                                     \
     X(TRACK, "track")     /* store_track */                                           \
     X(ADMIN, "admin")     /* what an operator asks; never held */
 
@@ -72,7 +72,7 @@ void memory_clear(struct memory *memory);
 // What is stored now: fields whose key has not expired, and tracking rows.
 size_t memory_count(const struct memory *memory, enum key_table table);
 size_t memory_tracks(const struct memory *memory);
-size_t memory_spared(const struct memory *memory); // pairs of spared clients
+size_t memory_spared(const struct memory *memory); // pairs in the evidence of clients
 // memory_retries: first tries and passes that nodes counted, over all slices.
 struct retry_counts memory_retries(const struct memory *memory);
 

@@ -11,17 +11,16 @@ struct op {
     struct op *next;
     struct store *store;
     enum memory_moment moment;
-    struct store_triplet *list;     // READ, PENDING: borrowed until done was called
-    bool both;                      // READ: the slice before as well
-    bool read_only;                 // PENDING
-    struct spared_clients *clients; // PENDING: borrowed like the list
-    char name[SPARED_NAME_MAX];     // SPARED
-    struct spared_change change;    // SPARED
-    struct store_done done;         // READ, PENDING
-    struct key_triplet key;         // PASSED, ALIGN
-    uint64_t at_ms;                 // PASSED, ALIGN
-    uint32_t mark;                  // PASSED, ALIGN
-    struct memory_row *row;         // TRACK: owned
+    struct store_triplet *list; // READ, PENDING: borrowed until done was called
+    bool both;                  // READ: the slice before as well
+    bool read_only;             // PENDING
+    char name[SPARED_NAME_MAX]; // SPARED
+    struct spared_news news;    // SPARED
+    struct store_done done;     // READ, PENDING
+    struct key_triplet key;     // PASSED, ALIGN
+    uint64_t at_ms;             // PASSED, ALIGN
+    uint32_t mark;              // PASSED, ALIGN
+    struct memory_row *row;     // TRACK: owned
 };
 
 struct memory_row; // a tracking row with its texts
@@ -35,6 +34,12 @@ struct memory_spared {
 };
 enum { MEMORY_SPARED_CLIENTS = 64 };
 
+// Who is spared: the server's rows, or what a node mirrors of them.
+struct memory_roll {
+    struct spared_id item[MEMORY_SPARED_CLIENTS];
+    size_t count;
+};
+
 struct memory {
     struct memory_table table;
     struct key_ring ring;
@@ -46,6 +51,7 @@ struct memory {
     struct memory_row *rows; // newest first
     struct memory_spared spared[MEMORY_SPARED_CLIENTS];
     size_t spared_count;
+    struct memory_roll roll;
     struct mirror mirror;
     struct memory_used used;
     struct retry_counts retry[MEMORY_RETRY_SLICES];
@@ -63,6 +69,7 @@ struct store {
     unsigned node; // of tickets
     struct ticket last_ticket;
     struct mirror mirror; // its mirror
+    struct memory_roll roll;
     struct store_counters counters;
 };
 
@@ -71,9 +78,9 @@ uint64_t memory_now_ms(const struct memory *memory);
 bool memory_reads(enum store_state state);
 bool memory_writes(enum store_state state);
 
-// memory_spared_read: HGETALL; memory_spared_write: HSET, HDEL and EXPIREAT.
-void memory_spared_read(const struct store *store, struct spared_client *client);
-void memory_spared_write(struct store *store, const char *name, const struct spared_change *change);
+// memory_spared_note: what store_spared_note does, on a server in that state.
+void memory_spared_note(struct store *store, const char *name, const struct spared_news *news,
+                        enum store_state state);
 
 struct memory_row *memory_row_new(const struct track_row *row);
 void memory_row_free(struct memory_row **row);                       // NULL-safe, NULLs

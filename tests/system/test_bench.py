@@ -127,7 +127,7 @@ def test_bench_rows_are_well_formed(rows):
     ("known, from Redis", 2),
     ("new, net alone", 9),
     ("new, with a name", 9),
-    ("new, with a name and SPF", 11),  # one more each to store the domain, and to ask whether it is spared
+    ("new, with a name and SPF", 9),
 ])
 def test_commands_a_lookup_sends(rows, name, most):
     row = rows[f"Redis commands a lookup, {name}"]

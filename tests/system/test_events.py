@@ -33,8 +33,8 @@ class Asked:
         self.lookups = Gateway(site.folder, self.node.lookups)
         self.admin = Gateway(site.folder, self.node.admin)
 
-    def reason(self, sender):
-        reply = self.lookups.check(sender)
+    def reason(self, sender, client="192.0.2.7"):
+        reply = self.lookups.check(sender, ip=client)
         assert reply.status == 0, reply.error
         return verdict(reply).reason
 
@@ -250,3 +250,68 @@ def test_it_is_over_when_it_was_said_to_be(store, pair):
     assert [row["recipient"] for row in two.admin.admin("expect.remove", recipient=RECIPIENT)] == [RECIPIENT]
     assert two.reason(stranger()) == "greylist_new"
     harness.wait_for(lambda: one.reason(stranger()) == "greylist_new", "the first node to hear of its end")
+
+
+# ---- spared clients
+
+def put_evidence(store, client, pairs):
+    """As if so many pairs of the client had passed, the last of them yesterday: two days are long."""
+    day = int(store.command("TIME").split()[0]) // 86400
+    for n in range(pairs):
+        store.command("HSET", f"w:{client}", f"pair{n:04}", str(day - 1))
+    return day
+
+
+def pass_one(gateway, client):
+    """A retry of the client that passes."""
+    sender = stranger()
+    assert gateway.reason(sender, client) == "greylist_new"
+    harness.wait_for(lambda: gateway.reason(sender, client) == "greylist_pass", "the retry to pass")
+
+
+def spares(gateway, client):
+    """Whether a node would let new mail of the client through; asked in a dry run, so nothing is stored and nothing renewed."""
+    return verdict(gateway.lookups.check(stranger(), ip=client, dry_run=True)).reason == "greylist_spared"
+
+
+def test_whom_one_spares_all_spare_within_a_second(store, pair):
+    one, two = pair
+    client = "192.0.2.77"
+    put_evidence(store, client, 4)
+    assert not spares(one, client) and not spares(two, client), "four pairs of one day are not enough"
+    pass_one(one, client)
+    told = time.monotonic()
+    harness.wait_for(lambda: spares(two, client), "the other node to hear of it", every=0.005)
+    assert time.monotonic() - told < 1 + NOISE_S
+    harness.wait_for(lambda: spares(one, client), "who found it to spare it")
+    before = {name: calls(store, name) for name in ("hget", "hgetall", "hsetnx")}
+    assert [two.reason(stranger(), client) for _ in range(20)] == ["greylist_spared"] * 20
+    assert calls(store, "hsetnx") == before["hsetnx"], "no first try is stored"
+    assert calls(store, "hgetall") - before["hgetall"] < 10, "nobody asks for evidence on a lookup's way"
+    assert not spares(two, "192.0.2.78")
+
+    rows = one.admin.admin("spared.forget", client_ip=client)
+    told = time.monotonic()
+    assert len(rows) == 5 and not spares(one, client), "who forgets does so at once"
+    harness.wait_for(lambda: not spares(two, client), "the other node to forget it", every=0.005)
+    assert time.monotonic() - told < 1 + NOISE_S
+    assert two.reason(stranger(), client) == "greylist_new"
+
+
+def test_who_is_spared_stays_so_over_a_restart_and_an_outage(store, pair):
+    one, two = pair
+    client = "192.0.2.77"
+    put_evidence(store, client, 4)
+    pass_one(one, client)
+    harness.wait_for(lambda: spares(two, client), "the other node to hear of it")
+    two.node.stop()
+    two.node.start()
+    harness.wait_for(lambda: spares(two, client), "the node to have read it again")
+    store.kill()
+    harness.wait_for(lambda: two.lookups.check(stranger()).degraded, "the store to be missed")
+    reply = two.lookups.check(stranger(), ip=client)
+    assert (verdict(reply).reason, reply.degraded) == ("greylist_spared", False)
+    store.start()  # empty: it has forgotten who is spared, and so do the nodes when they have read that
+    for node in pair:
+        harness.wait_for(lambda node=node: not spares(node, client), "the nodes to have read it")
+    assert one.reason(stranger(), client) == "greylist_new"

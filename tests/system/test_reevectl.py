@@ -326,21 +326,25 @@ def test_mail_that_is_expected(node, ctl):
 
 
 def test_a_client_that_is_spared(site):
-    """The pairs are put into Redis as the store would have written them, because two days are long."""
+    """The pairs are put into Redis as the store would have written them, because two days are long, and told as it tells them."""
     redis = site.redis()
     node = site.node(policy=POLICY, store={"mode": "single", "address": redis.address})
     day = int(redis.command("TIME").split()[0]) // 86400
     for n in range(5):
         redis.command("HSET", "w:192.0.2.7", f"pair000{n}", str(day - n % 2))
     assert node.reevectl("spared", "show", "--ip", "192.0.2.8").returncode == NEGATIVE
-    shown = node.reevectl("spared", "show", "--ip", "192.0.2.7")
-    assert shown.returncode == FINE and "client 192.0.2.7: spared\n" in shown.stdout
+    assert "client 192.0.2.7: not spared: 5 different pairs" in node.reevectl("spared", "show", "--ip", "192.0.2.7").stdout
+    redis.command("HSET", "spared:{p}", "192.0.2.7", f"{day - 1} {day}")
+    redis.command("XADD", "events:{p}", "*", "kind", "spared", "client", "192.0.2.7", "rests", str(day - 1), "day", str(day))
+    wait_for(lambda: "client 192.0.2.7: spared, until 20" in node.reevectl("spared", "show", "--ip", "192.0.2.7").stdout,
+             "the node to hear of it")
     rows = json.loads(node.reevectl("--json", "spared", "show", "--ip", "192.0.2.7").stdout)
     assert len(rows) == 5 and {row["spared"] for row in rows} == {"true"}
+    assert {row["spared_until"] for row in rows} == {min(row["until"] for row in rows)}
     assert "(greylist_spared)" in node.reevectl("explain", *PAIR, "--ip", "192.0.2.7").stdout
     assert "would be forgotten" in node.reevectl("spared", "forget", "--dry-run", "--ip", "192.0.2.7").stdout
     assert "it is spared no more" in node.reevectl("spared", "forget", "--ip", "192.0.2.7").stdout
-    assert redis.command("EXISTS", "w:192.0.2.7").strip() == "0"
+    assert redis.command("EXISTS", "w:192.0.2.7", "spared:{p}").strip() == "0"
     again = node.reevectl("spared", "forget", "--ip", "192.0.2.7")
     assert again.returncode == NEGATIVE and "nothing is stored" in again.stdout
     assert "(greylist_new)" in node.reevectl("explain", *PAIR, "--ip", "192.0.2.7").stdout

@@ -1,5 +1,5 @@
-// Spared clients: what their hash means and what is written of it (pure), and the same in a real
-// redis-server, with anything in it that is not ours.
+// Spared clients: what evidence and rows mean, and what is written of them. Pure; the same in a real
+// redis-server is test_store_spared.c.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "tests/support/store_scene.h"
+#include "node/core/spared.h"
 #include "tests/support/table.h"
 
-enum { TODAY = 20000, LATER = 30000 }; // what is written on a later day has not expired yet
+enum { TODAY = 20000 };
 static const uint64_t NOW_MS = TODAY * SPARED_DAY_MS + 1;
 static const uint64_t LIFE_MS = SPARED_LIFE_DAYS * SPARED_DAY_MS;
 
@@ -35,6 +35,13 @@ static struct spared_client client_of(const struct days *days, size_t count)
         }
     }
     return client;
+}
+
+static bool holds(const struct spared_client *client)
+{
+    const struct spared_row row = spared_row_of(client);
+
+    return spared_holds(&row, NOW_MS, LIFE_MS);
 }
 
 static const struct holds_row {
@@ -59,9 +66,10 @@ static void check_holds(void **state)
     const struct holds_row *row = *state;
     struct spared_client client = client_of(row->days, 3);
 
-    assert_int_equal(spared_holds(&client, NOW_MS, LIFE_MS), row->holds);
+    assert_int_equal(holds(&client), row->holds);
     client.known = false;
-    assert_false(spared_holds(&client, NOW_MS, LIFE_MS));
+    assert_false(holds(&client));
+    assert_int_equal(spared_row_of(&client).newest, 0);
 }
 
 static void a_day_ahead_of_the_clock_counts(void **state)
@@ -72,7 +80,104 @@ static void a_day_ahead_of_the_clock_counts(void **state)
     (void)state;
     client.pair[4] = (struct spared_pair){{9}, TODAY + 1}; // the clock was set back
     client.count = 5;
-    assert_true(spared_holds(&client, NOW_MS, LIFE_MS));
+    assert_true(holds(&client));
+}
+
+// Days before today, as HOLDS; 0, 0: no row.
+static const struct rests_row {
+    const char *name;
+    struct days days[3];
+    unsigned rests_ago, newest_ago;
+    bool is_one;
+} RESTS[] = {
+    {"too few", {{0, 2}, {1, 2}}, 0, 0, false},
+    {"five on two days", {{0, 4}, {1, 1}}, 1, 0, true},
+    {"the old ones are needed", {{0, 1}, {3, 4}}, 3, 0, true},
+    {"and as many as are needed, no older", {{0, 1}, {3, 4}, {5, 4}}, 3, 0, true},
+    {"one of the third day is", {{0, 2}, {3, 2}, {5, 4}}, 5, 0, true},
+    {"five of one day need another", {{0, 5}, {9, 1}}, 9, 0, true},
+    {"today has none", {{2, 3}, {4, 3}}, 4, 2, true},
+    {"what counts no more is not asked for", {{37, 4}, {38, 4}}, 38, 37, true},
+};
+
+static void check_rests(void **state)
+{
+    const struct rests_row *row = *state;
+    struct spared_client client = client_of(row->days, 3);
+    const struct spared_row got = spared_row_of(&client);
+
+    assert_int_equal(got.newest, row->is_one ? TODAY - row->newest_ago : 0);
+    assert_int_equal(got.rests, row->is_one ? TODAY - row->rests_ago : 0);
+}
+
+// Whatever the life of a pair, the row holds on exactly the days on which the pairs that count are enough.
+static void a_row_holds_as_long_as_its_evidence(void **state)
+{
+    (void)state;
+    for (unsigned pick = 0; pick < 5000; pick++) {
+        struct spared_client client = {.known = true, .count = pick % 9};
+
+        for (unsigned i = 0; i < client.count; i++)
+            client.pair[i].day = TODAY - (pick * 7919U + i * i * 104729U) / 64 % 12;
+        const struct spared_row row = spared_row_of(&client);
+
+        for (uint64_t life = 0; life < 14; life++) {
+            uint64_t oldest = UINT64_MAX;
+            uint64_t newest = 0;
+            unsigned pairs = 0;
+
+            for (unsigned i = 0; i < client.count; i++) {
+                uint64_t day = client.pair[i].day;
+
+                if (TODAY - day > life)
+                    continue;
+                pairs++;
+                oldest = day < oldest ? day : oldest;
+                newest = day > newest ? day : newest;
+            }
+            assert_int_equal(spared_holds(&row, NOW_MS, life * SPARED_DAY_MS),
+                             pairs >= 5 && newest > oldest);
+        }
+    }
+}
+
+static const struct due_row {
+    const char *name;
+    struct spared_row row;
+    enum spared_cause cause;
+    bool is_due;
+} DUE[] = {
+    {"a retry of somebody", {0, 0}, SPARED_PASSED, true},
+    {"a retry of who was renewed today", {TODAY - 1, TODAY}, SPARED_PASSED, true},
+    {"who was renewed yesterday", {TODAY - 5, TODAY - 1}, SPARED_SPARED, true},
+    {"on the last day", {TODAY - 36, TODAY - 1}, SPARED_SPARED, true},
+    {"a day later", {TODAY - 37, TODAY - 1}, SPARED_SPARED, false},
+    {"who was renewed today", {TODAY - 5, TODAY}, SPARED_SPARED, false},
+    {"who was renewed tomorrow: the clock was set back", {TODAY, TODAY + 1}, SPARED_SPARED, false},
+    {"who is not spared", {0, 0}, SPARED_SPARED, false},
+};
+
+static void check_due(void **state)
+{
+    const struct due_row *row = *state;
+    const struct spared_news news = {.cause = row->cause, .now_ms = NOW_MS, .life_ms = LIFE_MS};
+
+    assert_int_equal(spared_is_due(&row->row, &news), row->is_due);
+}
+
+static void the_first_that_is_spared_speaks(void **state)
+{
+    struct spared_clients clients = {.count = 2};
+
+    (void)state;
+    assert_null(spared_by(NULL, NOW_MS, LIFE_MS));
+    assert_null(spared_by(&clients, NOW_MS, LIFE_MS));
+    clients.client[1].row = (struct spared_row){TODAY - 36, TODAY};
+    assert_ptr_equal(spared_by(&clients, NOW_MS, LIFE_MS), &clients.client[1]);
+    clients.client[0].row = (struct spared_row){TODAY, TODAY};
+    assert_ptr_equal(spared_by(&clients, NOW_MS, LIFE_MS), &clients.client[0]);
+    clients.count = 0;
+    assert_null(spared_by(&clients, NOW_MS, LIFE_MS));
 }
 
 static const struct note_row {
@@ -113,38 +218,40 @@ static const struct note_row {
     {"a spared mail of a new day", {{2, 4}, {1, 1}}, 99, SPARED_SPARED, true, 0, 6},
     {"a spared mail of a new day, and no room", {{2, 8}, {1, 8}}, 99, SPARED_SPARED, true, 1, 16},
     {"the same mail of a new day", {{2, 4}, {1, 1}}, 5, SPARED_SPARED, true, 0, 5},
+    {"a spared mail of a client that is not", {{2, 3}, {1, 1}}, 99, SPARED_SPARED, false, 0, 4},
+    {"nor any more", {{37, 4}, {1, 1}}, 99, SPARED_SPARED, false, 0, 5},
+    {"and nothing is known of it", {{0, 0}}, 99, SPARED_SPARED, false, 0, 0},
 };
 
 static void check_note(void **state)
 {
     const struct note_row *row = *state;
-    const uint8_t pair[KEY_PAIR_BYTES] = {row->pair};
+    const struct spared_news news = {{row->pair}, row->cause, NOW_MS, LIFE_MS};
     struct spared_client client = client_of(row->days, 3);
-    bool held = spared_holds(&client, NOW_MS, LIFE_MS);
+    bool held = holds(&client);
     struct spared_change change;
 
-    assert_int_equal(spared_note(&client, pair, row->cause, NOW_MS, LIFE_MS, &change), row->writes);
+    assert_int_equal(spared_note(&client, &news, &change), row->writes);
     assert_int_equal(client.count, row->count);
     if (row->writes) {
         assert_int_equal(change.set.day, TODAY);
-        assert_memory_equal(change.set.pair, pair, sizeof(pair));
+        assert_memory_equal(change.set.pair, news.pair, sizeof(news.pair));
         assert_int_equal(change.removed_count, row->removed);
     }
     for (unsigned i = 0; row->writes && i < change.removed_count; i++)
         assert_int_not_equal(change.removed[i][0], row->pair); // HDEL comes after HSET
     if (held)
-        assert_true(
-            spared_holds(&client, NOW_MS, LIFE_MS)); // nothing that is written takes it away
+        assert_true(holds(&client)); // nothing that is written takes it away
 }
 
 static void what_is_not_known_is_not_written(void **state)
 {
-    const uint8_t pair[KEY_PAIR_BYTES] = {1};
+    const struct spared_news news = {{1}, SPARED_PASSED, NOW_MS, LIFE_MS};
     struct spared_client client = {.known = false};
     struct spared_change change;
 
     (void)state;
-    assert_false(spared_note(&client, pair, SPARED_PASSED, NOW_MS, LIFE_MS, &change));
+    assert_false(spared_note(&client, &news, &change));
 }
 
 static const struct name_row {
@@ -181,215 +288,19 @@ static void the_longest_domain_has_a_key(void **state)
     assert_int_equal(strlen(clients.client[0].name), strlen("w:spf:") + 253);
 }
 
-// ---- in Redis
-
-struct found {
-    unsigned calls;
-    enum store_state state;
-    struct spared_client client;
-};
-
-static void found_client(void *arg, enum store_state state, const struct spared_client *client)
-{
-    struct found *found = arg;
-
-    found->calls++;
-    found->state = state;
-    found->client = *client;
-}
-
-static bool is_found(void *found)
-{
-    return ((struct found *)found)->calls > 0;
-}
-
-static struct found look(struct scene *scene, const char *name,
-                         void (*ask)(struct store *, const char *, struct spared_done))
-{
-    struct found found = {.calls = 0};
-
-    ask(scene->store, name, (struct spared_done){found_client, &found});
-    stage_until(&scene->stage, is_found, &found);
-    assert_int_equal(found.calls, 1);
-    return found;
-}
-
-static enum store_state add(struct scene *scene, struct spared_clients *clients, bool read_only)
-{
-    struct stage_op op = {.calls = 0};
-
-    store_add_pending(scene->store, &scene->pair.triplet, clients, read_only,
-                      stage_done(stage_op_done, &op, 1));
-    stage_until(&scene->stage, stage_op_is_done, &op);
-    return op.state;
-}
-
-static struct spared_clients two_clients(void)
-{
-    struct spared_clients clients = {.count = 0};
-    struct ip ip;
-
-    assert_true(ip_parse("192.0.2.1", &ip));
-    spared_add_ip(&clients, &ip);
-    spared_add_domain(&clients, "sender.example");
-    return clients;
-}
-
-static void what_is_written_is_read_with_a_first_try(void **state)
-{
-    const struct spared_change one = {.set = {{1}, LATER - 1}};
-    const struct spared_change two = {.set = {{2}, LATER}};
-    struct spared_clients clients = two_clients();
-    struct scene scene;
-
-    (void)state;
-    scene_open(&scene);
-    store_spared_write(scene.store, "w:spf:sender.example", &one);
-    store_spared_write(scene.store, "w:spf:sender.example", &two);
-    settle(&scene);
-    uint64_t before = store_counters(scene.store)->commands;
-
-    assert_int_equal(add(&scene, &clients, false), STORE_UP);
-    assert_int_equal(store_counters(scene.store)->commands - before, 2 + 5);
-    assert_true(clients.client[0].known);
-    assert_int_equal(clients.client[0].count, 0);
-    assert_true(clients.client[1].known);
-    assert_int_equal(clients.client[1].count, 2);
-    assert_int_equal(clients.client[1].pair[0].day + clients.client[1].pair[1].day, 2 * LATER - 1);
-    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state, FACT_PRESENT);
-    assert_int_equal(scene.pair.facts.passed[KEY_PREVIOUS][1].state, FACT_ABSENT);
-    scene_close(&scene);
-}
-
-static void what_gives_way_is_removed_and_the_key_expires(void **state)
-{
-    const struct spared_change one = {.set = {{1}, TODAY - 1}};
-    const struct spared_change two = {.set = {{2}, TODAY}, .removed_count = 1, .removed = {{1}}};
-    struct scene scene;
-
-    (void)state;
-    scene_open(&scene);
-    uint64_t today = spared_day(store_now_ms(scene.store)); // a key that has expired is gone
-    struct spared_change three = {.set = {{3}, today}};
-
-    store_spared_write(scene.store, "w:192.0.2.1", &three);
-    settle(&scene);
-    assert_int_equal(stage_number(&scene.stage, "EXPIRETIME w:192.0.2.1"),
-                     (today + 37) * SPARED_DAY_MS / 1000);
-    scene.stage.config.replay = true; // keeps no expiry
-    store_spared_write(scene.store, "w:192.0.2.2", &one);
-    store_spared_write(scene.store, "w:192.0.2.2", &two);
-    settle(&scene); // an operator has a connection of its own
-    struct found found = look(&scene, "w:192.0.2.2", store_spared_show);
-
-    assert_int_equal(found.state, STORE_UP);
-    assert_int_equal(found.client.count, 1);
-    assert_int_equal(found.client.pair[0].pair[0], 2);
-    scene_close(&scene);
-}
-
-static void what_is_forgotten_is_gone_and_nothing_else(void **state)
-{
-    struct scene scene;
-
-    (void)state;
-    scene_open(&scene);
-    for (uint8_t i = 1; i <= 16; i++) {
-        struct spared_change change = {.set = {{i}, LATER}};
-
-        store_spared_write(scene.store, "w:192.0.2.1", &change);
-        store_spared_write(scene.store, "w:192.0.2.2", &change);
-    }
-    settle(&scene);
-    assert_int_equal(look(&scene, "w:192.0.2.1", store_spared_forget).client.count, 16);
-    assert_int_equal(look(&scene, "w:192.0.2.1", store_spared_forget).client.count, 0);
-    assert_int_equal(stage_number(&scene.stage, "EXISTS w:192.0.2.1"), 0);
-    assert_int_equal(look(&scene, "w:192.0.2.2", store_spared_show).client.count, 16);
-    scene_close(&scene);
-}
-
-static const struct garbage_row {
-    const char *name;
-    const char *command; // that puts it there
-} GARBAGE[] = {
-    {"a field too short", "HSET w:192.0.2.1 1234567 20000"},
-    {"a field too long", "HSET w:192.0.2.1 123456789 20000"},
-    {"no number", "HSET w:192.0.2.1 12345678 monday"},
-    {"nothing", "HSET w:192.0.2.1 12345678 "},
-    {"a negative number", "HSET w:192.0.2.1 12345678 -1"},
-    {"a number behind the end of days", "HSET w:192.0.2.1 12345678 4294967296"},
-    {"a number beyond all", "HSET w:192.0.2.1 12345678 99999999999999999999"},
-    {"one that is ours and one that is not", "HSET w:192.0.2.1 12345678 20000 x y"},
-    {"no hash", "SET w:192.0.2.1 x"},
-};
-
-static void check_garbage(void **state)
-{
-    const struct garbage_row *row = *state;
-    struct spared_clients clients = two_clients();
-    struct scene scene;
-
-    scene_open(&scene);
-    if (strcmp(row->name, "nothing") == 0)
-        stage_do(&scene.stage, "HSET w:192.0.2.1 12345678 %s", "");
-    else
-        stage_do(&scene.stage, row->command);
-    assert_int_equal(add(&scene, &clients, false), STORE_ERROR);
-    assert_false(clients.client[0].known);
-    assert_int_equal(clients.client[0].count, 0);
-    assert_true(clients.client[1].known);                                           // its neighbour
-    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state, FACT_PRESENT); // and the rest
-    assert_int_equal(look(&scene, "w:192.0.2.1", store_spared_show).state, STORE_ERROR);
-    assert_true(store_counters(scene.store)->errors[STORE_ERROR] > 0);
-    scene_close(&scene);
-}
-
-static void more_pairs_than_are_read_are_no_trouble(void **state)
-{
-    struct spared_clients clients = two_clients();
-    struct scene scene;
-
-    (void)state;
-    scene_open(&scene);
-    for (unsigned i = 0; i < 3 * SPARED_READ_MAX; i++)
-        stage_do(&scene.stage, "HSET w:192.0.2.1 1234%04u 20000", i);
-    assert_int_equal(add(&scene, &clients, true), STORE_UP);
-    assert_int_equal(clients.client[0].count, SPARED_READ_MAX);
-    scene_close(&scene);
-}
-
-static void rights_of_before_spare_nobody_and_defer_as_ever(void **state)
-{
-    struct spared_clients clients = two_clients();
-    struct scene scene;
-
-    (void)state;
-    scene_open(&scene);
-    stage_do(&scene.stage, "ACL SETUSER default resetkeys ~g:* ~p:* ~meta");
-    assert_int_equal(add(&scene, &clients, false), STORE_DENIED);
-    assert_false(clients.client[0].known);
-    assert_int_equal(scene.pair.facts.pending[KEY_CURRENT][1].state, FACT_PRESENT);
-    assert_int_equal(store_state(scene.store), STORE_UP);
-    assert_int_equal(look(&scene, "w:192.0.2.1", store_spared_forget).state, STORE_DENIED);
-    scene_close(&scene);
-}
-
 int main(void)
 {
     static struct table table;
 
-    log_open("test", LOG_ERROR_LEVEL);
     TABLE_ROWS(&table, HOLDS, check_holds);
     TABLE_TEST(&table, a_day_ahead_of_the_clock_counts);
+    TABLE_ROWS(&table, RESTS, check_rests);
+    TABLE_TEST(&table, a_row_holds_as_long_as_its_evidence);
+    TABLE_ROWS(&table, DUE, check_due);
+    TABLE_TEST(&table, the_first_that_is_spared_speaks);
     TABLE_ROWS(&table, NOTES, check_note);
     TABLE_TEST(&table, what_is_not_known_is_not_written);
     TABLE_ROWS(&table, NAMES, check_name);
     TABLE_TEST(&table, the_longest_domain_has_a_key);
-    TABLE_TEST(&table, what_is_written_is_read_with_a_first_try);
-    TABLE_TEST(&table, what_gives_way_is_removed_and_the_key_expires);
-    TABLE_TEST(&table, what_is_forgotten_is_gone_and_nothing_else);
-    TABLE_ROWS(&table, GARBAGE, check_garbage);
-    TABLE_TEST(&table, more_pairs_than_are_read_are_no_trouble);
-    TABLE_TEST(&table, rights_of_before_spare_nobody_and_defer_as_ever);
     return table_run(&table, "spared clients");
 }

@@ -71,6 +71,24 @@ static const struct event_row {
     {"expect without since", EXPECT("bob@x.example", "5", "4", ""), 6, EVENT_UNKNOWN},
     {"expect, control characters", EXPECT("bob\n@x.example", "5", "4", ""), 10, EVENT_UNKNOWN},
     {"expect, no UTF-8", EXPECT("bob@x.example", "5", "4", "\xff"), 10, EVENT_UNKNOWN},
+#define SPARED(client_, rests_, day_)                                            \
+    {                                                                            \
+        "kind", "spared", "client", client_, "rests", rests_, "day", day_, NULL, \
+    }
+    {"spared", SPARED("192.0.2.1", "20000", "20001"), 8, EVENT_SPARED},
+    {"spared no more", SPARED("192.0.2.1", "0", "0"), 8, EVENT_SPARED},
+    {"spared no more, whatever it rested on", SPARED("192.0.2.1", "7", "0"), 8, EVENT_SPARED},
+    {"spared, the last day there is", SPARED("x", "4294967295", "4294967295"), 8, EVENT_SPARED},
+    {"spared is nobody", SPARED("", "20000", "20001"), 8, EVENT_UNKNOWN},
+    {"spared no more is nobody", SPARED("", "0", "0"), 8, EVENT_UNKNOWN},
+    {"spared, days in the wrong order", SPARED("x", "20001", "20000"), 8, EVENT_UNKNOWN},
+    {"spared, a day too many", SPARED("x", "0", "4294967296"), 8, EVENT_UNKNOWN},
+    {"spared, rests too far", SPARED("x", "4294967296", "4294967295"), 8, EVENT_UNKNOWN},
+    {"spared since less than 0", SPARED("x", "-1", "20000"), 8, EVENT_UNKNOWN},
+    {"spared since a word", SPARED("x", "monday", "20000"), 8, EVENT_UNKNOWN},
+    {"spared without a day", SPARED("x", "20000", "20000"), 6, EVENT_UNKNOWN},
+    {"spared, control characters", SPARED("x\n", "20000", "20000"), 8, EVENT_UNKNOWN},
+    {"spared, no UTF-8", SPARED("\xff", "20000", "20000"), 8, EVENT_UNKNOWN},
     {"start", {"kind", "start"}, 2, EVENT_START},
     {"forget", {"kind", "forget"}, 2, EVENT_FORGET},
     {"more than is known", {"kind", "forget", "why", "x"}, 4, EVENT_FORGET},
@@ -91,6 +109,10 @@ static void check_event(void **state)
     assert_true(event_read(reply_of_entry(&in, "5-1", row->field, row->count), &event));
     assert_string_equal(event.id, "5-1");
     assert_int_equal(event.kind, row->kind);
+    if (event.kind == EVENT_SPARED && strcmp(row->field[7], "0") == 0)
+        assert_int_equal(event.row.newest + event.row.rests, 0);
+    else if (event.kind == EVENT_SPARED)
+        assert_true(event.row.newest >= event.row.rests && event.row.rests >= 20000);
 }
 
 static void what_is_no_row_is_none(void **state)
@@ -448,6 +470,13 @@ static const struct odd_row {
     {"a number", "XRANGE", ":1\r\n"},
     {"rubbish behind the first row", "XRANGE", "*2\r\n*2\r\n$3\r\n1-1\r\n*0\r\n:7\r\n"},
     {"an error for rows", "XRANGE", "-ERR no\r\n"},
+    {"a number for a slice", "HSCAN", ":1\r\n"},
+    {"a slice of nothing", "HSCAN", "*0\r\n"},
+    {"a cursor that is none", "HSCAN", "*2\r\n$1\r\nx\r\n*0\r\n"},
+    {"a cursor that is a number", "HSCAN", "*2\r\n:0\r\n*0\r\n"},
+    {"no rows in it", "HSCAN", "*2\r\n$1\r\n0\r\n$1\r\nx\r\n"},
+    {"half a row", "HSCAN", "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nx\r\n"},
+    {"an error for a slice", "HSCAN", "-WRONGTYPE no hash\r\n"},
 };
 
 static void check_odd(void **state)
@@ -468,6 +497,7 @@ static void check_odd(void **state)
     assert_int_equal(store_state(store), STORE_UP);
     if (strcmp(row->verb, "XREVRANGE") == 0)
         assert_false(follows_events(store));
+    assert_int_equal(store->reading.is_known, strcmp(row->verb, "HSCAN") != 0);
     assert_true(store_counters(store)->event_polls < 50); // it does not ask like mad
     stage_pair_make(&pair, store_ring(store), "ann@sender.example", "192.0.2.0/24",
                     store_now_ms(store));

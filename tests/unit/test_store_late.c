@@ -206,7 +206,7 @@ static void nobody_is_forgotten_when_the_store_goes(void **state)
     scene_up(&scene);
     scene.fake->is_silent = true;
     for (unsigned i = 0; i < 100; i++)
-        store_add_pending(scene.store, &scene.pair.triplet, NULL, false,
+        store_add_pending(scene.store, &scene.pair.triplet, false,
                           stage_done(count_done, count, i));
     store_free(&scene.store);
     assert_int_equal(count[STORE_DOWN], 100);

@@ -195,7 +195,7 @@ static void an_operation_of_nothing_is_done_at_once(void **state)
     (void)state;
     scene_open(&scene);
     store_read_passed(scene.store, STORE_LOOKUPS, NULL, stage_done(stage_op_done, &op, 1));
-    store_add_pending(scene.store, NULL, NULL, false, stage_done(stage_op_done, &op, 1));
+    store_add_pending(scene.store, NULL, false, stage_done(stage_op_done, &op, 1));
     assert_int_equal(op.calls, 2);
     assert_int_equal(op.state, STORE_UP);
     scene_close(&scene);
@@ -255,10 +255,8 @@ static void two_nodes_that_race_agree_on_the_first(void **state)
         theirs.triplet.mark = 2;
         theirs.triplet.now_ms += 1;
         memset(op, 0, sizeof(op));
-        store_add_pending(scene.store, &mine.triplet, NULL, false,
-                          stage_done(stage_op_done, &op[0], 1));
-        store_add_pending(other, &theirs.triplet, NULL, false,
-                          stage_done(stage_op_done, &op[1], 2));
+        store_add_pending(scene.store, &mine.triplet, false, stage_done(stage_op_done, &op[0], 1));
+        store_add_pending(other, &theirs.triplet, false, stage_done(stage_op_done, &op[1], 2));
         stage_until(&scene.stage, stage_op_is_done, &op[0]);
         stage_until(&scene.stage, stage_op_is_done, &op[1]);
         const struct fact_stamp *a = &mine.facts.pending[KEY_CURRENT][1];

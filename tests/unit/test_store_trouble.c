@@ -242,34 +242,49 @@ static void use_password(struct scene *scene, char path[128], const char *user,
     scene->stage.config.password_file = path;
 }
 
-static void told_spared(void *arg, enum store_state state, const struct spared_client *client)
+static void told_spared(void *arg, enum store_state state, const struct spared_client *client,
+                        const struct spared_row *row)
 {
     struct told *told = arg;
 
     told->calls++;
     told->state = state;
-    told->count = client->count;
+    told->count = client->count + row->newest;
 }
 
-// A pass of a client, read with a first try, shown and forgotten.
+static bool nothing_is_noted(void *store)
+{
+    return ((struct store *)store)->note_count == 0;
+}
+
+// A client that earns it, is shown and forgotten: all that is asked about it, and removed.
 static void spare(struct scene *scene)
 {
-    const struct spared_change change = {.set = {.day = 20000}, .removed_count = 1};
-    struct spared_clients clients = {.count = 0};
+    const char *name = "w:spf:sender.example";
+    struct spared_news news = {.life_ms = SPARED_LIFE_DAYS * SPARED_DAY_MS};
     struct told told = {.calls = 0};
-    struct stage_op op = {.calls = 0};
 
-    spared_add_domain(&clients, "sender.example");
-    store_spared_write(scene->store, clients.client[0].name, &change);
-    store_add_pending(scene->store, &scene->pair.triplet, &clients, true,
-                      stage_done(stage_op_done, &op, 1));
-    stage_until(&scene->stage, stage_op_is_done, &op);
-    store_spared_show(scene->store, clients.client[0].name,
-                      (struct spared_done){told_spared, &told});
-    store_spared_forget(scene->store, clients.client[0].name,
-                        (struct spared_done){told_spared, &told});
+    for (uint8_t i = 0; i < SPARED_PAIRS_MAX + 2; i++) { // the last one needs room
+        news.pair[0] = i;
+        news.now_ms = store_now_ms(scene->store) + i / 16 * SPARED_DAY_MS;
+        store_spared_note(scene->store, name, &news);
+        stage_until(&scene->stage, nothing_is_noted, scene->store);
+    }
+    assert_int_not_equal(store_spared(scene->store, name).newest, 0);
+    store_spared_show(scene->store, name, (struct spared_done){told_spared, &told});
     stage_until(&scene->stage, was_told, &told);
+    assert_true(told.count > 16);
+    told.calls = 0;
+    store_spared_forget(scene->store, name, (struct spared_done){told_spared, &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
+    assert_int_equal(store_spared(scene->store, name).newest, 0);
     settle(scene);
+}
+
+static bool has_read_the_roll(void *store)
+{
+    return ((struct store *)store)->reading.is_known;
 }
 
 // Everything that the store ever asks goes through the line that is shipped, and the line allows
@@ -301,6 +316,7 @@ static void the_shipped_acl_is_enough(void **state)
     assert_int_equal(pass_pair(&scene).state, STORE_UP);
     assert_int_equal(ask_pair(&scene, store_pair_show).count, 2 + 1);
     assert_int_equal(ask_pair(&scene, store_pair_forget).count, 3);
+    stage_until(&scene.stage, has_read_the_roll, scene.store);
     spare(&scene);
     told = rotate(&scene, 0);
     assert_non_null(strstr(told.text, "epoch 1"));

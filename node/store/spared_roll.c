@@ -1,0 +1,236 @@
+// spared_roll.c: the roll of spared clients: read as a whole, heard of, and told. Promises: every node has what
+// was told within a second (events.h), and in any case within ROLL_REREAD_MS, when it reads all of it again, a
+// slice at a time; a roll that was never read spares nobody; what cannot be read leaves it as it is.
+//
+//     read      HSCAN spared:{p} <cursor> COUNT n ...        HDEL of rows that are over
+//     tell      HSET or HDEL spared:{p}, EXPIREAT, XADD events kind spared
+//
+// All of it goes over one connection, the operator's, and Redis does one thing after the other: so what an
+// event or a slice says is never older than what was said before it.
+#include <hiredis/hiredis.h>
+#include <string.h>
+
+#include "node/store/inside.h"
+#include "node/store/reply.h"
+#include "proto/base/clock.h"
+
+enum {
+    ROLL_REREAD_MS = 300000,
+    ROLL_AGAIN_MS = 10000, // after a reading that failed
+    ROLL_SLICE = 512,      // about so many rows are asked for at once
+    ROLL_SLICES_MAX = 4096,
+    REMOVAL_BYTES = RESP_BYTES - 256, // what a command may hold beside its fields
+    FIELD_HEAD_BYTES = 16,
+};
+
+struct spared_row store_spared(const struct store *store, const char *name)
+{
+    if (!store->reading.is_known)
+        return (struct spared_row){.newest = 0};
+    return roll_find(&store->roll, spared_client_of(name));
+}
+
+size_t store_spared_count(const struct store *store)
+{
+    return store->roll.count;
+}
+
+void spared_heard(struct store *store, const char *client, const struct spared_row *row)
+{
+    if (!roll_is_ahead(row, spared_day(store_now_ms(store))))
+        roll_set(&store->roll, client, row);
+}
+
+// ---- reading all of it
+
+static void complain(struct store *store)
+{
+    store->counters.errors[STORE_ERROR]++;
+    log_limited(&store->garbage_lines, clock_mono_ms(), LOG_WARN_LEVEL,
+                "store holds spared clients that are not of our format, or too many");
+}
+
+static bool read_row(const struct redisReply *field, const struct redisReply *value, uint64_t today,
+                     struct spared_row *out)
+{
+    return reply_is_text(field) && reply_is_text(value) && strlen(field->str) == field->len &&
+           strlen(value->str) == value->len && roll_read(field->str, value->str, today, out);
+}
+
+static void got_removed(void *arg, uint64_t tag, const struct redisReply *reply)
+{
+    (void)tag;
+    store_note_error(arg, reply_state(reply), reply);
+}
+
+// One HDEL of as many rows that are over as fit; the rest goes the next time.
+static void remove_over(struct store *store, const struct redisReply *rows)
+{
+    struct redis_wait wait = {.fn = got_removed, .arg = store};
+    const uint64_t today = spared_day(store_now_ms(store));
+    struct spared_row row;
+    struct resp resp;
+    size_t used = 0;
+
+    resp_begin(&resp, "HDEL");
+    resp_text(&resp, ROLL_KEY);
+    for (size_t i = 0; i < rows->elements; i += 2) {
+        const struct redisReply *field = rows->element[i];
+
+        if (!read_row(field, rows->element[i + 1], today, &row) || !roll_is_over(&row, today) ||
+            used + field->len + FIELD_HEAD_BYTES > REMOVAL_BYTES)
+            continue;
+        resp_bytes(&resp, field->str, field->len);
+        used += field->len + FIELD_HEAD_BYTES;
+    }
+    if (used > 0)
+        redis_send(store->lane[STORE_ADMIN], &resp, wait); // fails only with the connection
+}
+
+static void take_slice(struct store *store, const struct redisReply *rows)
+{
+    const uint64_t today = spared_day(store_now_ms(store));
+    struct spared_row row;
+
+    for (size_t i = 0; i < rows->elements; i += 2) {
+        if (!read_row(rows->element[i], rows->element[i + 1], today, &row))
+            complain(store);
+        else if (!roll_is_over(&row, today))
+            roll_set(&store->roll, rows->element[i]->str, &row);
+    }
+    remove_over(store, rows);
+}
+
+static void stop_reading(struct store *store, bool is_whole)
+{
+    store->reading.slices = 0;
+    if (is_whole) {
+        roll_read_end(&store->roll);
+        store->reading.is_known = true;
+    } else if (store->reading.due_ms != 0) {
+        store->reading.due_ms = clock_mono_ms() + ROLL_AGAIN_MS;
+    }
+}
+
+static bool is_slice(const struct redisReply *reply)
+{
+    return reply_is_array(reply, 2) && reply_is_text(reply->element[0]) &&
+           reply->element[1]->type == REDIS_REPLY_ARRAY && reply->element[1]->elements % 2 == 0;
+}
+
+static bool ask_slice(struct store *store, uint64_t cursor);
+
+static void got_slice(void *arg, uint64_t tag, const struct redisReply *reply)
+{
+    struct store *store = arg;
+    enum store_state state = reply_state(reply);
+    uint64_t cursor = 0;
+
+    (void)tag;
+    store_note_error(store, state, reply);
+    if (state == STORE_UP && (!is_slice(reply) || !reply_number(reply->element[0], &cursor))) {
+        complain(store);
+        state = STORE_ERROR;
+    }
+    if (state != STORE_UP) {
+        stop_reading(store, false);
+        return;
+    }
+    take_slice(store, reply->element[1]);
+    if (cursor == 0)
+        stop_reading(store, true);
+    else if (store->reading.slices == ROLL_SLICES_MAX || !ask_slice(store, cursor))
+        stop_reading(store, false);
+}
+
+static bool ask_slice(struct store *store, uint64_t cursor)
+{
+    struct redis_wait wait = {.fn = got_slice, .arg = store};
+    struct resp resp;
+
+    resp_begin(&resp, "HSCAN");
+    resp_text(&resp, ROLL_KEY);
+    resp_number(&resp, cursor);
+    resp_text(&resp, "COUNT");
+    resp_number(&resp, ROLL_SLICE);
+    store->counters.event_polls++;
+    store->reading.slices++;
+    return redis_send(store->lane[STORE_ADMIN], &resp, wait);
+}
+
+void spared_reread(struct store *store)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (store->reading.slices > 0 || (store->reading.due_ms != 0 && now_ms < store->reading.due_ms))
+        return;
+    store->reading.due_ms = now_ms + ROLL_REREAD_MS;
+    roll_read_begin(&store->roll);
+    if (!ask_slice(store, 0))
+        stop_reading(store, false);
+}
+
+// ---- telling
+
+void spared_put_row(struct resp *resp, const char *client, const struct spared_row *row)
+{
+    char value[ROLL_VALUE_MAX];
+
+    resp_begin(resp, row->newest != 0 ? "HSET" : "HDEL");
+    resp_text(resp, ROLL_KEY);
+    resp_text(resp, client);
+    if (row->newest == 0)
+        return;
+    roll_value(row, value);
+    resp_text(resp, value);
+}
+
+void spared_put_event(struct resp *resp, const char *client, const struct spared_row *row)
+{
+    event_put(resp, "spared");
+    resp_text(resp, "client");
+    resp_text(resp, client);
+    resp_text(resp, "rests");
+    resp_number(resp, row->rests);
+    resp_text(resp, "day");
+    resp_number(resp, row->newest);
+}
+
+static void got_told(void *arg, uint64_t tag, const struct redisReply *reply)
+{
+    struct store *store = arg;
+    enum store_state state = reply_state(reply);
+
+    (void)tag;
+    if (state != STORE_UP)
+        store->counters.lost_writes++;
+    store_note_error(store, state, reply);
+}
+
+static void tell(struct store *store, struct resp *resp)
+{
+    struct redis_wait wait = {.fn = got_told, .arg = store};
+
+    if (!redis_send(store->lane[STORE_ADMIN], resp, wait))
+        store->counters.lost_writes++;
+}
+
+void spared_tell(struct store *store, const char *client, const struct spared_row *row)
+{
+    const bool keeps = store_keeps_expiry(store);
+    struct resp resp;
+
+    roll_set(&store->roll, client, row);
+    spared_put_row(&resp, client, row);
+    tell(store, &resp);
+    if (keeps && row->newest != 0) {
+        store_put_expiry(&resp, ROLL_KEY, spared_expiry_ms(spared_day(store_now_ms(store))));
+        tell(store, &resp);
+    }
+    spared_put_event(&resp, client, row);
+    tell(store, &resp);
+    if (keeps) {
+        events_put_expiry(store, &resp);
+        tell(store, &resp);
+    }
+}
