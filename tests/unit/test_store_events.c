@@ -319,6 +319,7 @@ static const struct loss_row {
     {"an event without a kind", "XADD events:{p} * a b"},
     {"the stream is deleted", "DEL events:{p}"},
     {"the stream is trimmed", "XTRIM events:{p} MAXLEN 0"},
+    {"it is trimmed, and one that says nothing is left", "XADD events:{p} MAXLEN 1 * kind start"},
     {"everything is flushed", "FLUSHALL"},
     {"the connections are lost", "CLIENT KILL TYPE normal SKIPME yes"},
 };
@@ -359,6 +360,24 @@ static void a_start_of_another_node_drops_nothing(void **state)
     assert_int_equal(store_counters(scene.store)->events_seen, 250); // more than a page
     assert_int_equal(store_near_entries(scene.store), 1);
     assert_int_equal(store_counters(scene.store)->near_drops, 0);
+    scene_close(&scene);
+}
+
+// Ten pages are read in a row, not one a poll.
+static void behind_many_others_it_is_heard_as_soon(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    near_scene_open(&scene);
+    learn_pair(&scene, &scene.pair);
+    stage_do(&scene.stage, "EVAL %s 0",
+             "for i = 1, 999 do redis.call('xadd', 'events:{p}', '*', 'kind', 'start') end "
+             "redis.call('xadd', 'events:{p}', '*', 'kind', 'forget')");
+    uint64_t told_ms = clock_mono_ms();
+
+    stage_until(&scene.stage, is_empty, scene.store);
+    assert_in_range(clock_mono_ms() - told_ms, 0, 1000 + 500);
     scene_close(&scene);
 }
 
@@ -526,6 +545,7 @@ int main(void)
     TABLE_TEST(&table, what_was_asked_before_a_drop_is_not_learnt);
     TABLE_ROWS(&table, LOSSES, check_loss);
     TABLE_TEST(&table, a_start_of_another_node_drops_nothing);
+    TABLE_TEST(&table, behind_many_others_it_is_heard_as_soon);
     TABLE_TEST(&table, a_stream_that_cannot_be_read_is_not_trusted);
     TABLE_TEST(&table, who_slept_asks);
     TABLE_TEST(&table, while_the_store_is_gone_what_is_known_is_known);
