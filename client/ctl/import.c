@@ -143,6 +143,13 @@ static void print_count_json(struct json *json, const struct word *word,
     json_close(json, '}');
 }
 
+// An interruption that came when everything had been sent cut nothing short.
+static bool was_cut_short(const struct import *import, const struct send_result *sent)
+{
+    return progress_was_interrupted(import->progress) &&
+           (sent->rows == 0 || sent->sent < sent->rows);
+}
+
 static void print_json(struct import *import, const struct send_result *sent)
 {
     struct json *json = &import->ctl->json;
@@ -153,7 +160,7 @@ static void print_json(struct import *import, const struct send_result *sent)
     json_count(json, "read", import->read);
     json_count(json, "triplets", sent->rows);
     json_count(json, "sent", sent->sent);
-    json_bool(json, "interrupted", progress_was_interrupted(import->progress));
+    json_bool(json, "interrupted", was_cut_short(import, sent));
     json_count(json, "took_ms", progress_ms(import->progress));
     for (int i = 0; i < SEND_OUTCOME_COUNT; i++)
         print_count_json(json, &OUTCOME[i], &sent->outcome[i]);
@@ -177,7 +184,7 @@ static int conclude(struct import *import, const struct send_result *sent, int c
         print_summary(import, sent);
     else if (code == CTL_FINE)
         print_json(import, sent);
-    if (code == CTL_FINE && !progress_was_interrupted(import->progress))
+    if (code == CTL_FINE && !was_cut_short(import, sent))
         return CTL_FINE;
     ctl_warn(
         "ended after %llu of %llu rows; the same command again goes on: what was taken is known "
