@@ -4,6 +4,7 @@
 //
 // Promises: its Redis is only read (GET, and SCAN to count), a key at a time.
 #include <hiredis/hiredis.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,7 @@ static int connect_to(struct rspamd *rspamd, const char *url)
 
     if (!read_address(url, &address))
         return import_fail(&rspamd->import, "expected redis://HOST:PORT[/DB], not '%s'", url);
+    (void)signal(SIGPIPE, SIG_IGN); // hiredis writes to a Redis that may be gone
     rspamd->redis = redisConnectWithTimeout(address.host, address.port, patience);
     if (rspamd->redis == NULL || rspamd->redis->err != 0)
         return import_fail(&rspamd->import, "no Redis at %s: %s", url,
