@@ -275,3 +275,18 @@ static void cast_ask(struct cast *cast, const char *transaction, struct told *to
     (void)cast_submit(cast, transaction, told);
     CAST_UNTIL(cast, told->calls == calls);
 }
+
+__attribute__((unused)) static const struct reeve_counters *cast_counters(struct cast *cast)
+{
+    return reeve_counters(cast->reeve);
+}
+
+// Questions that came to the nodes beside the victim.
+__attribute__((unused)) static size_t cast_others_checks(struct cast *cast)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < cast->count; i++)
+        sum += (int)i == atomic_load(&cast->victim) ? 0 : atomic_load(&cast->part[i].checks);
+    return sum;
+}

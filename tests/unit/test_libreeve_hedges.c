@@ -11,20 +11,6 @@
 #include "client/lib/copies.h"
 #include "tests/support/fake_nodes.h"
 
-static const struct reeve_counters *counters(struct cast *cast)
-{
-    return reeve_counters(cast->reeve);
-}
-
-static size_t others_checks(struct cast *cast)
-{
-    size_t sum = 0;
-
-    for (size_t i = 0; i < cast->count; i++)
-        sum += (int)i == atomic_load(&cast->victim) ? 0 : atomic_load(&cast->part[i].checks);
-    return sum;
-}
-
 // ---- hedges
 
 static void a_slow_node_is_helped_by_another(void **unused)
@@ -42,8 +28,8 @@ static void a_slow_node_is_helped_by_another(void **unused)
     assert_in_range(clock_mono_ms() - began_ms, 100, 5000); // long before the deadline
     assert_int_equal(told.error, REEVE_OK);
     assert_string_not_equal(told.by, cast_victim(&cast)->name);
-    assert_int_equal(counters(&cast)->hedges, 1);
-    assert_int_equal(counters(&cast)->fallbacks, 0);
+    assert_int_equal(cast_counters(&cast)->hedges, 1);
+    assert_int_equal(cast_counters(&cast)->fallbacks, 0);
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->state, REEVE_NODE_SUSPECT);
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->slow, 1);
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->in_flight, 0);
@@ -91,12 +77,12 @@ static void the_late_answer_is_dropped(void **unused)
     cast_start(&cast, 2, NULL);
     atomic_store(&cast.victims, CAST_HOLDS);
     cast_ask(&cast, NULL, &told);
-    CAST_UNTIL(&cast, counters(&cast)->late == 1); // it comes in front of a probe's answer
+    CAST_UNTIL(&cast, cast_counters(&cast)->late == 1); // it comes in front of a probe's answer
     CAST_UNTIL(&cast, cast_all_are(&cast, REEVE_NODE_UP));
     assert_int_equal(told.calls, 1);
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->late, 1);
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->damaged, 0);
-    assert_int_equal(counters(&cast)->answered, 1);
+    assert_int_equal(cast_counters(&cast)->answered, 1);
     cast_end(&cast);
 }
 
@@ -111,7 +97,7 @@ static void the_first_node_wins_against_its_hedge(void **unused)
     atomic_store(&cast.victims, CAST_HOLDS);
     atomic_store(&cast.others, CAST_SILENT);
     cast_ask(&cast, NULL, &told);
-    assert_int_equal(counters(&cast)->hedges, 1);
+    assert_int_equal(cast_counters(&cast)->hedges, 1);
     assert_string_equal(told.by, cast_victim(&cast)->name);
     assert_int_equal(told.error, REEVE_OK);
     for (size_t i = 0; i < 2; i++)
@@ -129,9 +115,9 @@ static void a_fast_answer_is_not_hedged(void **unused)
     cast_start(&cast, 3, &options);
     for (size_t i = 0; i < 50; i++)
         cast_ask(&cast, NULL, &told);
-    assert_int_equal(counters(&cast)->hedges, 0);
+    assert_int_equal(cast_counters(&cast)->hedges, 0);
     assert_true(cast_all_are(&cast, REEVE_NODE_UP));
-    assert_int_equal(others_checks(&cast) + atomic_load(&cast_victim(&cast)->checks), 50);
+    assert_int_equal(cast_others_checks(&cast) + atomic_load(&cast_victim(&cast)->checks), 50);
     cast_end(&cast);
 }
 
@@ -148,9 +134,9 @@ static void without_budget_nobody_helps(void **unused)
     cast_ask(&cast, NULL, &told);
     assert_int_equal(told.fallbacks, 1);
     assert_string_equal(told.message, "the node did not answer in time");
-    assert_int_equal(counters(&cast)->hedges, 0);
-    assert_int_equal(counters(&cast)->unhelped, 1);
-    assert_int_equal(others_checks(&cast), 0);
+    assert_int_equal(cast_counters(&cast)->hedges, 0);
+    assert_int_equal(cast_counters(&cast)->unhelped, 1);
+    assert_int_equal(cast_others_checks(&cast), 0);
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->state, REEVE_NODE_SUSPECT);
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->slow, 1);
     cast_end(&cast);
@@ -174,9 +160,9 @@ static void a_slow_cluster_is_not_doubled(void **unused)
         CAST_UNTIL(&cast, told[i].calls == 1);
     for (size_t i = 0; i < 3; i++)
         checks += reeve_node_at(cast.reeve, i)->asked;
-    assert_in_range(counters(&cast)->hedges, BUDGET_BURST, BUDGET_BURST + 50);
-    assert_int_equal(checks, 500 + counters(&cast)->hedges);
-    assert_int_equal(counters(&cast)->hedges + counters(&cast)->unhelped, 500);
+    assert_in_range(cast_counters(&cast)->hedges, BUDGET_BURST, BUDGET_BURST + 50);
+    assert_int_equal(checks, 500 + cast_counters(&cast)->hedges);
+    assert_int_equal(cast_counters(&cast)->hedges + cast_counters(&cast)->unhelped, 500);
     cast_end(&cast);
 }
 
@@ -203,10 +189,10 @@ static void what_was_under_way_goes_elsewhere_at_once(void **unused)
     atomic_store(&cast.others, CAST_ACCEPTS);
     began_ms = clock_mono_ms();
     fake_stop(&cast_victim(&cast)->node);
-    CAST_UNTIL(&cast, counters(&cast)->answered == lost);
+    CAST_UNTIL(&cast, cast_counters(&cast)->answered == lost);
     assert_in_range(clock_mono_ms() - began_ms, 0, 3000);
-    assert_int_equal(counters(&cast)->resends, lost);
-    assert_int_equal(counters(&cast)->fallbacks, 0);
+    assert_int_equal(cast_counters(&cast)->resends, lost);
+    assert_int_equal(cast_counters(&cast)->fallbacks, 0);
     for (size_t i = 0; i < 2; i++) {
         const struct reeve_node *node = reeve_node_at(cast.reeve, i);
 
@@ -270,7 +256,7 @@ static void a_question_that_loses_every_connection_is_given_up(void **unused)
     CAST_UNTIL(&cast, told.calls == 1);
     assert_int_equal(told.fallbacks, 1);
     assert_string_equal(told.message, "no node did answer: the connection was lost each time");
-    assert_int_equal(counters(&cast)->resends, ASK_COPIES_MAX - 1);
+    assert_int_equal(cast_counters(&cast)->resends, ASK_COPIES_MAX - 1);
     cast_end(&cast);
 }
 
@@ -287,11 +273,11 @@ static void cancelled_while_two_nodes_work_on_it(void **unused)
     atomic_store(&cast.victims, CAST_HOLDS);
     atomic_store(&cast.others, CAST_HOLDS);
     id = cast_submit(&cast, NULL, &told);
-    CAST_UNTIL(&cast, counters(&cast)->hedges == 1 && others_checks(&cast) == 1);
+    CAST_UNTIL(&cast, cast_counters(&cast)->hedges == 1 && cast_others_checks(&cast) == 1);
     reeve_cancel(cast.reeve, id);
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(reeve_node_at(cast.reeve, i)->in_flight, 0);
-    CAST_UNTIL(&cast, counters(&cast)->late >= 1);
+    CAST_UNTIL(&cast, cast_counters(&cast)->late >= 1);
     assert_int_equal(told.calls, 0);
     cast_end(&cast);
     assert_int_equal(told.calls, 0);
@@ -308,7 +294,7 @@ static void closed_while_two_nodes_work_on_it(void **unused)
     atomic_store(&cast.others, CAST_SILENT);
     for (size_t i = 0; i < 5; i++)
         (void)cast_submit(&cast, NULL, &told);
-    CAST_UNTIL(&cast, counters(&cast)->hedges == 5);
+    CAST_UNTIL(&cast, cast_counters(&cast)->hedges == 5);
     cast_end(&cast);
     assert_int_equal(told.calls, 5);
     assert_int_equal(told.fallbacks, 5);
@@ -326,8 +312,8 @@ static void the_limit_counts_questions_not_copies(void **unused)
     atomic_store(&cast.others, CAST_SILENT);
     (void)cast_submit(&cast, NULL, &told);
     (void)cast_submit(&cast, NULL, &told);
-    CAST_UNTIL(&cast, counters(&cast)->hedges == 2); // four copies
-    (void)cast_submit(&cast, NULL, &told);           // the third question
+    CAST_UNTIL(&cast, cast_counters(&cast)->hedges == 2); // four copies
+    (void)cast_submit(&cast, NULL, &told);                // the third question
     cast_ask(&cast, NULL, &surplus);
     assert_int_equal(surplus.fallbacks, 1);
     assert_non_null(strstr(surplus.message, "in_flight_max"));

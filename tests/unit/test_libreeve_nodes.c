@@ -11,20 +11,6 @@
 #include "proto/base/clock.h"
 #include "tests/support/fake_nodes.h"
 
-static const struct reeve_counters *counters(struct cast *cast)
-{
-    return reeve_counters(cast->reeve);
-}
-
-static size_t others_checks(struct cast *cast)
-{
-    size_t sum = 0;
-
-    for (size_t i = 0; i < cast->count; i++)
-        sum += (int)i == atomic_load(&cast->victim) ? 0 : atomic_load(&cast->part[i].checks);
-    return sum;
-}
-
 // ---- choice
 
 static void all_nodes_are_asked(void **unused)
@@ -39,8 +25,8 @@ static void all_nodes_are_asked(void **unused)
     assert_int_equal(told.fallbacks, 0);
     for (size_t i = 0; i < 3; i++)
         assert_in_range(atomic_load(&cast.part[i].checks), 40, 200);
-    assert_int_equal(counters(&cast)->questions, 300);
-    assert_int_equal(counters(&cast)->answered, 300);
+    assert_int_equal(cast_counters(&cast)->questions, 300);
+    assert_int_equal(cast_counters(&cast)->answered, 300);
     cast_end(&cast);
 }
 
@@ -61,7 +47,7 @@ static void one_that_does_not_answer_fills_up_and_is_avoided(void **unused)
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->in_flight, 1);
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->state, REEVE_NODE_UP);
     assert_int_equal(stuck.calls, 0);
-    assert_int_equal(counters(&cast)->hedges, 0);
+    assert_int_equal(cast_counters(&cast)->hedges, 0);
     cast_end(&cast);
     assert_int_equal(stuck.fallbacks, 1);
 }
@@ -122,11 +108,11 @@ static void a_suspect_is_left_alone_until_it_answers_a_ping(void **unused)
     cast_start(&cast, 2, NULL);
     atomic_store(&cast.victims, CAST_SILENT);
     cast_ask(&cast, NULL, &told);
-    others = others_checks(&cast);
+    others = cast_others_checks(&cast);
     for (size_t i = 0; i < 20; i++)
         cast_ask(&cast, NULL, &told);
     assert_int_equal(atomic_load(&cast_victim(&cast)->checks), 1);
-    assert_int_equal(others_checks(&cast), others + 20);
+    assert_int_equal(cast_others_checks(&cast), others + 20);
     CAST_UNTIL(&cast, atomic_load(&cast_victim(&cast)->pings) >= 2); // one failed
     assert_int_equal(cast_seen(&cast, cast_victim(&cast))->state, REEVE_NODE_SUSPECT);
     atomic_store(&cast.victims, CAST_ACCEPTS);
@@ -150,7 +136,7 @@ static void suspects_are_asked_when_there_is_nobody_else(void **unused)
     cast_ask(&cast, NULL, &told);
     assert_int_equal(told.error, REEVE_UNREACHABLE);
     assert_int_equal(told.status, REEVE_STATUS_OVERLOADED);
-    assert_int_equal(counters(&cast)->retries, 1);
+    assert_int_equal(cast_counters(&cast)->retries, 1);
     assert_true(cast_all_are(&cast, REEVE_NODE_SUSPECT));
     atomic_store(&cast.victims, CAST_PINGS_FAIL);
     atomic_store(&cast.others, CAST_PINGS_FAIL);
@@ -210,13 +196,14 @@ static void what_a_refusal_leads_to(void **unused)
         began_ms = clock_mono_ms();
         cast_ask(&cast, NULL, &told);
         seen = cast_seen(&cast, cast_victim(&cast));
-        if (told.error != REFUSALS[i].error || counters(&cast)->retries != REFUSALS[i].retries ||
-            counters(&cast)->hedges != REFUSALS[i].hedges || seen->refused != REFUSALS[i].refused ||
-            seen->damaged != REFUSALS[i].damaged ||
+        if (told.error != REFUSALS[i].error ||
+            cast_counters(&cast)->retries != REFUSALS[i].retries ||
+            cast_counters(&cast)->hedges != REFUSALS[i].hedges ||
+            seen->refused != REFUSALS[i].refused || seen->damaged != REFUSALS[i].damaged ||
             !is_state(seen->state, REFUSALS[i].state, began_ms))
             fail_msg("row %zu: error %d, %llu retries, %llu hedges, state %d", i, told.error,
-                     (unsigned long long)counters(&cast)->retries,
-                     (unsigned long long)counters(&cast)->hedges, seen->state);
+                     (unsigned long long)cast_counters(&cast)->retries,
+                     (unsigned long long)cast_counters(&cast)->hedges, seen->state);
         assert_int_equal(told.calls, 1);
         assert_int_equal(seen->in_flight, 0);
         cast_end(&cast);
@@ -236,14 +223,14 @@ static void a_refusal_without_budget(void **unused)
     cast_ask(&cast, NULL, &told);
     assert_int_equal(told.error, REEVE_UNREACHABLE);
     assert_int_equal(told.status, REEVE_STATUS_OVERLOADED);
-    assert_int_equal(counters(&cast)->unhelped, 1);
+    assert_int_equal(cast_counters(&cast)->unhelped, 1);
     cast_end(&cast);
     cast_start(&cast, 2, NULL);
     cast.reeve->budget.tenths = 0;
     atomic_store(&cast.victims, CAST_LEAVES);
     cast_ask(&cast, NULL, &told);
     assert_int_equal(told.error, REEVE_OK);
-    assert_int_equal(counters(&cast)->unhelped, 0);
+    assert_int_equal(cast_counters(&cast)->unhelped, 0);
     cast_end(&cast);
 }
 
