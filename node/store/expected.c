@@ -17,9 +17,6 @@
 // The hash is kept so long after the last write: longer than any of its rows is of use.
 #define EXPECT_KEEP_MS (EXPECT_MOST_MS + 3600ULL * 1000)
 
-// What a command may hold beside its fields.
-enum { REMOVAL_BYTES = RESP_BYTES - 256, FIELD_HEAD_BYTES = 16 };
-
 // ---- the mirror
 
 uint64_t store_expected(const struct store *store, const char *recipient)
@@ -64,35 +61,12 @@ static void complain(struct store *store)
                 "store holds expectations that are not of our format, or too many");
 }
 
-static void got_cleaned(void *arg, uint64_t tag, const struct redisReply *reply)
+static bool is_over(const struct redisReply *field, const struct redisReply *value, uint64_t now_ms)
 {
-    (void)tag;
-    store_note_error(arg, reply_state(reply), reply);
-}
-
-// One HDEL of as many rows that are over as fit; the rest goes the next time.
-static void remove_over(struct store *store, const struct redisReply *reply)
-{
-    struct redis_wait wait = {.fn = got_cleaned, .arg = store};
-    uint64_t now_ms = store_now_ms(store);
     char recipient[EXPECT_RECIPIENT_MAX + 1];
     struct expectation row;
-    struct resp resp;
-    size_t used = 0;
 
-    resp_begin(&resp, "HDEL");
-    resp_text(&resp, EXPECT_KEY);
-    for (size_t i = 0; i < reply->elements; i += 2) {
-        const struct redisReply *field = reply->element[i];
-
-        if (!read_row(field, reply->element[i + 1], recipient, &row) || row.until_ms >= now_ms ||
-            used + field->len + FIELD_HEAD_BYTES > REMOVAL_BYTES)
-            continue;
-        resp_bytes(&resp, field->str, field->len);
-        used += field->len + FIELD_HEAD_BYTES;
-    }
-    if (used > 0)
-        redis_send(store->lane[STORE_ADMIN], &resp, wait); // fails only with the connection
+    return read_row(field, value, recipient, &row) && row.until_ms < now_ms;
 }
 
 static void take_all(struct store *store, const struct redisReply *reply)
@@ -111,7 +85,7 @@ static void take_all(struct store *store, const struct redisReply *reply)
     mirror_settle(&fresh);
     mirror_clear(&store->mirror);
     store->mirror = fresh;
-    remove_over(store, reply);
+    store_remove_over(store, EXPECT_KEY, reply, is_over);
 }
 
 static void got_all(void *arg, uint64_t tag, const struct redisReply *reply)
@@ -186,15 +160,11 @@ static void finish(struct store *store, struct expect_work *work, enum store_sta
 static struct op *begin(struct store *store, const struct op_kind *kind, struct expect_work *work,
                         unsigned commands)
 {
-    enum store_state why = STORE_CROWDED;
-    struct op *op = NULL;
+    enum store_state why;
+    struct op *op = op_begin_admin(store->ops, kind, commands, work, &why);
 
-    if (store->admin_work <= STORE_ADMIN_WORK_MAX)
-        op = op_begin(store->ops, store->lane[STORE_ADMIN], kind, commands, &why);
     if (op == NULL)
         finish(store, work, why);
-    else
-        op->work = work;
     return op;
 }
 

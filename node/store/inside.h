@@ -103,6 +103,11 @@ void store_note_garbage(struct store *store, struct op *op);
 // store_send: a command on the lookups' connection whose reply nobody waits for: errors are
 // counted, and a loss is, too.
 void store_send(struct store *store, struct resp *resp);
+// store_remove_over: removes of a hash the fields (of a reply of field, value, ...) for which is_over
+// says so, on the operator's connection, as many as one HDEL holds: the rest goes the next time.
+void store_remove_over(struct store *store, const char *key, const struct redisReply *rows,
+                       bool (*is_over)(const struct redisReply *field,
+                                       const struct redisReply *value, uint64_t now_ms));
 // store_note_error: counts an error reply and remembers it for store_describe. UP is no error.
 void store_note_error(struct store *store, enum store_state state, const struct redisReply *reply);
 

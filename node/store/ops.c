@@ -207,6 +207,20 @@ struct op *op_begin(struct ops *ops, struct redis *redis, const struct op_kind *
     return &seat->op;
 }
 
+struct op *op_begin_admin(struct ops *ops, const struct op_kind *kind, unsigned commands,
+                          void *work, enum store_state *why)
+{
+    const struct store *store = ops->store;
+    struct op *op = NULL;
+
+    *why = STORE_CROWDED;
+    if (store->admin_work <= STORE_ADMIN_WORK_MAX)
+        op = op_begin(ops, store->lane[STORE_ADMIN], kind, commands, why);
+    if (op != NULL)
+        op->work = work;
+    return op;
+}
+
 void op_hurry(struct ops *ops, struct op *op, uint64_t within_ms)
 {
     struct seat *seat = seat_of(op);

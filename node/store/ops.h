@@ -48,6 +48,10 @@ void ops_free(struct ops **ops); // ends what is under way with STORE_DOWN
 // counted).
 struct op *op_begin(struct ops *ops, struct redis *redis, const struct op_kind *kind,
                     unsigned commands, enum store_state *why);
+// op_begin_admin: the same for an operator's question, on his connection; NULL also where more than
+// STORE_ADMIN_WORK_MAX of them are under way. work becomes the operation's.
+struct op *op_begin_admin(struct ops *ops, const struct op_kind *kind, unsigned commands,
+                          void *work, enum store_state *why);
 // op_hurry: the caller waits no longer than within_ms from now; 0, or longer than the store's own
 // deadline, changes nothing.
 void op_hurry(struct ops *ops, struct op *op, uint64_t within_ms);

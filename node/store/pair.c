@@ -60,15 +60,11 @@ static void finish(struct store *store, struct pair_work *work, enum store_state
 static struct op *begin(struct store *store, const struct op_kind *kind, struct pair_work *work,
                         unsigned commands)
 {
-    enum store_state why = STORE_CROWDED;
-    struct op *op = NULL;
+    enum store_state why;
+    struct op *op = op_begin_admin(store->ops, kind, commands, work, &why);
 
-    if (store->admin_work <= STORE_ADMIN_WORK_MAX)
-        op = op_begin(store->ops, store->lane[STORE_ADMIN], kind, commands, &why);
     if (op == NULL)
         finish(store, work, why);
-    else
-        op->work = work;
     return op;
 }
 

@@ -93,15 +93,11 @@ static void end(struct store *store, struct op *op)
 static struct op *begin(struct store *store, const struct op_kind *kind,
                         struct spared_question *ask, unsigned commands)
 {
-    enum store_state why = STORE_CROWDED;
-    struct op *op = NULL;
+    enum store_state why;
+    struct op *op = op_begin_admin(store->ops, kind, commands, ask, &why);
 
-    if (store->admin_work <= STORE_ADMIN_WORK_MAX)
-        op = op_begin(store->ops, store->lane[STORE_ADMIN], kind, commands, &why);
     if (op == NULL)
         finish(store, ask, why);
-    else
-        op->work = ask;
     return op;
 }
 

@@ -19,8 +19,6 @@ enum {
     ROLL_AGAIN_MS = 10000, // after a reading that failed
     ROLL_SLICE = 512,      // about so many rows are asked for at once
     ROLL_SLICES_MAX = 4096,
-    REMOVAL_BYTES = RESP_BYTES - 256, // what a command may hold beside its fields
-    FIELD_HEAD_BYTES = 16,
 };
 
 struct spared_row store_spared(const struct store *store, const char *name)
@@ -57,34 +55,12 @@ static bool read_row(const struct redisReply *field, const struct redisReply *va
            strlen(value->str) == value->len && roll_read(field->str, value->str, today, out);
 }
 
-static void got_removed(void *arg, uint64_t tag, const struct redisReply *reply)
+static bool is_over(const struct redisReply *field, const struct redisReply *value, uint64_t now_ms)
 {
-    (void)tag;
-    store_note_error(arg, reply_state(reply), reply);
-}
-
-// One HDEL of as many rows that are over as fit; the rest goes the next time.
-static void remove_over(struct store *store, const struct redisReply *rows)
-{
-    struct redis_wait wait = {.fn = got_removed, .arg = store};
-    const uint64_t today = spared_day(store_now_ms(store));
+    const uint64_t today = spared_day(now_ms);
     struct spared_row row;
-    struct resp resp;
-    size_t used = 0;
 
-    resp_begin(&resp, "HDEL");
-    resp_text(&resp, ROLL_KEY);
-    for (size_t i = 0; i < rows->elements; i += 2) {
-        const struct redisReply *field = rows->element[i];
-
-        if (!read_row(field, rows->element[i + 1], today, &row) || !roll_is_over(&row, today) ||
-            used + field->len + FIELD_HEAD_BYTES > REMOVAL_BYTES)
-            continue;
-        resp_bytes(&resp, field->str, field->len);
-        used += field->len + FIELD_HEAD_BYTES;
-    }
-    if (used > 0)
-        redis_send(store->lane[STORE_ADMIN], &resp, wait); // fails only with the connection
+    return read_row(field, value, today, &row) && roll_is_over(&row, today);
 }
 
 static void take_slice(struct store *store, const struct redisReply *rows)
@@ -98,7 +74,7 @@ static void take_slice(struct store *store, const struct redisReply *rows)
         else if (!roll_is_over(&row, today))
             roll_set(&store->roll, rows->element[i]->str, &row);
     }
-    remove_over(store, rows);
+    store_remove_over(store, ROLL_KEY, rows, is_over);
 }
 
 static void stop_reading(struct store *store, bool is_whole)

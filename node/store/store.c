@@ -36,6 +36,39 @@ void store_send(struct store *store, struct resp *resp)
         store->counters.lost_writes++;
 }
 
+// What an HDEL may hold beside its fields, and what each of them takes beside its bytes.
+enum { REMOVAL_BYTES = RESP_BYTES - 256, FIELD_HEAD_BYTES = 16 };
+
+static void got_removed(void *arg, uint64_t tag, const struct redisReply *reply)
+{
+    (void)tag;
+    store_note_error(arg, reply_state(reply), reply);
+}
+
+void store_remove_over(struct store *store, const char *key, const struct redisReply *rows,
+                       bool (*is_over)(const struct redisReply *field,
+                                       const struct redisReply *value, uint64_t now_ms))
+{
+    struct redis_wait wait = {.fn = got_removed, .arg = store};
+    uint64_t now_ms = store_now_ms(store);
+    struct resp resp;
+    size_t used = 0;
+
+    resp_begin(&resp, "HDEL");
+    resp_text(&resp, key);
+    for (size_t i = 0; i < rows->elements; i += 2) {
+        const struct redisReply *field = rows->element[i];
+
+        if (!is_over(field, rows->element[i + 1], now_ms) ||
+            used + field->len + FIELD_HEAD_BYTES > REMOVAL_BYTES)
+            continue;
+        resp_bytes(&resp, field->str, field->len);
+        used += field->len + FIELD_HEAD_BYTES;
+    }
+    if (used > 0)
+        redis_send(store->lane[STORE_ADMIN], &resp, wait); // fails only with the connection
+}
+
 void store_note_error(struct store *store, enum store_state state, const struct redisReply *reply)
 {
     char text[LOG_QUOTE_MAX];
