@@ -95,7 +95,7 @@ $(BUILD)/libspf.a: $(call obj,$(SPF_SRC))
 # ---- programs
 $(BUILD)/reeved: $(call obj,node/main.c) $(BUILD)/libnode.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
-$(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
+$(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c client/ctl/*/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(CTL_LIBS)
 $(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(SPF_LIBS)

@@ -1,4 +1,4 @@
-// import_maillog.h: one line of a mail log, and what it says about a message. Pure.
+// maillog.h: one line of a mail log, and what it says about a message. Pure.
 //
 //     STAMP host postfix/smtpd[123]: 4f2XkB1zK9z2xq: client=mx.sender.example[192.0.2.1]
 //     STAMP host postfix/qmgr[99]: 4f2XkB1zK9z2xq: from=<ann@sender.example>, size=1234, nrcpt=1 (queue active)

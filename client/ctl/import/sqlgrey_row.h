@@ -1,4 +1,4 @@
-// import_sqlgrey_row.h: one row of a table of sqlgrey, as its SQLite file or a dump gives it. Pure.
+// sqlgrey_row.h: one row of a table of sqlgrey, as its SQLite file or a dump gives it. Pure.
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-// import_lines.c: see import_lines.h. Promises: memory for one line and zlib, however long a line is.
-#include "client/ctl/import_lines.h"
+// lines.c: see lines.h. Promises: memory for one line and zlib, however long a line is.
+#include "client/ctl/import/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>

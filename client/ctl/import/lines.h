@@ -1,4 +1,4 @@
-// import_lines.h: the lines of a file, plain or compressed by gzip, or of standard input.
+// lines.h: the lines of a file, plain or compressed by gzip, or of standard input.
 #pragma once
 
 #include <stdbool.h>

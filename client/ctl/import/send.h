@@ -1,7 +1,7 @@
-// import_send.h: gathered rows to a node, batch after batch.
+// send.h: gathered rows to a node, batch after batch.
 #pragma once
 
-#include "client/ctl/import.h"
+#include "client/ctl/import/import.h"
 
 // What a node may say of a row: the words of grey.seed in reeve.proto, and sentences. One that this
 // version does not know is counted under its own word as the last.

@@ -1,7 +1,7 @@
-// import_send.c: see import_send.h. Promises: a row counts as sent only when the node has answered for
+// send.c: see send.h. Promises: a row counts as sent only when the node has answered for
 // it; a batch fits into the wire's limits; nothing is sent twice in one run, and a second run finds
 // what the first one did.
-#include "client/ctl/import_send.h"
+#include "client/ctl/import/send.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "client/ctl/import_gather.h"
-#include "client/ctl/import_progress.h"
+#include "client/ctl/import/gather.h"
+#include "client/ctl/import/progress.h"
 #include "client/ctl/print.h"
 #include "proto/base/mem.h"
 #include "proto/text.h"

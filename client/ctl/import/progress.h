@@ -1,4 +1,4 @@
-// import_progress.h: how far a long command is, and whether somebody wants it to end.
+// progress.h: how far a long command is, and whether somebody wants it to end.
 //
 //     reading  [##########----------]  52 %  104210 rows, 80000/s, 1 s left
 #pragma once

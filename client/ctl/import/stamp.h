@@ -1,4 +1,4 @@
-// import_stamp.h: the time in front of a line of a mail log. Pure but for the host's time zone.
+// stamp.h: the time in front of a line of a mail log. Pure but for the host's time zone.
 //
 //     Nov 21 21:13:01                        syslog's own: local time, without a year
 //     2026-11-21T21:13:01.123456+01:00       RFC 3339, as rsyslog, systemd and rspamd write it

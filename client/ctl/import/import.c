@@ -1,15 +1,15 @@
 // import.c: `reevectl import`: who was known at another greylist, or whose mail was delivered, need
 // not wait again. Reads a source wholly, then sends what it found, and says what became of all of it.
-#include "client/ctl/import.h"
+#include "client/ctl/import/import.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "client/ctl/import_exempt.h"
-#include "client/ctl/import_gather.h"
-#include "client/ctl/import_progress.h"
-#include "client/ctl/import_send.h"
+#include "client/ctl/import/exempt.h"
+#include "client/ctl/import/gather.h"
+#include "client/ctl/import/progress.h"
+#include "client/ctl/import/send.h"
 #include "proto/base/mem.h"
 #include "proto/msg.h"
 #include "proto/text.h"

@@ -1,8 +1,8 @@
-// import_exempt.h: the policy file of those who are known elsewhere without a recipient. Each gets a
+// exempt.h: the policy file of those who are known elsewhere without a recipient. Each gets a
 // policy that spares it from greylisting and ends by itself, as its entry there would have.
 #pragma once
 
-#include "client/ctl/import.h"
+#include "client/ctl/import/import.h"
 
 // exempt_new: opens path for writing; "" or dry = none is written, and all are counted alone. A file
 // that is there is never overwritten. NULL and the exit code after the error was told.

@@ -1,13 +1,13 @@
-// import_logs.c: see import_logs.h. Promises: bounded memory; a line that is no mail's, or that is
+// logs.c: see logs.h. Promises: bounded memory; a line that is no mail's, or that is
 // not whole, is passed over; a file that breaks off is told.
-#include "client/ctl/import_logs.h"
+#include "client/ctl/import/logs.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/ctl/import_lines.h"
-#include "client/ctl/import_maillog.h"
-#include "client/ctl/import_stamp.h"
+#include "client/ctl/import/lines.h"
+#include "client/ctl/import/maillog.h"
+#include "client/ctl/import/stamp.h"
 #include "proto/base/mem.h"
 
 struct log_file {

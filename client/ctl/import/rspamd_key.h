@@ -1,4 +1,4 @@
-// import_rspamd_key.h: how rspamd's module greylist names what it stores of an envelope. Pure.
+// rspamd_key.h: how rspamd's module greylist names what it stores of an envelope. Pure.
 #pragma once
 
 #include <stdbool.h>

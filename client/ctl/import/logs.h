@@ -1,8 +1,8 @@
-// import_logs.h: mail logs, whole and rotated, as messages that were delivered.
+// logs.h: mail logs, whole and rotated, as messages that were delivered.
 #pragma once
 
-#include "client/ctl/import.h"
-#include "client/ctl/import_queue.h"
+#include "client/ctl/import/import.h"
+#include "client/ctl/import/queue.h"
 
 // logs_read: all of them, the oldest first whatever their order, so that a message which began in one
 // file and ended in the next is whole. tell as in queue_new; rspamd's own lines are such messages, too,

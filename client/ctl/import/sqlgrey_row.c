@@ -1,5 +1,5 @@
-// import_sqlgrey_row.c: see import_sqlgrey_row.h. Promises: any text is read to its end and no further.
-#include "client/ctl/import_sqlgrey_row.h"
+// sqlgrey_row.c: see sqlgrey_row.h. Promises: any text is read to its end and no further.
+#include "client/ctl/import/sqlgrey_row.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// import_postgrey.c: `reevectl import postgrey`: its Berkeley DB files.
+// postgrey.c: `reevectl import postgrey`: its Berkeley DB files.
 //
 // A running postgrey holds much of its database in memory and in the log files beside it. So all of it
 // is copied, and what the logs say is done to the copy (Berkeley DB's "hot backup": databases first,
@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/ctl/import.h"
-#include "client/ctl/import_postgrey_entry.h"
+#include "client/ctl/import/import.h"
+#include "client/ctl/import/postgrey_entry.h"
 #include "proto/base/mem.h"
 
 enum { PATH_BYTES = 4096, COPY_BYTES = 1 << 16 };

@@ -1,5 +1,5 @@
-// import_rspamd_key.c: see import_rspamd_key.h.
-#include "client/ctl/import_rspamd_key.h"
+// rspamd_key.c: see rspamd_key.h.
+#include "client/ctl/import/rspamd_key.h"
 
 #include <sodium.h>
 #include <stdio.h>

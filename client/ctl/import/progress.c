@@ -1,6 +1,6 @@
-// import_progress.c: see import_progress.h. Promises: nothing is drawn where nobody sees it; the line
+// progress.c: see progress.h. Promises: nothing is drawn where nobody sees it; the line
 // never outlives its bar.
-#include "client/ctl/import_progress.h"
+#include "client/ctl/import/progress.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-// import_postfix.c: `reevectl import postfix`: mail that was delivered, by Postfix' logs.
-#include "client/ctl/import.h"
-#include "client/ctl/import_logs.h"
+// postfix.c: `reevectl import postfix`: mail that was delivered, by Postfix' logs.
+#include "client/ctl/import/import.h"
+#include "client/ctl/import/logs.h"
 
 static void take_mail(void *arg, const struct queue_mail *mail)
 {

@@ -1,7 +1,7 @@
-// import_maillog.c: see import_maillog.h. Promises: what a stranger chose (addresses, host names, a
+// maillog.c: see maillog.h. Promises: what a stranger chose (addresses, host names, a
 // server's reply) cannot pass for another field: fields are read in the order in which Postfix writes
 // them, an address ends where its quotes allow it, and what follows a reply is not read.
-#include "client/ctl/import_maillog.h"
+#include "client/ctl/import/maillog.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
-// import_postgrey_entry.c: see import_postgrey_entry.h. Promises: any bytes give an entry or a word why
+// postgrey_entry.c: see postgrey_entry.h. Promises: any bytes give an entry or a word why
 // not.
-#include "client/ctl/import_postgrey_entry.h"
+#include "client/ctl/import/postgrey_entry.h"
 
 #include <stdbool.h>
 #include <stdio.h>

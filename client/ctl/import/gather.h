@@ -1,8 +1,8 @@
-// import_gather.h: rows on their way to a node, one a triplet, with its newest stamp. They lie in a
+// gather.h: rows on their way to a node, one a triplet, with its newest stamp. They lie in a
 // temporary SQLite database that spills to a file ($TMPDIR), so that a log of any length fits.
 #pragma once
 
-#include "client/ctl/import.h"
+#include "client/ctl/import/import.h"
 
 // gather_new: NULL and why if there is no room for a temporary file.
 struct gather *gather_new(const char **why);

@@ -1,4 +1,4 @@
-// import_rspamd.c: `reevectl import rspamd`: rspamd keeps hashes of envelopes, which nobody can turn
+// rspamd.c: `reevectl import rspamd`: rspamd keeps hashes of envelopes, which nobody can turn
 // back. So the envelopes come from a log (Postfix' or rspamd's own), and of those the ones that its
 // Redis knows for longer than its delay have passed.
 //
@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/ctl/import.h"
-#include "client/ctl/import_logs.h"
-#include "client/ctl/import_rspamd_key.h"
+#include "client/ctl/import/import.h"
+#include "client/ctl/import/logs.h"
+#include "client/ctl/import/rspamd_key.h"
 #include "proto/base/mem.h"
 
 enum { CONNECT_S = 5, HOST_MAX = 256, DIGITS_MAX = 12 };

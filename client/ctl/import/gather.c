@@ -1,6 +1,6 @@
-// import_gather.c: see import_gather.h. Promises: memory stays within a few MiB whatever comes; the
+// gather.c: see gather.h. Promises: memory stays within a few MiB whatever comes; the
 // temporary file is gone when the program is, however it ends.
-#include "client/ctl/import_gather.h"
+#include "client/ctl/import/gather.h"
 
 #include <sqlite3.h>
 

@@ -1,4 +1,4 @@
-// import_postgrey_entry.h: what postgrey keeps of a triplet and of a client. Pure; source:
+// postgrey_entry.h: what postgrey keeps of a triplet and of a client. Pure; source:
 // postgrey 1.37, smtpd_access_policy.
 //
 //     postgrey.db          192.0.2.0/ann@sender.example/bob@corp.example    first,last

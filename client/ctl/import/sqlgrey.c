@@ -1,4 +1,4 @@
-// import_sqlgrey.c: `reevectl import sqlgrey`: its SQLite file, or a table of another engine dumped
+// sqlgrey.c: `reevectl import sqlgrey`: its SQLite file, or a table of another engine dumped
 // with a line of titles (psql --csv, mysql -B). All that passed there is known without a recipient,
 // so it becomes policies.
 //
@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/ctl/import.h"
-#include "client/ctl/import_lines.h"
-#include "client/ctl/import_sqlgrey_row.h"
+#include "client/ctl/import/import.h"
+#include "client/ctl/import/lines.h"
+#include "client/ctl/import/sqlgrey_row.h"
 
 enum { BUSY_MS = 5000, FIELDS_MAX = 16, EXAMPLE_BYTES = 128 };
 

@@ -1,6 +1,6 @@
-// import_queue.c: see import_queue.h. Promises: bounded memory, whatever a log holds: so many messages
+// queue.c: see queue.h. Promises: bounded memory, whatever a log holds: so many messages
 // and so many bytes of them at once, and so many recipients of one.
-#include "client/ctl/import_queue.h"
+#include "client/ctl/import/queue.h"
 
 #include <string.h>
 

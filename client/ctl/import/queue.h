@@ -1,4 +1,4 @@
-// import_queue.h: messages of a mail log whose end was not read yet, by queue id.
+// queue.h: messages of a mail log whose end was not read yet, by queue id.
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-// import_stamp.c: see import_stamp.h.
-#include "client/ctl/import_stamp.h"
+// stamp.c: see stamp.h.
+#include "client/ctl/import/stamp.h"
 
 #include <string.h>
 #include <time.h>

@@ -1,7 +1,7 @@
-// import_exempt.c: see import_exempt.h. Promises: what is written is a policy file that reeved reads
+// exempt.c: see exempt.h. Promises: what is written is a policy file that reeved reads
 // (reeve-policy(5)), whatever the texts hold; a sender that a policy would match otherwise than the
 // greylist it comes from did is not written.
-#include "client/ctl/import_exempt.h"
+#include "client/ctl/import/exempt.h"
 
 #include <errno.h>
 #include <fcntl.h>
