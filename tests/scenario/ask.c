@@ -90,6 +90,11 @@ bool ask_is_dry(const struct ask *ask)
     return ask->number[field_of("dry", 3)] != 0;
 }
 
+void ask_set_dry(struct ask *ask)
+{
+    ask->number[field_of("dry", 3)] = 1;
+}
+
 bool ask_wants_trace(const struct ask *ask)
 {
     return ask->number[field_of("trace", 5)] != 0;
