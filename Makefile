@@ -6,11 +6,11 @@ CC      ?= gcc
 OBJCOPY ?= objcopy
 VERSION := $(shell cat scripts/version)
 
-PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium
+PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
-# What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite, rotated logs.
-CTL_LIBS   := -ldb-5.3 $(shell pkg-config --libs sqlite3 zlib)
+# What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite.
+CTL_LIBS   := -ldb-5.3 $(shell pkg-config --libs sqlite3)
 # What reeve-policyd alone needs, to ask DNS.
 SPF_LIBS   := $(shell pkg-config --libs libcares) -lresolv
 # What libreeve alone needs: it must not drag the node's libraries into a gateway.
