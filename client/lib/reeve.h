@@ -126,6 +126,10 @@ struct reeve_check {
     bool dry_run;
     bool trace;
     uint64_t at_ms; // only for a node started with --replay
+    // What if; both need dry_run.
+    const char *
+        policy; // judge by this document of a policy set, which the node holds; NULL = what is in force
+    uint64_t as_of_ms; // judge as of this moment (Unix ms); 0 = now
 };
 
 struct reeve_step {

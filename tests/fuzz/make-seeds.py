@@ -64,6 +64,7 @@ def full_check(pb):
         stage=pb.STAGE_END, transaction="4F2", client_ip="192.0.2.1", client_name="mail.example.net", helo="helo",
         auth_user="ann", tls=True, smtputf8=True, sender="bob@example.net", recipients=["ann@x.example", "jürgen@x.example"],
         recipient_count=2, size_bytes=1 << 40, dry_run=True, trace=True,
+        policy="0123456789abcdef0123456789abcdef", at_ms=1795295581000,
     )
     check.authentication.spf = pb.AUTH_PASS
     check.authentication.spf_domain = "example.net"

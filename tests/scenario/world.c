@@ -342,7 +342,8 @@ static struct arrival *rehearse(struct world *world, const struct place *place, 
 static bool can_rehearse(const struct world *world, const struct node *node, const struct ask *ask)
 {
     return world->way.rehearses && ask->verb == MSG_CHECK && !ask_is_dry(ask) &&
-           world->arrived == NULL && !memory_is_holding(world->memory, node->store);
+           !ask_is_what_if(ask) && world->arrived == NULL &&
+           !memory_is_holding(world->memory, node->store);
 }
 
 void world_ask(struct world *world, const struct place *place, const struct ask *ask)
