@@ -32,8 +32,9 @@ enum {
     MSG_HELO_MAX = 255,
     MSG_ADDRESS_MAX = 320,
 };
-#define MSG_LOOKUP_BYTES_MAX (2U << 20)
-#define MSG_ADMIN_BYTES_MAX  (17U << 20)
+#define MSG_LOOKUP_BYTES_MAX   (2U << 20)
+#define MSG_ADMIN_BYTES_MAX    (17U << 20)
+#define MSG_ADMIN_DOCUMENT_MAX (16U << 20)
 
 enum msg_verb {
     MSG_NONE = 0,

@@ -17,7 +17,6 @@ enum {
     CLIENT_IP_MAX = 64, // longer than any address; whether it is one is judged later
     SPF_DOMAIN_MAX = 255,
     FACTS_TEXT_MAX = 1 << 20,
-    ADMIN_DOCUMENT_MAX = 16 << 20,
 };
 
 // ---- Check, in
@@ -140,7 +139,7 @@ static void read_admin(struct wire *wire, const Reeve__V1__Admin *from, struct m
     }
     out->args = wire_read_pairs(wire, from->args, from->n_args);
     out->arg_count = from->n_args;
-    limit_bytes(wire, "Admin.document", from->document.len, ADMIN_DOCUMENT_MAX);
+    limit_bytes(wire, "Admin.document", from->document.len, MSG_ADMIN_DOCUMENT_MAX);
     out->document = from->document.data;
     out->document_bytes = from->document.len;
     out->dry_run = from->dry_run;

@@ -202,7 +202,7 @@ REEVE_API enum reeve_error reeve_admin(struct reeve *reeve, const char *verb,
                                        const struct reeve_pair *args, size_t arg_count,
                                        bool dry_run, uint64_t at_ms, struct reeve_answer **out);
 // reeve_admin_ask: the same with all that a verb can be given; texts and document are borrowed until
-// it returns. A document of more than about 900 KiB does not fit into a request.
+// it returns. A document may have 16 MiB.
 struct reeve_admin_request {
     const char *verb;
     const struct reeve_pair *args;
