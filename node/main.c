@@ -108,8 +108,8 @@ static enum err reload_policy(void *arg, struct err_detail *detail)
     }
     server_set_policy(node->server, policy);
     node->stats.reloads++;
-    log_info("policy reloaded version=%llu domains=%zu greylist_policies=%zu mode=%s",
-             (unsigned long long)policy->version, policy->domain_count, policy->greylist_count,
+    log_info("policy reloaded version=%llu domains=%zu policies=%zu mode=%s",
+             (unsigned long long)policy->version, policy->domain_count, policy->rule_count,
              policy->settings.greylist.mode == POLICY_SHADOW ? "shadow" : "enforce");
     return ERR_NONE;
 }

@@ -5,11 +5,11 @@
 enum { AT_MAIL = 1 << MSG_MAIL, AT_RCPT = 1 << MSG_RCPT | 1 << MSG_END };
 
 static const struct step steps[] = {
-    {"syntax", AT_MAIL | AT_RCPT, syntax_step},
-    {"direction", AT_RCPT, direction_step},
-    {"abuse", AT_RCPT, abuse_step},
-    {"greylist", AT_RCPT, greylist_step},
-    {NULL, 0, NULL},
+    {"syntax", AT_MAIL | AT_RCPT, false, syntax_step},
+    {"direction", AT_RCPT, false, direction_step},
+    {"abuse", AT_RCPT, true, abuse_step},
+    {"greylist", AT_RCPT, true, greylist_step},
+    {NULL, 0, true, NULL},
 };
 _Static_assert(sizeof(steps) / sizeof(steps[0]) <= CHAIN_STEPS_MAX,
                "the trace has a row for every step");
@@ -68,30 +68,60 @@ static void skip_step(const struct step *step, const char *decider, struct trace
     row_end(trace, step->name, OUTCOME_SKIP, "", &why);
 }
 
-enum outcome chain_run(const struct chain_in *in, struct verdict *out, struct trace *trace)
+// go_on: one step, or that another has decided before it. False: it waits.
+static bool go_on(const struct step *step, const struct chain_in *in, struct verdict *out,
+                  const char **decider, struct trace *trace)
 {
-    const char *decider = NULL;
+    enum outcome outcome;
 
-    *out = (struct verdict){
-        .reason = REASON_accept, .rule = "", .note = "", .shadow = REASON_COUNT, .shadow_rule = ""};
+    if ((step->stages & 1U << in->facts->stage) == 0)
+        return true;
+    if (*decider != NULL) {
+        skip_step(step, *decider, trace);
+        return true;
+    }
+    outcome = run_step(step, in, out, trace);
+    if (outcome == OUTCOME_HIT)
+        *decider = step->name;
+    return outcome != OUTCOME_WAIT;
+}
+
+void chain_begin(const struct chain_in *in, struct chain_start *out, struct trace *trace)
+{
+    bool waits = false;
+
+    *out = (struct chain_start){.verdict = {.reason = REASON_accept,
+                                            .rule = "",
+                                            .note = "",
+                                            .hold_for = "",
+                                            .shadow = REASON_COUNT,
+                                            .shadow_rule = ""},
+                                .next = steps};
     if (trace != NULL) {
         trace->count = 0;
         trace->text.used = 0;
     }
-    for (const struct step *step = steps; step->name != NULL; step++) {
-        if ((step->stages & 1U << in->facts->stage) == 0)
-            continue;
-        if (decider != NULL) {
-            skip_step(step, decider, trace);
-            continue;
-        }
-        enum outcome outcome = run_step(step, in, out, trace);
-
-        if (outcome == OUTCOME_WAIT)
-            return OUTCOME_WAIT;
-        if (outcome == OUTCOME_HIT)
-            decider = step->name;
+    for (; !out->next->is_late && !waits; out->next++)
+        waits = !go_on(out->next, in, &out->verdict, &out->decider, trace);
+    if (trace != NULL) {
+        out->rows = trace->count;
+        out->text_used = trace->text.used;
     }
+}
+
+enum outcome chain_run(const struct chain_in *in, const struct chain_start *start,
+                       struct verdict *out, struct trace *trace)
+{
+    const char *decider = start->decider;
+
+    *out = start->verdict;
+    if (trace != NULL) {
+        trace->count = start->rows;
+        trace->text.used = start->text_used;
+    }
+    for (const struct step *step = start->next; step->name != NULL; step++)
+        if (!go_on(step, in, out, &decider, trace))
+            return OUTCOME_WAIT;
     return OUTCOME_PASS;
 }
 

@@ -34,6 +34,11 @@ struct trace {
 
 // What must be written so that the verdict holds. The caller writes; the chain only says.
 struct changes {
+    bool
+        want_count; // OUTCOME_WAIT: count this recipient (in a dry run: read only) for `limit`, then run
+                    // again
+    bool uncount;                    // what was counted is taken back: the limit refused it
+    const struct policy_rule *limit; // the limit that counts, if one does
     bool want_pending;    // OUTCOME_WAIT: make the second trip (in a dry run: read only), then run
                           // again
     bool write_passed;    // every identity of the request is passed now
@@ -58,8 +63,9 @@ struct verdict {
     const char *degraded_why; // static; NULL = the store's own word says it
     enum reason shadow;       // would have decided; REASON_COUNT = nothing
     const char *shadow_rule;
-    bool carries;    // it is known by what this client did: it carries the other recipients
-    bool is_carried; // it is known because another recipient of its transaction is
+    const char *hold_for; // of a hold: user, moderator, admin; static
+    bool carries;         // it is known by what this client did: it carries the other recipients
+    bool is_carried;      // it is known because another recipient of its transaction is
     struct changes changes;
 };
 
@@ -74,15 +80,29 @@ struct step {
     const char
         *name;       // of the decision table: the file, the trace, the metric and the manual use it
     unsigned stages; // bits 1 << enum msg_stage
+    bool is_late;    // it looks at what is stored or remembered: it runs again when that has come
     enum outcome (*run)(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 };
 
 // chain_steps: the array, ended by a row without a name.
 const struct step *chain_steps(void);
 
-// chain_run: OUTCOME_WAIT in the result means that out->changes.want_pending is set and out holds
-// no verdict yet; else OUTCOME_PASS with the verdict in *out.
-enum outcome chain_run(const struct chain_in *in, struct verdict *out, struct trace *trace);
+// What the steps that need nothing stored have said of a recipient; kept, so that they run once.
+struct chain_start {
+    struct verdict verdict;
+    const struct step *next; // the first that is late
+    const char *decider;     // the step that decided; NULL = none did
+    size_t rows;             // of the trace
+    size_t text_used;
+};
+
+// chain_begin: runs the steps up to the first that is late.
+void chain_begin(const struct chain_in *in, struct chain_start *out, struct trace *trace);
+
+// chain_run: goes on from where chain_begin ended. OUTCOME_WAIT in the result means that out->changes.want_pending (or want_count) is set and
+// out holds no verdict yet; else OUTCOME_PASS with the verdict in *out.
+enum outcome chain_run(const struct chain_in *in, const struct chain_start *start,
+                       struct verdict *out, struct trace *trace);
 
 // chain_merge: STAGE_END's one reply out of the recipients' reasons: all rejected = the first
 // reject; all refused somehow = the first deferral; else accept. Returns the index of the verdict
@@ -91,9 +111,18 @@ size_t chain_merge(const enum reason *reasons, size_t count);
 
 const char *outcome_text(enum outcome outcome);
 
+// chain_query: what policies about this message and recipient are matched against.
+static inline struct policy_query chain_query(const struct chain_in *in)
+{
+    return (struct policy_query){.from = &in->facts->sender_party,
+                                 .to = &in->recipient->party,
+                                 .client = &in->facts->client,
+                                 .now_ms = in->facts->now_ms};
+}
+
 // greylist_is_due: would this recipient be greylisted if nothing were known of it? False:
-// greylist_step needs no fact of the store. direction is what direction_step found.
-bool greylist_is_due(const struct chain_in *in, enum msg_direction direction);
+// greylist_step needs no fact of the store. so_far is what the steps before have said.
+bool greylist_is_due(const struct chain_in *in, const struct verdict *so_far);
 
 // greylist_is_first_try: the store said that nothing is known of this recipient's triplet, and nothing else
 // spares it the test: it is new mail. False as long as the second trip was not made.

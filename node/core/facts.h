@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "node/core/key.h"
+#include "node/core/policy.h"
 #include "node/core/spared.h"
 #include "proto/ip.h"
 #include "proto/mail.h"
@@ -32,6 +33,15 @@ struct grey_facts {
         refused; // a write of the second trip was refused; what was there before is read all the same
 };
 
+// What an operator's limit has counted of today, this message included; as the store says after it was added.
+struct limit_facts {
+    bool asked; // the trip was made: until then nothing is known because nobody asked
+    struct limit_count {
+        enum fact_state state; // PRESENT: count is known
+        uint64_t count;
+    } recipients, mails;
+};
+
 // Of the message; shared by its recipients.
 struct facts {
     enum msg_stage stage;
@@ -40,8 +50,24 @@ struct facts {
                             // dynamic (proto/host.h); "" = none
     const char *spf_domain; // that SPF passed for, normalised; "" = none
     const char *auth_user;
+    const char *client_name; // confirmed name as the gateway gave it; "" = none
+    const char *helo;
+    const char *country; // ISO 3166-1, two capital letters; "" = not known
+    enum msg_auth spf;
+    bool tls;
     bool smtputf8;
+    uint64_t size_bytes; // 0 = not known
     struct mail_address sender;
+    struct policy_party sender_party; // who the sender is to the policy set
+    struct mail_address login;        // auth_user, if it is an address; else flawed, or text ""
+    struct policy_party login_party;  // zeroed unless the client authenticated itself
+    uint64_t
+        declared_ms; // when the internal domain of the sender was first declared; 0 = not known
+    // Recipients of the transaction: as many as are known so far, and whether this Check names them all.
+    uint32_t recipient_count;
+    bool names_all;
+    const struct facts_recipient *const *named; // those of this Check; they are recipient_total
+    size_t named_count;
     bool trusted; // authenticated, or client in trusted_sources
     uint64_t now_ms;
     bool clock_ok;   // false: the store's clock jumped by more than 60 s and nobody said that it is
@@ -58,8 +84,11 @@ struct facts {
 // Of one recipient.
 struct facts_recipient {
     struct mail_address address; // MAIL_OK and empty at CONNECT and MAIL
+    struct policy_party party;   // who it is to the policy set
+    uint32_t place;              // among the recipients of the transaction, as far as known; from 1
     uint32_t mark;               // of (transaction, recipient)
     uint64_t expected_ms; // until when, inclusive, an operator expects mail for it; 0 = none is
     struct key_triplet triplet; // named by plan_recipient
     struct grey_facts grey;
+    struct limit_facts limit;
 };

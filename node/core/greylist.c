@@ -23,29 +23,25 @@ static bool is_exempt_name(const struct mail_address *recipient)
     return strcmp(recipient->base, "postmaster") == 0 || strcmp(recipient->base, "abuse") == 0;
 }
 
-static struct policy_subject subject_of(const struct chain_in *in)
-{
-    return (struct policy_subject){&in->facts->sender, &in->recipient->address, &in->facts->client,
-                                   in->facts->now_ms};
-}
-
 // Why this mail is none that greylisting is about; NULL if it is.
-static const char *why_not_ours(const struct chain_in *in, enum msg_direction direction)
+static const char *why_not_ours(const struct chain_in *in, const struct verdict *so_far)
 {
     if (in->facts->trusted)
         return "trusted source";
-    if (direction != MSG_INBOUND)
+    if (so_far->direction != MSG_INBOUND)
         return "not inbound";
+    if (so_far->skip_greylist)
+        return "a policy lets it through";
     if (in->facts->client.family == 0)
         return "the client's address is not known";
     return NULL;
 }
 
-static const struct policy_rule *exempting_rule(const struct chain_in *in, bool in_shadow)
+static const struct policy_rule *exempting_rule(const struct chain_in *in, enum policy_view view)
 {
-    const struct policy_subject subject = subject_of(in);
+    const struct policy_query query = chain_query(in);
 
-    return policy_greylist_match(in->policy, &subject, in_shadow);
+    return policy_match(in->policy, POLICY_GREYLIST, &query, view);
 }
 
 // Somebody said that mail comes for this recipient, and that it must not wait (a login code).
@@ -54,11 +50,11 @@ static bool is_expected(const struct chain_in *in)
     return in->recipient->expected_ms != 0 && in->facts->now_ms <= in->recipient->expected_ms;
 }
 
-bool greylist_is_due(const struct chain_in *in, enum msg_direction direction)
+bool greylist_is_due(const struct chain_in *in, const struct verdict *so_far)
 {
-    return why_not_ours(in, direction) == NULL && in->facts->clock_ok &&
-           !is_exempt_name(&in->recipient->address) && exempting_rule(in, false) == NULL &&
-           !is_expected(in);
+    return why_not_ours(in, so_far) == NULL && in->facts->clock_ok &&
+           !is_exempt_name(&in->recipient->address) &&
+           exempting_rule(in, POLICY_IN_FORCE) == NULL && !is_expected(in);
 }
 
 // ---- verdicts
@@ -422,9 +418,9 @@ static enum outcome judge(const struct chain_in *in, struct verdict *out, struct
 
 enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
-    const char *not_ours = why_not_ours(in, out->direction);
-    const struct policy_rule *rule = not_ours == NULL ? exempting_rule(in, false) : NULL;
-    const struct policy_rule *shadow = not_ours == NULL ? exempting_rule(in, true) : NULL;
+    const char *not_ours = why_not_ours(in, out);
+    const struct policy_rule *rule = not_ours == NULL ? exempting_rule(in, POLICY_IN_FORCE) : NULL;
+    const struct policy_rule *shadow = not_ours == NULL ? exempting_rule(in, POLICY_AS_IF) : NULL;
 
     if (not_ours != NULL) {
         text_buf_add(why, "%s", not_ours);
@@ -438,7 +434,7 @@ enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struc
         return exempt(out, rule, why);
     if (is_expected(in))
         return exempt_expected(in, out, why);
-    if (shadow != NULL)
+    if (shadow != NULL && shadow->mode == POLICY_SHADOW)
         text_buf_add(why, "policy %s in shadow would exempt it; ", shadow->id);
     return judge(in, out, why);
 }

@@ -32,24 +32,18 @@ void plan_identities(const struct facts *facts, const struct policy *policy,
         add_domain(out, facts->spf_domain);
 }
 
-struct plan plan_recipient(const struct facts *facts, struct facts_recipient *recipient,
-                           const struct policy *policy, const struct key_ring *ring,
+struct plan plan_recipient(const struct chain_in *in, struct facts_recipient *recipient,
+                           const struct chain_start *start, const struct key_ring *ring,
                            const struct key_pair *pair)
 {
-    const struct chain_in in = {facts, recipient, policy};
-    struct verdict scratch = {.reason = REASON_accept};
-    struct text_buf nowhere;
+    const struct facts *facts = in->facts;
 
-    text_buf_init(&nowhere, NULL, 0);
     if (ring->count == 0 || (facts->stage != MSG_RCPT && facts->stage != MSG_END))
         return (struct plan){false};
-    if (syntax_step(&in, &scratch, &nowhere) == OUTCOME_HIT ||
-        direction_step(&in, &scratch, &nowhere) == OUTCOME_HIT)
+    if (start->decider != NULL || !greylist_is_due(in, &start->verdict))
         return (struct plan){false};
-    if (!greylist_is_due(&in, scratch.direction))
-        return (struct plan){false};
-    plan_identities(facts, policy, &recipient->triplet);
+    plan_identities(facts, in->policy, &recipient->triplet);
     key_triplet_make(&recipient->triplet, pair, ring, facts->now_ms,
-                     policy->settings.greylist.window_ms);
+                     in->policy->settings.greylist.window_ms);
     return (struct plan){.passed = true};
 }

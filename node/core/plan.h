@@ -9,9 +9,10 @@ struct plan {
 
 // plan_recipient: decides from the facts that need no store whether the chain can reach
 // greylisting, and names the triplet in recipient->triplet. sender_key and recipient_key as mail.h
-// makes them. ring->count 0: nothing can be named, nothing is read.
-struct plan plan_recipient(const struct facts *facts, struct facts_recipient *recipient,
-                           const struct policy *policy, const struct key_ring *ring,
+// makes them; start is what the steps that need nothing stored have said. ring->count 0: nothing can be named, nothing
+// is read.
+struct plan plan_recipient(const struct chain_in *in, struct facts_recipient *recipient,
+                           const struct chain_start *start, const struct key_ring *ring,
                            const struct key_pair *pair);
 
 // plan_net: the network of a client whose address is known, as settings.greylist says.

@@ -1,21 +1,39 @@
-// policy.c: readers of the compiled policy set. Pure: tables in, answers out.
-#include "node/core/policy.h"
+// policy.c: readers of the compiled policy set that ask for one thing: a domain, a network, a number. Pure: tables
+// in, answers out. Who somebody is stands in party.c, which policy applies in match.c.
+#include "node/core/policy_hash.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_texts(const void *key, const void *element)
-{
-    const char *const *text = element;
+// ---- Domains and networks
 
-    return strcmp(key, *text);
+static int compare_domain(const void *key, const void *element)
+{
+    const struct policy_domain *domain = element;
+
+    return strcmp(key, domain->name);
+}
+
+static const struct policy_domain *find_domain(const struct policy *policy, const char *domain)
+{
+    if (domain[0] == '\0' || policy->domain_count == 0)
+        return NULL;
+    return bsearch(domain, policy->domain, policy->domain_count, sizeof(*policy->domain),
+                   compare_domain);
 }
 
 bool policy_is_internal(const struct policy *policy, const char *domain)
 {
-    return domain[0] != '\0' && policy->domain_count > 0 &&
-           bsearch(domain, policy->domain, policy->domain_count, sizeof(*policy->domain),
-                   compare_texts) != NULL;
+    return find_domain(policy, domain) != NULL;
+}
+
+const struct policy_domain *policy_domain_over(const struct policy *policy, const char *domain)
+{
+    const struct policy_domain *found = find_domain(policy, domain);
+
+    while (found == NULL && (domain = strchr(domain, '.')) != NULL)
+        found = find_domain(policy, ++domain);
+    return found;
 }
 
 // Sorted networks of which none lies inside another stand in the order of their addresses, so only
@@ -37,147 +55,85 @@ bool policy_is_trusted_ip(const struct policy *policy, const struct ip *ip)
     return low > 0 && ip_net_contains(&policy->trusted[low - 1], ip);
 }
 
-// ---- Patterns
+// ---- Hashes
 
-static bool is_below(const char *domain, const char *parent)
+uint64_t policy_hash_bucket(uint32_t table, uint32_t from, uint32_t to)
 {
-    size_t len = strlen(domain);
-    size_t parent_len = strlen(parent);
-
-    return len > parent_len + 1 && domain[len - parent_len - 1] == '.' &&
-           strcmp(domain + len - parent_len, parent) == 0;
+    return policy_hash_mix(((uint64_t)from << 32 | to) ^ policy_hash_mix(table + 1ULL));
 }
 
-// The two roles an address can have. A recipient is its base address; a sender is what it wrote,
-// because a policy that spares ann@dom does not spare ann+anything@dom (README.md, section 1).
-enum role { SENDER, RECIPIENT };
-
-static bool is_local(const struct policy_pattern *pattern, const struct mail_address *address,
-                     enum role role)
+uint64_t policy_hash_place(uint32_t bucket, const struct ip_net *net)
 {
-    return strcmp(role == SENDER ? address->local : address->base, pattern->local) == 0;
-}
+    uint64_t hash =
+        policy_hash_mix((uint64_t)bucket << 16 | (uint64_t)net->ip.family << 8 | net->bits);
 
-static bool pattern_matches(const struct policy *policy, const struct policy_pattern *pattern,
-                            const struct mail_address *address, enum role role)
-{
-    if (pattern->kind == POLICY_EVERYONE)
-        return true;
-    if (address->null || pattern->kind == POLICY_NULL)
-        return address->null && pattern->kind == POLICY_NULL;
-    if (address->flaw != MAIL_OK || address->domain[0] == '\0')
-        return false;
-    switch (pattern->kind) {
-    case POLICY_PARTY:
-        return policy_is_internal(policy, address->domain) == pattern->internal;
-    case POLICY_BELOW:
-        return is_below(address->domain, pattern->domain);
-    case POLICY_DOMAIN:
-        return strcmp(address->domain, pattern->domain) == 0;
-    case POLICY_LOCAL:
-        return is_local(pattern, address, role);
-    case POLICY_ADDRESS:
-        return is_local(pattern, address, role) && strcmp(address->domain, pattern->domain) == 0;
-    case POLICY_EVERYONE:
-    case POLICY_NULL:
-        break;
+    for (size_t i = 0; i < sizeof(net->ip.bytes); i += sizeof(uint64_t)) {
+        uint64_t part;
+
+        memcpy(&part, net->ip.bytes + i, sizeof(part));
+        hash = policy_hash_mix(hash ^ part);
     }
-    return false;
+    return hash;
 }
 
-// ---- Rules
-
-// source_fit: -1 = the client is outside; 0 = the rule asks for no source; else 1 + the bits of the
-// closest network.
-static int source_fit(const struct policy_rule *rule, const struct ip *client)
+uint64_t policy_hash_pattern(enum policy_pattern_kind kind, bool internal, const char *local,
+                             const char *domain)
 {
-    int fit = rule->source_count == 0 ? 0 : -1;
+    uint64_t hash = policy_hash_back(POLICY_HASH_SEED, domain, strlen(domain));
 
-    for (size_t i = 0; i < rule->source_count; i++) {
-        int bits = 1 + rule->source[i].bits;
-
-        if (bits > fit && ip_net_contains(&rule->source[i], client))
-            fit = bits;
-    }
-    return fit;
+    if (local[0] != '\0')
+        hash = policy_hash_back(policy_hash_back(hash, "@", 1), local, strlen(local));
+    return policy_hash_end(hash, kind, internal);
 }
 
-static bool is_valid(const struct policy_rule *rule, uint64_t now_ms)
+// ---- Numbers
+
+static bool is_same(const struct policy_pattern *a, const struct policy_pattern *b)
+{
+    return a->kind == b->kind && a->internal == b->internal && strcmp(a->local, b->local) == 0 &&
+           strcmp(a->domain, b->domain) == 0;
+}
+
+uint32_t policy_find_hashed(const struct policy *policy, const struct policy_pattern *pattern,
+                            uint64_t hash)
+{
+    const struct policy_slots *slots = &policy->known_slots;
+
+    if (slots->slot == NULL)
+        return POLICY_NOBODY;
+    for (uint64_t at = hash;; at++) {
+        const uint64_t slot = slots->slot[at & slots->mask];
+        const uint32_t number = (uint32_t)slot - 1;
+
+        if (slot == 0)
+            return POLICY_NOBODY;
+        if (slot >> 32 == hash >> 32 && is_same(&policy->known[number].pattern, pattern))
+            return number;
+    }
+}
+
+uint32_t policy_find(const struct policy *policy, const struct policy_pattern *pattern)
+{
+    return policy_find_hashed(
+        policy, pattern,
+        policy_hash_pattern(pattern->kind, pattern->internal, pattern->local, pattern->domain));
+}
+
+// ---- One policy
+
+bool policy_is_valid(const struct policy_rule *rule, uint64_t now_ms)
 {
     return rule->enabled && now_ms >= rule->valid_from_ms &&
            (rule->valid_until_ms == 0 || now_ms < rule->valid_until_ms);
 }
 
-static bool parties_match(const struct policy *policy, const struct policy_rule *rule,
-                          const struct policy_subject *subject)
+int policy_source_fits(const struct ip_net *source, size_t count, const struct ip *client)
 {
-    if (pattern_matches(policy, &rule->from, subject->sender, SENDER) &&
-        pattern_matches(policy, &rule->to, subject->recipient, RECIPIENT))
-        return true;
-    return rule->bidirectional &&
-           pattern_matches(policy, &rule->from, subject->recipient, RECIPIENT) &&
-           pattern_matches(policy, &rule->to, subject->sender, SENDER);
-}
+    int fit = -1;
 
-static int rule_fit(const struct policy *policy, const struct policy_rule *rule,
-                    const struct policy_subject *subject)
-{
-    if (!is_valid(rule, subject->now_ms) || !parties_match(policy, rule, subject))
-        return -1;
-    return source_fit(rule, subject->client);
-}
-
-static int compare_patterns(const struct policy_pattern *a, const struct policy_pattern *b)
-{
-    size_t a_len = a->kind == POLICY_BELOW ? strlen(a->domain) : 0;
-    size_t b_len = b->kind == POLICY_BELOW ? strlen(b->domain) : 0;
-
-    if (a->kind != b->kind)
-        return a->kind > b->kind ? -1 : 1;
-    return (a_len < b_len) - (a_len > b_len);
-}
-
-// compare_specificity: 0 = only the source and the id tell the two apart.
-static int compare_specificity(const struct policy_rule *a, const struct policy_rule *b)
-{
-    int order = (int)b->override - (int)a->override;
-
-    if (order == 0)
-        order = compare_patterns(&a->from, &b->from);
-    if (order == 0)
-        order = compare_patterns(&a->to, &b->to);
-    return order;
-}
-
-int policy_rule_compare(const void *a, const void *b)
-{
-    const struct policy_rule *left = a;
-    const struct policy_rule *right = b;
-    int order = compare_specificity(left, right);
-
-    return order != 0 ? order : strcmp(left->id, right->id);
-}
-
-const struct policy_rule *policy_greylist_match(const struct policy *policy,
-                                                const struct policy_subject *subject,
-                                                bool in_shadow)
-{
-    const struct policy_rule *best = NULL;
-    int best_fit = -1;
-
-    for (size_t i = 0; i < policy->greylist_count; i++) {
-        const struct policy_rule *rule = &policy->greylist[i];
-        int fit;
-
-        if ((rule->mode == POLICY_SHADOW) != in_shadow)
-            continue;
-        if (best != NULL && compare_specificity(best, rule) != 0)
-            break;
-        fit = rule_fit(policy, rule, subject);
-        if (fit > best_fit) {
-            best = rule;
-            best_fit = fit;
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (source[i].bits > fit && ip_net_contains(&source[i], client))
+            fit = source[i].bits;
     }
-    return best;
+    return fit;
 }

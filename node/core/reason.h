@@ -18,6 +18,21 @@
     X(greylist_early,    "greylist_early", MSG_DEFER,   451, "4.7.1",  "Greylisted") \
     X(rate,              "rate", MSG_DEFER,   451, "4.7.1",  "Too much new mail from your network") \
     X(store_down,        "store_down", MSG_DEFER,   451, "4.3.0",  "Temporary lookup failure") \
+    X(permit_admin,      "permit_admin", MSG_ACCEPT,  250, "",       "Ok") \
+    X(geo,               "geo", MSG_REJECT,  550, "5.7.1",  "Mail from your country is not accepted here") \
+    X(geo_hold,          "geo", MSG_HOLD,    250, "",       "Ok, held for review") \
+    X(anti_spoof,        "anti_spoof_envelope", MSG_REJECT,  550, "5.7.1",  "Your host may not use this sender address") \
+    X(block_admin,       "block_admin", MSG_REJECT,  550, "5.7.1",  "Sender is blocked") \
+    X(policy_sender,     "policy_sender", MSG_REJECT,  550, "5.7.1",  "Sender may not write to this recipient") \
+    X(policy_sender_hold, "policy_sender", MSG_HOLD,   250, "",       "Ok, held for review") \
+    X(policy_recipient,  "policy_recipient", MSG_REJECT,  550, "5.7.1",  "Recipient does not take mail from this sender") \
+    X(policy_recipient_hold, "policy_recipient", MSG_HOLD, 250, "",   "Ok, held for review") \
+    X(login_mismatch,    "login_mismatch", MSG_REJECT,  553, "5.7.1",  "Sender address does not belong to your login") \
+    X(limit_rcpt,        "limit_rcpt", MSG_REJECT,  550, "5.5.3",  "Too many recipients for one message") \
+    X(limit_day,         "limit_day", MSG_REJECT,  550, "5.7.1",  "Daily sending limit reached") \
+    X(limit_day_trusted, "limit_day", MSG_DEFER,   451, "4.7.1",  "Daily sending limit reached") \
+    X(rcpt_count,        "rcpt_count", MSG_DEFER,  452, "4.5.3",  "Too many recipients") \
+    X(size,              "size", MSG_REJECT,  552, "5.3.4",  "Message is too large") \
     X(syntax_sender,     "syntax", MSG_REJECT,  501, "5.1.7",  "Bad sender address") \
     X(syntax_recipient,  "syntax", MSG_REJECT,  501, "5.1.3",  "Bad recipient address") \
     X(eai_mail,          "eai", MSG_REJECT,  550, "5.6.7",  "Non-ASCII address needs SMTPUTF8") \

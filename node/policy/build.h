@@ -12,12 +12,30 @@
 
 enum { POLICY_DATE_TEXT_MAX = 32, POLICY_PATTERN_TEXT_MAX = MAIL_ADDRESS_MAX + MAIL_DOMAIN_MAX };
 
+// A pattern lists in a group, as it is written.
+struct build_pair {
+    uint32_t pattern;
+    uint32_t group; // number of the group's pattern
+    bool as_recipient;
+};
+
 struct policy_build {
     struct policy policy; // first: policy_free finds the rest by it
     struct yaml **file;
     size_t file_count;
     void **owned;
     size_t owned_count;
+    char *text; // the rest of the memory for short texts
+    size_t text_left;
+    // Gathered while the set is read; handed over by build_index.
+    struct policy_known *known;
+    size_t known_count;
+    uint64_t *known_slot; // known_mask + 1 of them
+    uint32_t known_mask;
+    struct build_pair *pair;
+    size_t pair_count;
+    struct policy_rule *rule;
+    size_t rule_count;
 };
 
 // build_keep: takes heap memory; policy_free frees it. Returns it.
@@ -30,6 +48,28 @@ const struct yaml_node *build_section(const struct policy_build *build, size_t f
 MUST_USE enum err build_refuse(const struct yaml_node *map, const char *where,
                                const char *const *keys, struct err_detail *detail);
 bool build_has_word(const char *const *words, const char *word);
+
+// numbers.c: patterns and their numbers.
+// build_number: the number of a pattern; the same pattern always has the same one. Texts are copied.
+uint32_t build_number(struct policy_build *build, const struct policy_pattern *pattern);
+// build_member: the pattern (which may be a group's) lists in that group.
+void build_member(struct policy_build *build, uint32_t pattern, uint32_t group, bool as_recipient);
+// build_text: a copy of the text that lives as long as the set; cheap for a million short ones.
+const char *build_text(struct policy_build *build, const char *text);
+// build_slots: an empty table (policy_slots) with room for count numbers; mem_free frees it. build_slot: one number
+// more.
+uint64_t *build_slots(size_t count, uint32_t *mask);
+void build_slot(uint64_t *slots, uint32_t mask, uint64_t hash, uint32_t number);
+// build_grow: room for one more element behind count in an array that mem_free frees.
+void *build_grow(void *array, size_t count, size_t size);
+
+// membership.c: policy->membership, and each pattern's place in it, out of the pairs.
+void groups_resolve(struct policy_build *build);
+
+// index.c: the tables of core/policy.h.
+// build_index: once everything was read: the tables by which policies are found. Groups inside of groups are
+// resolved here, also where they go round in a circle: then each of them has the members of all.
+void build_index(struct policy_build *build);
 
 // parties.c: the sections `domains` and `trusted_sources` of all files; and one list of networks,
 // sorted, none twice.
@@ -44,12 +84,21 @@ void settings_print(const struct policy_settings *settings, void *stdio_file);
 
 // rules.c: the section `policies` of all files.
 MUST_USE enum err rules_read(struct policy_build *build, struct err_detail *detail);
+// The words of a policy's kind and option, as it is written.
+const char *policy_kind_word(enum policy_kind kind);
+const char *policy_option_word(const struct policy_rule *rule);
+// countries_check: ERR_CONFIG unless each is a country or "*"; node is where they stand.
+MUST_USE enum err countries_check(const struct yaml_node *node, const struct yaml_texts *countries,
+                                  struct err_detail *detail);
 
 // pattern.c: a from or a to. The node stands for both file and line.
 enum pattern_role { PATTERN_FROM, PATTERN_TO };
 MUST_USE enum err pattern_read(struct policy_build *build, const struct yaml_node *node,
                                enum pattern_role role, struct policy_pattern *out,
                                struct err_detail *detail);
+// pattern_number: the same, as its number.
+MUST_USE enum err pattern_number(struct policy_build *build, const struct yaml_node *node,
+                                 enum pattern_role role, uint32_t *out, struct err_detail *detail);
 // pattern_format: as pattern_read takes it again; returns out.
 const char *pattern_format(const struct policy_pattern *pattern, char out[POLICY_PATTERN_TEXT_MAX]);
 

@@ -77,7 +77,7 @@ static int compare_domains(const void *a, const void *b)
 static enum err store_domains(struct policy_build *build, struct named_domain *found, size_t count,
                               struct err_detail *detail)
 {
-    const char **names = build_keep(build, mem_new_array(count, sizeof(*names)));
+    struct policy_domain *domains = build_keep(build, mem_new_array(count, sizeof(*domains)));
 
     if (count > 0)
         qsort(found, count, sizeof(*found), compare_domains);
@@ -88,9 +88,9 @@ static enum err store_domains(struct policy_build *build, struct named_domain *f
             return err_say(detail, ERR_CONFIG, "%s:%u: domain '%s' stands twice (first in %s:%u)",
                            node->file, node->line, found[i].name, found[i - 1].node->file,
                            found[i - 1].node->line);
-        names[i] = found[i].name;
+        domains[i] = (struct policy_domain){.name = found[i].name};
     }
-    build->policy.domain = names;
+    build->policy.domain = domains;
     build->policy.domain_count = count;
     return ERR_NONE;
 }

@@ -24,6 +24,17 @@ static enum err say(const struct reading *r, const char *why)
                    r->node->line, r->role == PATTERN_FROM ? "from" : "to", r->node->text, why);
 }
 
+static unsigned count_labels(const char *domain)
+{
+    unsigned count = 1;
+
+    while ((domain = strchr(domain, '.')) != NULL) {
+        domain++;
+        count++;
+    }
+    return count;
+}
+
 static enum err read_domain(const struct reading *r, const char *text,
                             enum policy_pattern_kind kind, struct policy_pattern *out)
 {
@@ -33,8 +44,10 @@ static enum err read_domain(const struct reading *r, const char *text,
         return say(r, "a star stands alone, before a dot (*.dom), or behind an @ (user@*)");
     if (!mail_domain_normalise(text, domain))
         return say(r, "not a domain name");
-    *out = (struct policy_pattern){
-        .kind = kind, .local = "", .domain = build_keep(r->build, mem_text(domain))};
+    if (kind == POLICY_BELOW && count_labels(domain) > POLICY_BELOW_LABELS_MAX)
+        return say(r, "too many labels (16 at most)");
+    *out =
+        (struct policy_pattern){.kind = kind, .local = "", .domain = build_text(r->build, domain)};
     return ERR_NONE;
 }
 
@@ -65,8 +78,8 @@ static enum err read_parts(const struct reading *r, const char *text, bool any_d
         return err;
     *out = (struct policy_pattern){
         .kind = any_domain ? POLICY_LOCAL : POLICY_ADDRESS,
-        .local = build_keep(r->build, mem_text(address.local)),
-        .domain = any_domain ? "" : build_keep(r->build, mem_text(address.domain)),
+        .local = build_text(r->build, address.local),
+        .domain = any_domain ? "" : build_text(r->build, address.domain),
     };
     return ERR_NONE;
 }
@@ -136,6 +149,17 @@ enum err pattern_read(struct policy_build *build, const struct yaml_node *node,
     return err != ERR_NONE ? err : read_text(&reading, out);
 }
 
+enum err pattern_number(struct policy_build *build, const struct yaml_node *node,
+                        enum pattern_role role, uint32_t *out, struct err_detail *detail)
+{
+    struct policy_pattern pattern;
+    enum err err = pattern_read(build, node, role, &pattern, detail);
+
+    if (err == ERR_NONE)
+        *out = build_number(build, &pattern);
+    return err;
+}
+
 const char *pattern_format(const struct policy_pattern *pattern, char out[POLICY_PATTERN_TEXT_MAX])
 {
     const char *local = "";
@@ -157,6 +181,10 @@ const char *pattern_format(const struct policy_pattern *pattern, char out[POLICY
         break;
     case POLICY_DOMAIN: // a domain of one label may be called like a party
         between = strcmp(domain, "internal") == 0 || strcmp(domain, "external") == 0 ? "@" : "";
+        break;
+    case POLICY_GROUP:
+        local = "group:";
+        domain = pattern->local;
         break;
     case POLICY_LOCAL:
         local = pattern->local;

@@ -10,7 +10,7 @@ static void print_domains(const struct policy *policy, FILE *out)
     (void)fputs(policy->domain_count > 0 ? "domains:\n" : "domains: {}\n", out);
     for (size_t i = 0; i < policy->domain_count; i++) {
         (void)fputs("  ", out);
-        yaml_print_text(policy->domain[i], out);
+        yaml_print_text(policy->domain[i].name, out);
         (void)fputs(": {recipients: any}\n", out);
     }
 }
@@ -51,15 +51,28 @@ static void print_flag(const char *key, bool value, FILE *out)
     (void)fprintf(out, "    %s: %s\n", key, value ? "true" : "false");
 }
 
-static void print_rule(const struct policy_rule *rule, FILE *out)
+static void print_countries(const struct policy_rule *rule, FILE *out)
 {
+    (void)fputs("    country: [", out);
+    for (size_t i = 0; i < rule->country_count; i++)
+        (void)fprintf(out, "%s\"%s\"", i > 0 ? ", " : "", rule->country[i]);
+    (void)fputs("]\n", out);
+}
+
+static void print_rule(const struct policy *policy, const struct policy_rule *rule, FILE *out)
+{
+    static const char *const parts[] = {"", "envelope", "header", "both"};
+
     (void)fputs("  - id: ", out);
     yaml_print_text(rule->id, out);
     (void)fputs(" # ", out);
     yaml_print_text(rule->file, out);
-    (void)fprintf(out, ":%u\n    kind: greylist\n    option: no_action\n", rule->line);
-    print_pattern("from", &rule->from, out);
-    print_pattern("to", &rule->to, out);
+    (void)fprintf(out, ":%u\n    kind: %s\n    option: %s\n    part: %s\n", rule->line,
+                  policy_kind_word(rule->kind), policy_option_word(rule), parts[rule->part]);
+    print_pattern("from", &policy->known[rule->from].pattern, out);
+    print_pattern("to", &policy->known[rule->to].pattern, out);
+    if (rule->country_count > 0)
+        print_countries(rule, out);
     if (rule->source_count > 0)
         print_nets("    source", rule->source, rule->source_count, out);
     print_valid(rule, out);
@@ -80,7 +93,7 @@ void policy_print(const struct policy *policy, void *stdio_file)
     print_domains(policy, out);
     print_nets("trusted_sources", policy->trusted, policy->trusted_count, out);
     settings_print(&policy->settings, out);
-    (void)fputs(policy->greylist_count > 0 ? "policies:\n" : "policies: []\n", out);
-    for (size_t i = 0; i < policy->greylist_count; i++)
-        print_rule(&policy->greylist[i], out);
+    (void)fputs(policy->rule_count > 0 ? "policies:\n" : "policies: []\n", out);
+    for (size_t i = 0; i < policy->rule_count; i++)
+        print_rule(policy, &policy->rule[i], out);
 }

@@ -1,27 +1,103 @@
-// rules.c: the section `policies`: a list of maps, each one policy. This version knows the kind
-// greylist with the option no_action, that is, exceptions from greylisting; the rest of the syntax
-// is refused by name, so that nobody believes it to be in force.
+// rules.c: the section `policies`: a list of maps, each one policy of a kind. What all kinds share is read here, by one
+// table of kinds; what belongs to a later version is refused by name, so that nobody believes it to be in force.
 #include <stdlib.h>
 #include <string.h>
 
 #include "node/policy/build.h"
 #include "proto/base/mem.h"
+#include "proto/text.h"
 
 enum { ID_MAX = 64, NOTE_MAX = 200 };
 
-static const char *const option_words[] = {"no_action", NULL};
 static const char *const mode_words[] = {
     [POLICY_ENFORCE] = "enforce", [POLICY_SHADOW] = "shadow", [POLICY_SHADOW + 1] = NULL};
+// part_words[i] is what policy_part_of(i) means.
+static const char *const part_words[] = {"envelope", "header", "both", NULL};
+static const enum policy_part parts[] = {POLICY_ENVELOPE, POLICY_HEADER, POLICY_BOTH};
+
+// ---- Kinds
+
+struct option_row {
+    const char *word;
+    enum policy_option option;
+};
+
+struct kind_row {
+    const char *word;
+    enum policy_kind kind;
+    bool needs_party;            // from or to must be said
+    bool has_default;            // the first option is meant where none is said
+    struct option_row option[5]; // ended by a row without a word
+};
+
+static const struct kind_row kinds[] = {
+    {"geo",
+     POLICY_GEO,
+     false,
+     true,
+     {{"block", POLICY_REJECT},
+      {"hold", POLICY_HOLD},
+      {"permit", POLICY_ALLOW},
+      {"no_action", POLICY_NO_ACTION}}},
+    {"anti_spoof",
+     POLICY_ANTI_SPOOF,
+     true,
+     true,
+     {{"reject", POLICY_REJECT},
+      {"spf_bypass", POLICY_SPF_BYPASS},
+      {"no_action", POLICY_NO_ACTION}}},
+    {"block",
+     POLICY_BLOCK,
+     true,
+     true,
+     {{"block", POLICY_REJECT}, {"no_action", POLICY_NO_ACTION}}},
+    {"permit",
+     POLICY_PERMIT,
+     true,
+     true,
+     {{"permit", POLICY_ALLOW}, {"no_action", POLICY_NO_ACTION}}},
+    {"greylist", POLICY_GREYLIST, true, false, {{"no_action", POLICY_NO_ACTION}}},
+};
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), SUPPORTED_MAX = 128 };
+
+const char *policy_kind_word(enum policy_kind kind)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        if (kinds[i].kind == kind)
+            return kinds[i].word;
+    return "";
+}
+
+const char *policy_option_word(const struct policy_rule *rule)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        for (const struct option_row *row = kinds[i].option;
+             kinds[i].kind == rule->kind && row->word != NULL; row++)
+            if (row->option == rule->option)
+                return row->word;
+    return "";
+}
+
+static const char *supported_kinds(char out[SUPPORTED_MAX])
+{
+    struct text_buf text;
+
+    text_buf_init(&text, out, SUPPORTED_MAX);
+    for (size_t i = 0; i < KINDS; i++)
+        text_buf_add(&text, "%s%s", i > 0 ? ", " : "", kinds[i].word);
+    return out;
+}
 
 // What yaml_read fills; the rest of a policy is read by hand.
 struct written {
     const char *id;
-    int option;
     int mode;
+    int part;
     bool enabled;
     bool override;
     bool bidirectional;
     const char *note;
+    struct yaml_texts country;
 };
 
 #define AT(field) offsetof(struct written, field)
@@ -29,9 +105,8 @@ struct written {
 static const struct yaml_row rule_rows[] = {
     {"id", YAML_IS_TEXT, AT(id), "!", 1, ID_MAX, NULL,
      "a name of your choice; answers, logs and traces give it"},
-    {"kind", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "greylist"},
-    {"option", YAML_IS_WORD, AT(option), "!", 0, 0, option_words,
-     "no_action: mail that matches is not greylisted"},
+    {"kind", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "what it is about"},
+    {"option", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "what it does, by its kind"},
     {"from", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "envelope sender"},
     {"to", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "envelope recipient"},
     {"source", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "networks of the client"},
@@ -45,48 +120,74 @@ static const struct yaml_row rule_rows[] = {
     {"note", YAML_IS_TEXT, AT(note), NULL, 0, NOTE_MAX, NULL, "why it exists; answers repeat it"},
     {"mode", YAML_IS_WORD, AT(mode), "enforce", 0, 0, mode_words,
      "shadow: it is traced and decides nothing"},
-    {"part", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "envelope"},
+    {"part", YAML_IS_WORD, AT(part), "envelope", 0, 0, part_words,
+     "which addresses it is about; what the header says is judged at the end of the message"},
+    {"country", YAML_IS_TEXTS, AT(country), NULL, 0, 300, NULL, "of the client; kind geo"},
     {0},
 };
 
 // ---- One policy
 
-static enum err read_kind(const struct yaml_node *map, struct err_detail *detail)
+static enum err read_kind(const struct yaml_node *map, const struct kind_row **out,
+                          struct err_detail *detail)
 {
-    static const char *const not_yet[] = {
-        "anti_spoof", "block",   "permit",     "auto_allow", "geo",           "mail", "limit",
-        "auth",       "content", "attachment", "access",     "impersonation", "tag",  NULL};
+    static const char *const not_yet[] = {"auto_allow", "mail",       "limit",  "auth",
+                                          "content",    "attachment", "access", "impersonation",
+                                          "tag",        NULL};
     const struct yaml_node *node = yaml_find(map, "kind");
+    char supported[SUPPORTED_MAX];
     enum err err;
 
     if (node == NULL)
-        return err_say(detail, ERR_CONFIG, "%s:%u: policies.kind is required (supported: greylist)",
-                       map->file, map->line);
+        return err_say(detail, ERR_CONFIG, "%s:%u: policies.kind is required (supported: %s)",
+                       map->file, map->line, supported_kinds(supported));
     err = yaml_expect(node, YAML_TEXT, "policies.kind", detail);
-    if (err != ERR_NONE || strcmp(node->text, "greylist") == 0)
+    if (err != ERR_NONE)
         return err;
+    for (size_t i = 0; i < KINDS; i++) {
+        if (strcmp(node->text, kinds[i].word) == 0) {
+            *out = &kinds[i];
+            return ERR_NONE;
+        }
+    }
     if (build_has_word(not_yet, node->text))
         return err_say(detail, ERR_CONFIG,
-                       "%s:%u: kind %s is not supported by this version (supported: greylist)",
-                       node->file, node->line, node->text);
-    return err_say(detail, ERR_CONFIG, "%s:%u: unknown kind '%s' (supported: greylist)", node->file,
-                   node->line, node->text);
+                       "%s:%u: kind %s is not supported by this version (supported: %s)",
+                       node->file, node->line, node->text, supported_kinds(supported));
+    return err_say(detail, ERR_CONFIG, "%s:%u: unknown kind '%s' (supported: %s)", node->file,
+                   node->line, node->text, supported_kinds(supported));
 }
 
-static enum err read_part(const struct yaml_node *map, struct err_detail *detail)
+static enum err read_option(const struct yaml_node *map, const struct kind_row *kind,
+                            enum policy_option *out, struct err_detail *detail)
 {
-    static const char *const not_yet[] = {"header", "both", NULL};
-    const struct yaml_node *node = yaml_find(map, "part");
-    enum err err = node != NULL ? yaml_expect(node, YAML_TEXT, "policies.part", detail) : ERR_NONE;
+    const struct yaml_node *node = yaml_find(map, "option");
+    char known[SUPPORTED_MAX];
+    struct text_buf text;
+    enum err err;
 
-    if (err != ERR_NONE || node == NULL || strcmp(node->text, "envelope") == 0)
+    if (node == NULL && kind->has_default) {
+        *out = kind->option[0].option;
+        return ERR_NONE;
+    }
+    text_buf_init(&text, known, sizeof(known));
+    for (const struct option_row *row = kind->option; row->word != NULL; row++)
+        text_buf_add(&text, "%s%s", row > kind->option ? ", " : "", row->word);
+    if (node == NULL)
+        return err_say(detail, ERR_CONFIG, "%s:%u: policies.option is required for kind %s (%s)",
+                       map->file, map->line, kind->word, known);
+    err = yaml_expect(node, YAML_TEXT, "policies.option", detail);
+    if (err != ERR_NONE)
         return err;
-    if (build_has_word(not_yet, node->text))
-        return err_say(detail, ERR_CONFIG,
-                       "%s:%u: part: %s is not supported by this version (supported: envelope)",
-                       node->file, node->line, node->text);
-    return err_say(detail, ERR_CONFIG, "%s:%u: policies.part: expected envelope, not '%s'",
-                   node->file, node->line, node->text);
+    for (const struct option_row *row = kind->option; row->word != NULL; row++) {
+        if (strcmp(node->text, row->word) == 0) {
+            *out = row->option;
+            return ERR_NONE;
+        }
+    }
+    return err_say(detail, ERR_CONFIG,
+                   "%s:%u: policies.option: expected one of %s for kind %s, not '%s'", node->file,
+                   node->line, known, kind->word, node->text);
 }
 
 // An id goes into answers and logs as a word.
@@ -102,25 +203,30 @@ static enum err check_id(const struct yaml_node *map, const char *id, struct err
                    node->file, node->line, id);
 }
 
-static enum err read_parties(struct policy_build *build, const struct yaml_node *map,
-                             struct policy_rule *rule, struct err_detail *detail)
+static enum err read_party(struct policy_build *build, const struct yaml_node *map,
+                           enum pattern_role role, uint32_t *out, struct err_detail *detail)
 {
-    const struct yaml_node *from = yaml_find(map, "from");
-    const struct yaml_node *to = yaml_find(map, "to");
-    enum err err = ERR_NONE;
+    const struct yaml_node *node = yaml_find(map, role == PATTERN_FROM ? "from" : "to");
 
-    if (from == NULL && to == NULL)
+    if (node != NULL)
+        return pattern_number(build, node, role, out, detail);
+    *out = build_number(build, &(struct policy_pattern){POLICY_EVERYONE, false, "", ""});
+    return ERR_NONE;
+}
+
+static enum err read_parties(struct policy_build *build, const struct yaml_node *map,
+                             const struct kind_row *kind, struct policy_rule *rule,
+                             struct err_detail *detail)
+{
+    enum err err;
+
+    if (kind->needs_party && yaml_find(map, "from") == NULL && yaml_find(map, "to") == NULL)
         return err_say(
             detail, ERR_CONFIG,
             "%s:%u: policy '%s' has neither from nor to (for everyone write from: \"*\")",
             map->file, map->line, rule->id);
-    rule->from = rule->to =
-        (struct policy_pattern){.kind = POLICY_EVERYONE, .local = "", .domain = ""};
-    if (from != NULL)
-        err = pattern_read(build, from, PATTERN_FROM, &rule->from, detail);
-    if (err == ERR_NONE && to != NULL)
-        err = pattern_read(build, to, PATTERN_TO, &rule->to, detail);
-    return err;
+    err = read_party(build, map, PATTERN_FROM, &rule->from, detail);
+    return err != ERR_NONE ? err : read_party(build, map, PATTERN_TO, &rule->to, detail);
 }
 
 static enum err read_source(struct policy_build *build, const struct yaml_node *map,
@@ -139,6 +245,46 @@ static enum err read_source(struct policy_build *build, const struct yaml_node *
                     node->file, node->line);
     return err;
 }
+
+// ---- Countries
+
+static bool is_country(const char *text)
+{
+    return strcmp(text, "*") == 0 || (strlen(text) == 2 && text[0] >= 'A' && text[0] <= 'Z' &&
+                                      text[1] >= 'A' && text[1] <= 'Z');
+}
+
+enum err countries_check(const struct yaml_node *node, const struct yaml_texts *countries,
+                         struct err_detail *detail)
+{
+    for (size_t i = 0; i < countries->count; i++)
+        if (!is_country(countries->text[i]))
+            return err_say(detail, ERR_CONFIG,
+                           "%s:%u: country: expected two capital letters like DE, or \"*\" for any "
+                           "country that is known, not '%s'",
+                           node->file, node->line, countries->text[i]);
+    return ERR_NONE;
+}
+
+static enum err read_country(const struct yaml_node *map, const struct kind_row *kind,
+                             const struct yaml_texts *countries, struct policy_rule *rule,
+                             struct err_detail *detail)
+{
+    const struct yaml_node *node = yaml_find(map, "country");
+
+    if (kind->kind != POLICY_GEO && node != NULL)
+        return err_say(detail, ERR_CONFIG, "%s:%u: country belongs to kind geo, not to kind %s",
+                       node->file, node->line, kind->word);
+    if (kind->kind == POLICY_GEO && countries->count == 0)
+        return err_say(detail, ERR_CONFIG,
+                       "%s:%u: policy '%s' of kind geo names no country (country: [XX])", map->file,
+                       map->line, rule->id);
+    rule->country = countries->text;
+    rule->country_count = countries->count;
+    return node != NULL ? countries_check(node, countries, detail) : ERR_NONE;
+}
+
+// ---- Validity
 
 struct valid_texts {
     const char *from;
@@ -186,11 +332,12 @@ static enum err read_valid(const struct yaml_node *map, struct policy_rule *rule
 static enum err read_rule(struct policy_build *build, const struct yaml_node *map,
                           struct policy_rule *rule, struct err_detail *detail)
 {
+    const struct kind_row *kind = NULL;
     struct written written;
     enum err err = yaml_expect(map, YAML_MAP, "policies", detail);
 
     if (err == ERR_NONE)
-        err = read_kind(map, detail);
+        err = read_kind(map, &kind, detail);
     if (err == ERR_NONE)
         err = yaml_read(map, "policies", rule_rows, &written, detail);
     if (err == ERR_NONE)
@@ -199,6 +346,8 @@ static enum err read_rule(struct policy_build *build, const struct yaml_node *ma
         return err;
     *rule =
         (struct policy_rule){.id = written.id,
+                             .kind = kind->kind,
+                             .part = parts[written.part],
                              .enabled = written.enabled,
                              .override = written.override,
                              .bidirectional = written.bidirectional,
@@ -206,9 +355,11 @@ static enum err read_rule(struct policy_build *build, const struct yaml_node *ma
                              .note = written.note,
                              .file = map->file,
                              .line = map->line};
-    err = read_part(map, detail);
+    err = read_option(map, kind, &rule->option, detail);
     if (err == ERR_NONE)
-        err = read_parties(build, map, rule, detail);
+        err = read_parties(build, map, kind, rule, detail);
+    if (err == ERR_NONE)
+        err = read_country(map, kind, &written.country, rule, detail);
     if (err == ERR_NONE)
         err = read_source(build, map, rule, detail);
     return err != ERR_NONE ? err : read_valid(map, rule, detail);
@@ -227,14 +378,14 @@ static int compare_ids(const void *a, const void *b)
     return order != 0 ? order : (*left > *right) - (*left < *right);
 }
 
-static enum err check_ids(const struct policy *policy, struct err_detail *detail)
+static enum err check_ids(const struct policy_build *build, struct err_detail *detail)
 {
-    size_t count = policy->greylist_count;
+    size_t count = build->rule_count;
     const struct policy_rule **sorted = mem_new_array(count, sizeof(*sorted));
     enum err err = ERR_NONE;
 
     for (size_t i = 0; i < count; i++)
-        sorted[i] = &policy->greylist[i];
+        sorted[i] = &build->rule[i];
     qsort(sorted, count, sizeof(*sorted), compare_ids);
     for (size_t i = 1; i < count && err == ERR_NONE; i++) {
         const struct policy_rule *first = sorted[i - 1];
@@ -269,24 +420,18 @@ static enum err count_rules(const struct policy_build *build, size_t *out,
 
 enum err rules_read(struct policy_build *build, struct err_detail *detail)
 {
-    struct policy *policy = &build->policy;
     size_t count = 0;
     enum err err = count_rules(build, &count, detail);
 
     if (err != ERR_NONE)
         return err;
-    policy->greylist = build_keep(build, mem_new_array(count, sizeof(*policy->greylist)));
+    build->rule = build_keep(build, mem_new_array(count, sizeof(*build->rule)));
     for (size_t i = 0; i < build->file_count; i++) {
         const struct yaml_node *section = build_section(build, i, "policies");
         const struct yaml_node *node = section != NULL ? section->child : NULL;
 
-        for (; node != NULL && err == ERR_NONE; node = node->next, policy->greylist_count++)
-            err = read_rule(build, node, &policy->greylist[policy->greylist_count], detail);
+        for (; node != NULL && err == ERR_NONE; node = node->next, build->rule_count++)
+            err = read_rule(build, node, &build->rule[build->rule_count], detail);
     }
-    if (err == ERR_NONE)
-        err = check_ids(policy, detail);
-    if (err == ERR_NONE)
-        qsort(policy->greylist, policy->greylist_count, sizeof(*policy->greylist),
-              policy_rule_compare);
-    return err;
+    return err != ERR_NONE ? err : check_ids(build, detail);
 }

@@ -10,10 +10,7 @@
 
 void *build_keep(struct policy_build *build, void *memory)
 {
-    size_t count = build->owned_count;
-
-    if ((count & (count - 1)) == 0) // 0, 1, 2, 4, 8 ...: it is full
-        build->owned = mem_grow(build->owned, count > 0 ? count * 2 : 1, sizeof(*build->owned));
+    build->owned = build_grow(build->owned, build->owned_count, sizeof(*build->owned));
     build->owned[build->owned_count++] = memory;
     return memory;
 }
@@ -75,9 +72,12 @@ static enum err compile(struct policy_build *build, struct err_detail *detail)
         err = settings_read(build, detail);
     if (err == ERR_NONE)
         err = rules_read(build, detail);
-    if (err == ERR_NONE && build->file_count > 0)
-        build->policy.version = version_of(&build->policy);
-    return err;
+    if (err != ERR_NONE)
+        return err;
+    build_index(build);
+    if (build->file_count > 0)
+        build->policy.hash = build->policy.version = version_of(&build->policy);
+    return ERR_NONE;
 }
 
 // hand_out: compiles what was read, or frees it. err is how the reading ended.
@@ -136,6 +136,9 @@ void policy_free(struct policy **policy)
         yaml_free(&build->file[i]);
     for (size_t i = 0; i < build->owned_count; i++)
         mem_free(build->owned[i]);
+    mem_free(build->known);
+    mem_free(build->known_slot);
+    mem_free(build->pair);
     mem_free(build->file);
     mem_free(build->owned);
     mem_free(build);

@@ -41,18 +41,27 @@ static void add_settings(struct sum *sum, const struct policy_settings *settings
     add(sum, "tracking %.6f\n", settings->tracking_sample);
 }
 
-static void add_rule(struct sum *sum, const struct policy_rule *rule)
+static void add_pattern(struct sum *sum, const struct policy *policy, const char *key,
+                        uint32_t number)
 {
     char pattern[POLICY_PATTERN_TEXT_MAX];
+
+    add(sum, "%s %s\n", key, pattern_format(&policy->known[number].pattern, pattern));
+}
+
+static void add_rule(struct sum *sum, const struct policy *policy, const struct policy_rule *rule)
+{
     char net[IP_NET_TEXT_MAX];
 
-    add(sum, "greylist no_action %s\n", rule->id);
-    add(sum, "from %s\n", pattern_format(&rule->from, pattern));
-    add(sum, "to %s\n", pattern_format(&rule->to, pattern));
+    add(sum, "%s %s %s\n", policy_kind_word(rule->kind), policy_option_word(rule), rule->id);
+    add_pattern(sum, policy, "from", rule->from);
+    add_pattern(sum, policy, "to", rule->to);
     for (size_t i = 0; i < rule->source_count; i++)
         add(sum, "source %s\n", ip_net_format(&rule->source[i], net));
-    add(sum, "flags %d %d %d %d\n", rule->enabled, rule->override, rule->bidirectional,
-        (int)rule->mode);
+    for (size_t i = 0; i < rule->country_count; i++)
+        add(sum, "country %s\n", rule->country[i]);
+    add(sum, "flags %d %d %d %d %d\n", rule->enabled, rule->override, rule->bidirectional,
+        (int)rule->mode, (int)rule->part);
     add(sum, "valid %" PRIu64 " %" PRIu64 "\n", rule->valid_from_ms, rule->valid_until_ms);
     add(sum, "note %s\n", rule->note);
 }
@@ -62,12 +71,12 @@ static void add_policy(struct sum *sum, const struct policy *policy)
     char net[IP_NET_TEXT_MAX];
 
     for (size_t i = 0; i < policy->domain_count; i++)
-        add(sum, "domain %s\n", policy->domain[i]);
+        add(sum, "domain %s\n", policy->domain[i].name);
     for (size_t i = 0; i < policy->trusted_count; i++)
         add(sum, "trusted %s\n", ip_net_format(&policy->trusted[i], net));
     add_settings(sum, &policy->settings);
-    for (size_t i = 0; i < policy->greylist_count; i++)
-        add_rule(sum, &policy->greylist[i]);
+    for (size_t i = 0; i < policy->rule_count; i++)
+        add_rule(sum, policy, &policy->rule[i]);
 }
 
 uint64_t version_of(const struct policy *policy)

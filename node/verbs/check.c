@@ -46,16 +46,52 @@ static const char *full_user(struct seat *seat)
     return full;
 }
 
+// Who the sender and the login are to the policy set.
+static enum err prepare_parties(struct seat *seat)
+{
+    struct facts *facts = &seat->facts;
+    enum err err = mail_parse(seat->request.check.sender, &seat->arena, &facts->sender);
+
+    if (err == ERR_NONE && facts->auth_user[0] != '\0')
+        err = mail_parse(facts->auth_user, &seat->arena, &facts->login);
+    if (err != ERR_NONE)
+        return err;
+    policy_party_of(seat_policy(seat), &facts->sender, POLICY_AS_SENDER, &facts->sender_party);
+    if (facts->auth_user[0] != '\0')
+        policy_party_of(seat_policy(seat), &facts->login, POLICY_AS_SENDER, &facts->login_party);
+    return ERR_NONE;
+}
+
+// How many recipients the transaction has, as far as that is known: a gateway that asks one by one says how many
+// there were.
+static void count_recipients(struct seat *seat)
+{
+    const struct msg_check *check = &seat->request.check;
+    struct facts *facts = &seat->facts;
+    const uint32_t named = (uint32_t)check->recipient_total;
+
+    facts->recipient_count = check->recipient_count > named ? check->recipient_count : named;
+    facts->names_all = check->stage == MSG_END || check->recipient_count == named ||
+                       (check->recipient_count == 0 && named > 1);
+}
+
 static enum err prepare_message(struct server *server, struct seat *seat, struct err_detail *detail)
 {
     const struct msg_check *check = &seat->request.check;
     struct facts *facts = &seat->facts;
 
     facts->stage = check->stage;
+    facts->client_name = check->client_name;
+    facts->helo = check->helo;
+    facts->country = "";
+    facts->spf = check->spf;
+    facts->tls = check->tls;
     facts->smtputf8 = check->smtputf8;
+    facts->size_bytes = check->size_bytes;
+    count_recipients(seat);
     facts->dry_run = check->dry_run;
     server->unique++; // a Check without a transaction is its own
-    facts->now_ms = check->at_ms > 0 ? check->at_ms : store_now_ms(server->store);
+    facts->now_ms = store_now_ms(server->store);
     facts->clock_ok = store_clock_ok(server->store);
     facts->keys_known = store_ring(server->store)->count > 0;
     facts->auth_user = full_user(seat);
@@ -70,7 +106,7 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
         return ERR_MEMORY;
     facts->trusted =
         facts->auth_user[0] != '\0' || policy_is_trusted_ip(seat_policy(seat), &facts->client);
-    return mail_parse(check->sender, &seat->arena, &facts->sender);
+    return prepare_parties(seat);
 }
 
 static enum err prepare_trace(struct seat *seat, struct recipient *recipient)
@@ -86,8 +122,14 @@ static enum err prepare_trace(struct seat *seat, struct recipient *recipient)
     return ERR_NONE;
 }
 
+static struct chain_in chain_of(const struct seat *seat, const struct recipient *recipient)
+{
+    return (struct chain_in){&seat->facts, &recipient->facts, seat_policy(seat)};
+}
+
 static enum err prepare_keys(struct server *server, struct seat *seat, struct recipient *recipient)
 {
+    const struct chain_in in = chain_of(seat, recipient);
     const struct policy_settings *settings = &seat_policy(seat)->settings;
     const struct key_ring *ring = store_ring(server->store);
 
@@ -101,9 +143,21 @@ static enum err prepare_keys(struct server *server, struct seat *seat, struct re
         recipient->facts.mark = key_mark(ring, seat->request.check.transaction,
                                          recipient->pair.recipient_key, server->unique);
     recipient->reading =
-        plan_recipient(&seat->facts, &recipient->facts, seat_policy(seat), ring, &recipient->pair)
-            .passed;
+        plan_recipient(&in, &recipient->facts, &recipient->start, ring, &recipient->pair).passed;
     return ERR_NONE;
+}
+
+static void begin(struct seat *seat, struct recipient *recipient, size_t index)
+{
+    const struct msg_check *check = &seat->request.check;
+    const struct chain_in in = chain_of(seat, recipient);
+
+    recipient->facts.place =
+        (uint32_t)(seat->facts.recipient_count - check->recipient_total + index + 1);
+    if (check->recipient_total > 0)
+        policy_party_of(seat_policy(seat), &recipient->facts.address, POLICY_AS_RECIPIENT,
+                        &recipient->facts.party);
+    chain_begin(&in, &recipient->start, &recipient->trace);
 }
 
 static enum err prepare_recipient(struct server *server, struct seat *seat, size_t index)
@@ -116,6 +170,8 @@ static enum err prepare_recipient(struct server *server, struct seat *seat, size
         err = mail_parse(check->recipients[index], &seat->arena, &recipient->facts.address);
     if (err == ERR_NONE && check->trace)
         err = prepare_trace(seat, recipient);
+    if (err == ERR_NONE)
+        begin(seat, recipient, index);
     if (err == ERR_NONE && check->recipient_total > 0)
         err = prepare_keys(server, seat, recipient);
     return err;
@@ -131,11 +187,18 @@ enum err check_prepare(struct server *server, struct seat *seat, struct err_deta
         arena_zalloc(&seat->arena, seat->recipient_count * sizeof(*seat->recipients));
     seat->verdicts = arena_zalloc(&seat->arena, seat->recipient_count * sizeof(*seat->verdicts));
     seat->reasons = arena_zalloc(&seat->arena, seat->recipient_count * sizeof(*seat->reasons));
-    if (err == ERR_NONE &&
-        (seat->recipients == NULL || seat->verdicts == NULL || seat->reasons == NULL))
+    const struct facts_recipient **named =
+        arena_zalloc(&seat->arena, seat->recipient_count * sizeof(*named));
+
+    if (err == ERR_NONE && (seat->recipients == NULL || seat->verdicts == NULL ||
+                            seat->reasons == NULL || named == NULL))
         err = ERR_MEMORY;
-    for (size_t i = 0; i < seat->recipient_count && err == ERR_NONE; i++)
+    seat->facts.named = named;
+    seat->facts.named_count = count;
+    for (size_t i = 0; i < seat->recipient_count && err == ERR_NONE; i++) {
+        named[i] = &seat->recipients[i].facts;
         err = prepare_recipient(server, seat, i);
+    }
     return err;
 }
 
@@ -250,9 +313,10 @@ static enum check_state check_read(struct server *server, struct seat *seat)
 
 static void judge(struct seat *seat, struct recipient *recipient)
 {
-    const struct chain_in in = {&seat->facts, &recipient->facts, seat_policy(seat)};
+    const struct chain_in in = chain_of(seat, recipient);
 
-    recipient->adding = chain_run(&in, &recipient->verdict, &recipient->trace) == OUTCOME_WAIT;
+    recipient->adding =
+        chain_run(&in, &recipient->start, &recipient->verdict, &recipient->trace) == OUTCOME_WAIT;
 }
 
 // A recipient that is known carries the others, whatever their order: those that `needs` picks are judged again.

@@ -24,6 +24,7 @@ struct recipient {
     struct store_triplet triplet; // its place in the list that the store was asked for
     bool reading;                 // its passed entries are asked for
     bool adding;                  // its first try is asked for
+    struct chain_start start;     // what the steps that need nothing stored have said
     struct verdict verdict;
     struct trace trace;
     struct msg_step *steps; // the trace as it is sent

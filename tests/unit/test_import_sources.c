@@ -15,11 +15,11 @@
 #include <cmocka.h>
 
 // The pure parts, which are in no library.
-#include "client/ctl/import/exempt.c"
-#include "client/ctl/import/lines.c"
-#include "client/ctl/import/postgrey_entry.c"
-#include "client/ctl/import/rspamd_key.c"
-#include "client/ctl/import/sqlgrey_row.c"
+#include "client/ctl/import_exempt.c"
+#include "client/ctl/import_lines.c"
+#include "client/ctl/import_postgrey_entry.c"
+#include "client/ctl/import_rspamd_key.c"
+#include "client/ctl/import_sqlgrey_row.c"
 #include "client/ctl/when.c"
 
 #include "node/policy/set.h"
@@ -424,7 +424,7 @@ static void an_exemption_is_a_policy(void **state)
     assert_null(exempt);
     if (policy_load(paths, 1, &policy, &detail) != ERR_NONE)
         fail_msg("%s", detail.text);
-    assert_int_equal(policy->greylist_count, row->result == EXEMPT_WRITTEN);
+    assert_int_equal(policy->rule_count, row->result == EXEMPT_WRITTEN);
     policy_free(&policy);
     assert_null(exempt_new(NULL, path, "sqlgrey", false, &code)); // it is there
     assert_int_equal(code, CTL_USAGE);

@@ -14,6 +14,7 @@
 
 #include "node/policy/set.h"
 #include "proto/base/mem.h"
+#include "tests/support/policy_ask.h"
 #include "tests/support/table.h"
 
 #define RULE(rest) "policies:\n  - {id: a, kind: greylist, option: no_action, " rest "}\n"
@@ -213,19 +214,9 @@ static struct policy *load_shuffled(unsigned *seed)
 static const char *match_id(const struct policy *policy, const char *sender, const char *recipient,
                             const char *client)
 {
-    char memory[2][2048];
-    struct arena arena[2];
-    struct mail_address address[2];
-    struct ip ip = {0};
-    const struct policy_rule *rule;
-    struct policy_subject subject = {&address[0], &address[1], &ip, 1800000000000};
+    const struct policy_asked asked = {POLICY_GREYLIST, sender, recipient, client, 1800000000000};
+    const struct policy_rule *rule = policy_ask(policy, &asked, POLICY_IN_FORCE);
 
-    arena_init(&arena[0], memory[0], sizeof(memory[0]));
-    arena_init(&arena[1], memory[1], sizeof(memory[1]));
-    assert_int_equal(mail_parse(sender, &arena[0], &address[0]), ERR_NONE);
-    assert_int_equal(mail_parse(recipient, &arena[1], &address[1]), ERR_NONE);
-    assert_true(ip_parse(client, &ip));
-    rule = policy_greylist_match(policy, &subject, false);
     return rule != NULL ? rule->id : "none";
 }
 

@@ -18,11 +18,13 @@ struct refused_row {
     const char *error;
 };
 
+// What a message says is there.
+#define KINDS          "geo, anti_spoof, block, permit, greylist"
 #define RULE(rest)     "policies:\n  - {id: a, kind: greylist, option: no_action, " rest "}\n"
 #define KNOWN_SETTINGS "(known: relay, fail, auth_domain, greylist, tracking)"
 #define KNOWN_KEYS                                                                                \
     "(known: id, kind, option, from, to, source, enabled, valid, override, bidirectional, note, " \
-    "mode, part)"
+    "mode, part, country)"
 
 static const struct refused_row refused_rows[] = {
     // the root
@@ -155,7 +157,7 @@ static const struct refused_row refused_rows[] = {
     {"policies as a map", "policies: {a: b}\n", "p.yaml:1: policies: expected a list, not a map"},
     {"policy as text", "policies:\n  - a\n", "p.yaml:2: policies: expected a map, not text"},
     {"no kind", "policies:\n  - {id: a, to: x.example}\n",
-     "p.yaml:2: policies.kind is required (supported: greylist)"},
+     "p.yaml:2: policies.kind is required (supported: " KINDS ")"},
     {"no id", "policies:\n  - {kind: greylist, option: no_action, to: x.example}\n",
      "p.yaml:2: policies.id is required (a name of your choice; answers, logs and traces give it)"},
     {"empty id", "policies:\n  - {id: \"\", kind: greylist, option: no_action, to: x.example}\n",
@@ -169,17 +171,17 @@ static const struct refused_row refused_rows[] = {
                            "  - {kind: greylist, id: a, option: no_action, from: y.example}\n",
      "p.yaml:7: policy id 'a' is used twice (first in p.yaml:2)"},
     {"no option", "policies:\n  - {id: a, kind: greylist, to: x.example}\n",
-     "p.yaml:2: policies.option is required (no_action: mail that matches is not greylisted)"},
+     "p.yaml:2: policies.option is required for kind greylist (no_action)"},
     {"another option", "policies:\n  - {id: a, kind: greylist, option: block, to: x.example}\n",
-     "p.yaml:2: policies.option: expected no_action, not 'block'"},
-    {"kind block", "policies:\n  - id: a\n    kind: block\n    from: eve@spam.example\n",
-     "p.yaml:3: kind block is not supported by this version (supported: greylist)"},
+     "p.yaml:2: policies.option: expected one of no_action for kind greylist, not 'block'"},
+    {"kind content", "policies:\n  - id: a\n    kind: content\n    from: eve@spam.example\n",
+     "p.yaml:3: kind content is not supported by this version (supported: " KINDS ")"},
     {"kind mail", "policies:\n  - {id: h, kind: mail, default: allow, from: a@b.example}\n",
-     "p.yaml:2: kind mail is not supported by this version (supported: greylist)"},
+     "p.yaml:2: kind mail is not supported by this version (supported: " KINDS ")"},
     {"kind access", "policies:\n  - {id: h, kind: access, user: {group: staff}}\n",
-     "p.yaml:2: kind access is not supported by this version (supported: greylist)"},
+     "p.yaml:2: kind access is not supported by this version (supported: " KINDS ")"},
     {"kind unknown", "policies:\n  - {id: a, kind: graylist, option: no_action, to: x.example}\n",
-     "p.yaml:2: unknown kind 'graylist' (supported: greylist)"},
+     "p.yaml:2: unknown kind 'graylist' (supported: " KINDS ")"},
     {"kind as a list", "policies:\n  - {id: a, kind: [greylist]}\n",
      "p.yaml:2: policies.kind: expected text, not a list"},
     {"key unknown", RULE("form: x.example"),
@@ -241,12 +243,22 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:2: source: an empty list matches no client; leave it out for every client"},
     {"source twice", RULE("to: x.example, source: [192.0.2.1, 192.0.2.1/32]"),
      "p.yaml:2: source: 192.0.2.1/32 stands twice (first in p.yaml:2)"},
-    {"part header", RULE("from: x.example, part: header"),
-     "p.yaml:2: part: header is not supported by this version (supported: envelope)"},
-    {"part both", RULE("from: x.example, part: both"),
-     "p.yaml:2: part: both is not supported by this version (supported: envelope)"},
+    {"country of another kind", RULE("from: x.example, country: DE"),
+     "p.yaml:2: country belongs to kind geo, not to kind greylist"},
+    {"geo without a country", "policies: [{id: a, kind: geo, from: x.example}]",
+     "p.yaml:1: policy 'a' of kind geo names no country (country: [XX])"},
+    {"no country", "policies: [{id: a, kind: geo, country: [DE, Germany]}]",
+     "p.yaml:1: country: expected two capital letters like DE, or \"*\" for any country that is "
+     "known, not 'Germany'"},
+    {"option of another kind",
+     "policies: [{id: a, kind: block, option: spf_bypass, from: x.example}]",
+     "p.yaml:1: policies.option: expected one of block, no_action for kind block, not "
+     "'spf_bypass'"},
+    {"too many labels", RULE("from: .a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q"),
+     "p.yaml:2: from: '.a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q' is not a pattern: too many labels (16 "
+     "at most)"},
     {"part unknown", RULE("from: x.example, part: body"),
-     "p.yaml:2: policies.part: expected envelope, not 'body'"},
+     "p.yaml:2: policies.part: expected envelope, header or both, not 'body'"},
     {"policy mode", RULE("from: x.example, mode: off"),
      "p.yaml:2: policies.mode: expected enforce or shadow, not 'off'"},
     {"enabled", RULE("from: x.example, enabled: 1"),

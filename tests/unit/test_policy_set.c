@@ -78,7 +78,7 @@ static void check_pattern(void **state)
     char *text =
         mem_format("policies: [{id: a, kind: greylist, option: no_action, from: '%s'}]", row->name);
     struct policy *policy = parsed(text);
-    const struct policy_pattern *from = &policy->greylist[0].from;
+    const struct policy_pattern *from = &policy->known[policy->rule[0].from].pattern;
     char printed[POLICY_PATTERN_TEXT_MAX];
 
     assert_int_equal(from->kind, row->kind);
@@ -87,7 +87,7 @@ static void check_pattern(void **state)
     assert_string_equal(pattern_format(from, printed), row->printed);
     if (row->kind == POLICY_PARTY)
         assert_int_equal(from->internal, row->name[0] == 'i');
-    assert_int_equal(policy->greylist[0].to.kind, POLICY_EVERYONE);
+    assert_int_equal(policy->known[policy->rule[0].to].pattern.kind, POLICY_EVERYONE);
     policy_free(&policy);
     mem_free(text);
 }
@@ -97,7 +97,7 @@ static void check_defaults(const struct policy *policy)
     struct ip ip;
 
     assert_int_equal(policy->domain_count, 0);
-    assert_int_equal(policy->greylist_count, 0);
+    assert_int_equal(policy->rule_count, 0);
     assert_int_equal(policy->trusted_count, 2);
     assert_true(ip_parse("127.1.2.3", &ip) && policy_is_trusted_ip(policy, &ip));
     assert_true(ip_parse("::1", &ip) && policy_is_trusted_ip(policy, &ip));
@@ -171,11 +171,11 @@ static const char full[] =
 static void everything_is_read(void **state)
 {
     struct policy *policy = parsed(full);
-    const struct policy_rule *rule = policy->greylist;
+    const struct policy_rule *rule = policy->rule; // by id
 
     (void)state;
     assert_int_equal(policy->domain_count, 2);
-    assert_string_equal(policy->domain[0], "branch.corp.example");
+    assert_string_equal(policy->domain[0].name, "branch.corp.example");
     assert_int_equal(policy->trusted_count, 2); // 192.0.2.3 lies inside 192.0.2.0/28
     assert_int_equal(policy->settings.greylist.mode, POLICY_ENFORCE);
     assert_int_equal(policy->settings.greylist.delay_ms, 300000);
@@ -185,7 +185,7 @@ static void everything_is_read(void **state)
     assert_int_equal(policy->settings.fail, POLICY_FAIL_DEFER);
     assert_string_equal(policy->settings.auth_domain, "corp.example");
     assert_float_equal(policy->settings.tracking_sample, 0.5, 0);
-    assert_int_equal(policy->greylist_count, 4);
+    assert_int_equal(policy->rule_count, 4);
     assert_string_equal(rule[0].id, "b");
     assert_true(rule[0].override && rule[0].bidirectional && !rule[0].enabled);
     assert_string_equal(rule[1].id, "c");
@@ -195,9 +195,9 @@ static void everything_is_read(void **state)
     assert_int_equal(rule[1].mode, POLICY_SHADOW);
     assert_int_equal(rule[1].line, 14);
     assert_string_equal(rule[1].file, "p.yaml");
-    assert_string_equal(rule[2].id, "e");
-    assert_string_equal(rule[3].id, "d");
-    assert_int_equal(rule[3].source_count, 2);
+    assert_string_equal(rule[2].id, "d");
+    assert_int_equal(rule[2].source_count, 2);
+    assert_string_equal(rule[3].id, "e");
     assert_string_equal(rule[3].note, "");
     policy_free(&policy);
 }
@@ -333,7 +333,7 @@ static void check_print(void **state)
     char *second = printed(again);
 
     assert_int_equal(again->version, policy->version);
-    assert_int_equal(again->greylist_count, policy->greylist_count);
+    assert_int_equal(again->rule_count, policy->rule_count);
     free(second);
     free(text);
     policy_free(&again);
@@ -520,7 +520,7 @@ static void the_examples_in_the_sample_work(void **state)
 
     (void)state;
     assert_int_equal(policy->domain_count, 2);
-    assert_int_equal(policy->greylist_count, 4);
+    assert_int_equal(policy->rule_count, 4);
     assert_string_equal(policy->settings.auth_domain, "corp.example");
     policy_free(&policy);
     mem_free(text);
