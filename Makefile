@@ -6,11 +6,11 @@ CC      ?= gcc
 OBJCOPY ?= objcopy
 VERSION := $(shell cat scripts/version)
 
-PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium
+PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
-# What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite, rotated logs.
-CTL_LIBS   := -ldb-5.3 $(shell pkg-config --libs sqlite3 zlib)
+# What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite.
+CTL_LIBS   := -ldb-5.3 $(shell pkg-config --libs sqlite3)
 # What reeve-policyd alone needs, to ask DNS.
 SPF_LIBS   := $(shell pkg-config --libs libcares) -lresolv
 # What libreeve alone needs: it must not drag the node's libraries into a gateway.
@@ -95,7 +95,7 @@ $(BUILD)/libspf.a: $(call obj,$(SPF_SRC))
 # ---- programs
 $(BUILD)/reeved: $(call obj,node/main.c) $(BUILD)/libnode.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
-$(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
+$(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c client/ctl/*/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(CTL_LIBS)
 $(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(SPF_LIBS)

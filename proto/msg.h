@@ -13,6 +13,7 @@ enum {
     MSG_GATEWAY_MAX = 64,
     MSG_TRANSACTION_MAX = 128,
     MSG_AUTH_USER_MAX = 320,
+    MSG_POLICY_MAX = 64,
     MSG_RECIPIENTS_MAX = 1000,
     MSG_DKIM_MAX = 16,
     MSG_HEADERS_MAX = 500,
@@ -31,8 +32,9 @@ enum {
     MSG_HELO_MAX = 255,
     MSG_ADDRESS_MAX = 320,
 };
-#define MSG_LOOKUP_BYTES_MAX (2U << 20)
-#define MSG_ADMIN_BYTES_MAX  (17U << 20)
+#define MSG_LOOKUP_BYTES_MAX   (2U << 20)
+#define MSG_ADMIN_BYTES_MAX    (17U << 20)
+#define MSG_ADMIN_DOCUMENT_MAX (16U << 20)
 
 enum msg_verb {
     MSG_NONE = 0,
@@ -112,6 +114,8 @@ struct msg_check {
     const char *spf_domain;
     bool dry_run;
     bool trace;
+    const char *policy; // what if: name of a document; "" = what is in force; else dry_run is set
+    uint64_t at_ms;     // what if: as of then; 0 = now; else dry_run is set
 };
 
 struct msg_admin {

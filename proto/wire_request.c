@@ -17,7 +17,6 @@ enum {
     CLIENT_IP_MAX = 64, // longer than any address; whether it is one is judged later
     SPF_DOMAIN_MAX = 255,
     FACTS_TEXT_MAX = 1 << 20,
-    ADMIN_DOCUMENT_MAX = 16 << 20,
 };
 
 // ---- Check, in
@@ -102,6 +101,18 @@ static void read_check(struct wire *wire, const Reeve__V1__Check *from, struct m
         limit_facts(wire, from->message);
     out->dry_run = from->dry_run;
     out->trace = from->trace;
+    out->policy = wire_text_given(wire, "Check.policy", from->policy, MSG_POLICY_MAX);
+    out->at_ms = from->at_ms;
+}
+
+// What is not so must change nothing.
+static void expect_dry_run(struct wire *wire, const struct msg_check *check)
+{
+    bool what_if = check->policy[0] != '\0' || check->at_ms != 0;
+
+    if (wire->err == ERR_NONE && what_if && !check->dry_run)
+        wire->err = err_say(wire->detail, ERR_SYNTAX, "%s: a question what would be needs dry_run",
+                            check->at_ms != 0 ? "Check.at_ms" : "Check.policy");
 }
 
 static void expect_recipients(struct wire *wire, const struct msg_check *check)
@@ -128,7 +139,7 @@ static void read_admin(struct wire *wire, const Reeve__V1__Admin *from, struct m
     }
     out->args = wire_read_pairs(wire, from->args, from->n_args);
     out->arg_count = from->n_args;
-    limit_bytes(wire, "Admin.document", from->document.len, ADMIN_DOCUMENT_MAX);
+    limit_bytes(wire, "Admin.document", from->document.len, MSG_ADMIN_DOCUMENT_MAX);
     out->document = from->document.data;
     out->document_bytes = from->document.len;
     out->dry_run = from->dry_run;
@@ -156,8 +167,10 @@ static void read_request(struct wire *wire, const Reeve__V1__Request *from, stru
     out->at_ms = from->at_ms;
     out->verb = read_verb(wire, from);
     read_check(wire, out->verb == MSG_CHECK ? from->check : &no_check, &out->check);
-    if (out->verb == MSG_CHECK)
+    if (out->verb == MSG_CHECK) {
         expect_recipients(wire, &out->check);
+        expect_dry_run(wire, &out->check);
+    }
     read_admin(wire, out->verb == MSG_ADMIN ? from->admin : &no_admin, &out->admin);
 }
 
@@ -214,6 +227,8 @@ static void write_check(struct wire *wire, const struct msg_check *from, Reeve__
     out->size_bytes = from->size_bytes;
     out->dry_run = from->dry_run;
     out->trace = from->trace;
+    out->policy = wire_borrow(from->policy);
+    out->at_ms = from->at_ms;
 }
 
 static void write_admin(struct wire *wire, const struct msg_admin *from, Reeve__V1__Admin *out)

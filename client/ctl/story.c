@@ -87,6 +87,8 @@ static void tell_event(const struct reeve_row *row, struct text_buf *out)
 
     add_time(out, time_of(row, "at"));
     text_buf_add(out, ": mail from <%s>", print_field(row, "sender"));
+    if (!field_is(row, "auth_user", ""))
+        text_buf_add(out, ", as login %s,", print_field(row, "auth_user"));
     if (!field_is(row, "recipient", ""))
         text_buf_add(out, " to <%s>", print_field(row, "recipient"));
     add_client(out, row);
@@ -94,6 +96,8 @@ static void tell_event(const struct reeve_row *row, struct text_buf *out)
     add_reason(out, print_field(row, "reason"));
     if (!field_is(row, "rule", ""))
         text_buf_add(out, ", by rule %s", print_field(row, "rule"));
+    if (!field_is(row, "rule", "") && !field_is(row, "policy_version", ""))
+        text_buf_add(out, " of policy version %s", print_field(row, "policy_version"));
     if (retry_s > 0 && field_is(row, "action", "defer")) {
         text_buf_add(out, "; a retry was due after ");
         text_buf_add_duration(out, retry_s * 1000ULL);

@@ -3,12 +3,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "client/ctl/args.h"
 #include "client/ctl/print.h"
 #include "client/ctl/ticket.h"
 #include "client/ctl/when.h"
 #include "proto/base/mem.h"
+
+enum { APPLIED_DIGITS = 9 };
 
 // ---- pages
 
@@ -99,28 +102,48 @@ static const char *or_shadow(const struct reeve_row *row, char *out, size_t size
     return out;
 }
 
+// policy_of: the version of a set that was applied. Plain files have a number of many digits, which would only widen the table.
+static const char *policy_of(const struct reeve_row *row)
+{
+    const char *version = print_field(row, "policy_version");
+
+    return strlen(version) <= APPLIED_DIGITS ? version : "files";
+}
+
+// sender_of: with the login, where there was one.
+static const char *sender_of(const struct reeve_row *row, char *out, size_t size)
+{
+    const char *sender = print_field(row, "sender"), *login = print_field(row, "auth_user");
+
+    if (login[0] == '\0' || strcasecmp(login, sender) == 0)
+        return sender;
+    (void)snprintf(out, size, "%s (%s)", sender, login);
+    return out;
+}
+
 static void add_row(struct listing *listing, const struct reeve_row *row)
 {
     struct table *table = &listing->table;
-    char time[WHEN_MAX], reason[128];
+    char time[WHEN_MAX], reason[128], sender[2 * TICKET_ADDRESS_MAX];
 
     table_cell(table, print_time(row, "at", time));
     table_cell(table, print_field(row, "action"));
     table_cell(table, or_shadow(row, reason, sizeof(reason)));
     table_cell(table, print_field(row, "client_ip"));
-    table_cell(table, print_field(row, "sender"));
+    table_cell(table, sender_of(row, sender, sizeof(sender)));
     table_cell(table, print_field(row, "recipient"));
     if (listing->is_grey)
         table_cell(table, came_back(row));
+    table_cell(table, policy_of(row));
     table_cell(table, print_field(row, "ticket"));
 }
 
 static void begin_listing(struct listing *listing)
 {
-    static const char *const track[] = {"WHEN", "ACTION", "REASON", "CLIENT",
-                                        "FROM", "TO",     "TICKET", NULL};
+    static const char *const track[] = {"WHEN", "ACTION", "REASON", "CLIENT", "FROM",
+                                        "TO",   "POLICY", "TICKET", NULL};
     static const char *const grey[] = {"WHEN", "ACTION",  "REASON", "CLIENT", "FROM",
-                                       "TO",   "RETRIED", "TICKET", NULL};
+                                       "TO",   "RETRIED", "POLICY", "TICKET", NULL};
 
     listing->has_begun = true;
     if (listing->ctl->want_json)

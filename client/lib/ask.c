@@ -46,6 +46,7 @@ static const char *keep_text(struct arena *arena, const char *text, size_t limit
     X(helo, MSG_HELO_MAX)               \
     X(auth_user, NO_LIMIT)              \
     X(sender, MSG_ADDRESS_MAX)          \
+    X(policy, NO_LIMIT)                 \
     X(spf_domain, MSG_CLIENT_NAME_MAX)
 
 static size_t check_room(const struct reeve_check *check)
@@ -80,6 +81,7 @@ static void copy_check(struct msg_check *out, const struct reeve_check *check, s
     out->spf = (enum msg_auth)check->spf;
     out->dry_run = check->dry_run;
     out->trace = check->trace;
+    out->at_ms = check->as_of_ms;
 }
 
 struct ask *ask_new_check(const struct reeve_check *check)

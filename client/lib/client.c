@@ -186,7 +186,8 @@ static enum err open_descriptors(struct reeve *reeve, struct err_detail *detail)
 
 static enum err open_memory(struct reeve *reeve, struct err_detail *detail)
 {
-    reeve->encoded = malloc(CLIENT_ENCODED_MAX);
+    reeve->encoded = malloc(CLIENT_ENCODED_BYTES);
+    reeve->encoded_size = CLIENT_ENCODED_BYTES;
     reeve->scratch = malloc(CLIENT_SCRATCH_MAX);
     if (reeve->encoded == NULL || reeve->scratch == NULL ||
         asks_init(&reeve->asks, reeve->in_flight_max) != ERR_NONE)

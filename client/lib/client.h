@@ -55,13 +55,16 @@ struct reeve {
     void (*node_changed)(void *arg, const struct reeve_node *node);
     void *node_arg;
     char gateway[MSG_GATEWAY_MAX + 1];
-    // Memory to encode a request in, allocated once: bytes, and what protobuf-c needs meanwhile.
+    // Memory to encode a request in, allocated once: bytes (more when a document needs them), and what protobuf-c
+    // needs meanwhile.
     unsigned char *encoded;
+    size_t encoded_size;
     unsigned char *scratch;
 };
 
 enum {
-    CLIENT_ENCODED_MAX = 1 << 20, // 1000 recipients of 320 bytes and all else fit three times
+    CLIENT_ENCODED_BYTES =
+        1 << 20, // 1000 recipients of 320 bytes and all else but a document fit three times
     CLIENT_SCRATCH_MAX = 2 << 20,
 };
 

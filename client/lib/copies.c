@@ -4,6 +4,7 @@
 #include "client/lib/copies.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "proto/wire.h"
 
@@ -40,15 +41,36 @@ void copies_name(const struct reeve *reeve, struct ask *ask)
     ask->request.check.transaction = ask->own_transaction;
 }
 
+// make_room: for a document beside what a request has else.
+static enum err make_room(struct reeve *reeve, const struct msg_request *request)
+{
+    size_t document = request->verb == MSG_ADMIN ? request->admin.document_bytes : 0;
+    unsigned char *larger;
+
+    if (document > MSG_ADMIN_DOCUMENT_MAX)
+        return ERR_LIMIT;
+    if (CLIENT_ENCODED_BYTES + document <= reeve->encoded_size)
+        return ERR_NONE;
+    larger = realloc(reeve->encoded, CLIENT_ENCODED_BYTES + document);
+    if (larger == NULL)
+        return ERR_MEMORY;
+    reeve->encoded = larger;
+    reeve->encoded_size = CLIENT_ENCODED_BYTES + document;
+    return ERR_NONE;
+}
+
 static enum err encode(struct reeve *reeve, struct msg_request *request, uint64_t budget_ms,
                        size_t *len)
 {
+    enum err err = make_room(reeve, request);
     struct arena scratch;
 
+    if (err != ERR_NONE)
+        return err;
     arena_init(&scratch, reeve->scratch, CLIENT_SCRATCH_MAX);
     request->gateway = reeve->gateway;
     request->budget_ms = (uint32_t)budget_ms;
-    return wire_encode_request(request, &scratch, reeve->encoded, CLIENT_ENCODED_MAX, len);
+    return wire_encode_request(request, &scratch, reeve->encoded, reeve->encoded_size, len);
 }
 
 static struct node *choose(struct reeve *reeve, const struct ask *ask)

@@ -179,7 +179,9 @@ struct ticket ticket_next(struct store *store, uint64_t now_ms);
 const char *ticket_format(const struct ticket *ticket, char out[TICKET_TEXT_MAX]);
 MUST_USE bool ticket_parse(const char *text, struct ticket *out);
 
-// Texts are borrowed and never NULL.
+enum { TRACK_TLS = 1, TRACK_SMTPUTF8 = 2 };
+
+// Texts are borrowed and never NULL. Numbers that an older version did not write are 0.
 struct track_row {
     struct ticket ticket;
     uint64_t at_ms;
@@ -196,8 +198,14 @@ struct track_row {
     const char *recipient;
     const char *gateway;
     const char *transaction;
-    uint32_t retry_after_s;
-    uint32_t waited_s;
+    const char *auth_user; // login, with its domain
+    const char *spf;       // none, pass, fail ...; "" = the gateway did not look
+    uint64_t retry_after_s;
+    uint64_t waited_s;
+    uint64_t flags;           // TRACK_TLS, TRACK_SMTPUTF8
+    uint64_t size_bytes;      // 0 = not known
+    uint64_t recipient_count; // of the transaction, as far as it was known
+    uint64_t policy_version;
 };
 // store_track: XADD to `t:{node}:<day>`, capped; nobody waits.
 void store_track(struct store *store, const struct track_row *row);

@@ -64,7 +64,8 @@ static const struct text_field {
     {"n", offsetof(struct track_row, client_name)}, {"h", offsetof(struct track_row, helo)},
     {"f", offsetof(struct track_row, sender)},      {"t", offsetof(struct track_row, recipient)},
     {"w", offsetof(struct track_row, gateway)},     {"x", offsetof(struct track_row, transaction)},
-    {"p", offsetof(struct track_row, spf_domain)},
+    {"p", offsetof(struct track_row, spf_domain)},  {"u", offsetof(struct track_row, auth_user)},
+    {"o", offsetof(struct track_row, spf)},
 };
 enum { TEXT_COUNT = sizeof(TEXTS) / sizeof(TEXTS[0]) };
 
@@ -74,6 +75,10 @@ static const struct number_field {
 } NUMBERS[] = {
     {"ra", offsetof(struct track_row, retry_after_s)},
     {"wt", offsetof(struct track_row, waited_s)},
+    {"fl", offsetof(struct track_row, flags)},
+    {"sz", offsetof(struct track_row, size_bytes)},
+    {"rc", offsetof(struct track_row, recipient_count)},
+    {"pv", offsetof(struct track_row, policy_version)},
 };
 enum { NUMBER_COUNT = sizeof(NUMBERS) / sizeof(NUMBERS[0]) };
 
@@ -82,9 +87,9 @@ static const char **text_at(struct track_row *row, size_t offset)
     return (const char **)(void *)((char *)row + offset);
 }
 
-static uint32_t *number_at(struct track_row *row, size_t offset)
+static uint64_t *number_at(struct track_row *row, size_t offset)
 {
-    return (uint32_t *)(void *)((char *)row + offset);
+    return (uint64_t *)(void *)((char *)row + offset);
 }
 
 // ---- writing
@@ -113,7 +118,7 @@ void track_put(struct resp *resp, const struct track_row *row)
         resp_bytes(resp, text, strnlen(text, TRACK_TEXT_MAX));
     }
     for (unsigned i = 0; i < NUMBER_COUNT; i++) {
-        uint32_t number = *number_at(&copy, NUMBERS[i].offset);
+        uint64_t number = *number_at(&copy, NUMBERS[i].offset);
 
         if (number == 0)
             continue;
@@ -147,8 +152,8 @@ static void take_field(struct track_row *row, const struct redisReply *name,
     if (!reply_number(value, &number))
         return;
     for (unsigned i = 0; i < NUMBER_COUNT; i++) {
-        if (strcmp(name->str, NUMBERS[i].name) == 0 && number <= UINT32_MAX)
-            *number_at(row, NUMBERS[i].offset) = (uint32_t)number;
+        if (strcmp(name->str, NUMBERS[i].name) == 0)
+            *number_at(row, NUMBERS[i].offset) = number;
     }
     if (strcmp(name->str, "at") == 0)
         row->at_ms = number;

@@ -91,7 +91,7 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     count_recipients(seat);
     facts->dry_run = check->dry_run;
     server->unique++; // a Check without a transaction is its own
-    facts->now_ms = store_now_ms(server->store);
+    facts->now_ms = check->at_ms > 0 ? check->at_ms : store_now_ms(server->store);
     facts->clock_ok = store_clock_ok(server->store);
     facts->keys_known = store_ring(server->store)->count > 0;
     facts->auth_user = full_user(seat);

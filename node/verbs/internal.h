@@ -42,6 +42,9 @@ void server_answer(struct server *server, struct seat *seat, struct msg_reply *r
 void server_refuse(struct server *server, struct seat *seat, enum msg_status status,
                    const char *error);
 
+// server_find_set: the set of a document that this node holds ready, in force or not; NULL = it holds none of that name.
+struct policy_hold *server_find_set(const struct server *server, const char *document);
+
 static inline const struct policy *seat_policy(const struct seat *seat)
 {
     return seat->policy->policy;

@@ -4,7 +4,7 @@
 #include "proto/base/mem.h"
 #include "proto/msg.h"
 
-enum { ROWS_MAX = 1000, ROW_FIELDS_MAX = 20 };
+enum { ROWS_MAX = 1000, ROW_FIELDS_MAX = 32 };
 
 struct rows {
     struct arena *arena;

@@ -275,6 +275,34 @@ static enum err take_time(struct server *server, uint64_t at_ms, struct err_deta
     return ERR_NONE;
 }
 
+struct policy_hold *server_find_set(const struct server *server, const char *document)
+{
+    (void)server;
+    (void)document;
+    return NULL;
+}
+
+// What if: by which set, and as of when. The decoder has seen to it that such a question changes nothing.
+static enum err take_what_if(struct server *server, struct seat *seat, struct err_detail *detail)
+{
+    const struct msg_check *check = &seat->request.check;
+    struct policy_hold *set = seat->policy;
+
+    if (check->at_ms > TICKET_AT_MAX_MS)
+        return err_say(detail, ERR_SYNTAX, "Check.at_ms: %llu is past %llu, in the year 2248",
+                       (unsigned long long)check->at_ms, (unsigned long long)TICKET_AT_MAX_MS);
+    if (check->policy[0] != '\0')
+        set = server_find_set(server, check->policy);
+    if (set == NULL)
+        return err_say(detail, ERR_SYNTAX,
+                       "Check.policy: this node does not hold document %s; stage it (policy.stage)",
+                       check->policy);
+    set->users++;
+    hold_release(seat->policy);
+    seat->policy = set;
+    return ERR_NONE;
+}
+
 // Decodes into the seat. ERR_MEMORY: a larger seat might hold it.
 static enum err fill_seat(struct server *server, struct seat *seat, void *bytes, size_t len,
                           struct err_detail *detail)
@@ -283,6 +311,8 @@ static enum err fill_seat(struct server *server, struct seat *seat, void *bytes,
 
     if (err == ERR_NONE)
         err = take_time(server, seat->request.at_ms, detail);
+    if (err == ERR_NONE && seat->request.verb == MSG_CHECK)
+        err = take_what_if(server, seat, detail);
     if (err == ERR_NONE && seat->request.verb == MSG_CHECK)
         err = check_prepare(server, seat, detail);
     return err;

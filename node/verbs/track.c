@@ -9,6 +9,13 @@
 
 enum { ROWS_DEFAULT = 100 };
 
+// 0 = not known, as in a row of an older version.
+static void add_number(struct rows *rows, const char *key, uint64_t number)
+{
+    if (number > 0)
+        rows_field(rows, key, "%llu", (unsigned long long)number);
+}
+
 static void add_row(struct admin_call *call, const struct track_row *in)
 {
     struct rows *rows = &call->rows;
@@ -30,8 +37,15 @@ static void add_row(struct admin_call *call, const struct track_row *in)
     rows_field(rows, "recipient", "%s", in->recipient);
     rows_field(rows, "gateway", "%s", in->gateway);
     rows_field(rows, "transaction", "%s", in->transaction);
-    rows_field(rows, "retry_after_s", "%u", (unsigned)in->retry_after_s);
-    rows_field(rows, "waited_s", "%u", (unsigned)in->waited_s);
+    rows_field(rows, "auth_user", "%s", in->auth_user);
+    rows_field(rows, "spf", "%s", in->spf);
+    rows_field(rows, "tls", "%s", (in->flags & TRACK_TLS) != 0 ? "true" : "false");
+    rows_field(rows, "smtputf8", "%s", (in->flags & TRACK_SMTPUTF8) != 0 ? "true" : "false");
+    add_number(rows, "size_bytes", in->size_bytes);
+    add_number(rows, "recipient_count", in->recipient_count);
+    add_number(rows, "policy_version", in->policy_version);
+    rows_field(rows, "retry_after_s", "%llu", (unsigned long long)in->retry_after_s);
+    rows_field(rows, "waited_s", "%llu", (unsigned long long)in->waited_s);
     rows_field(rows, "node", "%08x", (unsigned)in->ticket.node);
 }
 

@@ -67,6 +67,21 @@ static const char *stage_word(enum msg_stage stage)
     return words[stage];
 }
 
+static const char *spf_word(enum msg_auth spf)
+{
+    static const char *const words[] = {"",         "none",    "pass",      "fail",
+                                        "softfail", "neutral", "temperror", "permerror"};
+
+    return words[spf];
+}
+
+// How many the transaction has, as far as the gateway has said.
+static uint64_t recipient_count(const struct msg_check *check)
+{
+    return check->recipient_count > check->recipient_total ? check->recipient_count
+                                                           : check->recipient_total;
+}
+
 static void track(struct server *server, const struct seat *seat, struct recipient *recipient)
 {
     const struct msg_check *check = &seat->request.check;
@@ -91,6 +106,12 @@ static void track(struct server *server, const struct seat *seat, struct recipie
         .recipient = check->recipient_total > 0 ? recipient->facts.address.text : "",
         .gateway = seat->request.gateway,
         .transaction = check->transaction,
+        .auth_user = seat->facts.auth_user,
+        .spf = spf_word(check->spf),
+        .flags = (check->tls ? TRACK_TLS : 0) | (check->smtputf8 ? TRACK_SMTPUTF8 : 0),
+        .size_bytes = check->size_bytes,
+        .recipient_count = recipient_count(check),
+        .policy_version = seat_policy(seat)->version,
         .retry_after_s = waits ? retry_after_s(verdict) : 0,
         .waited_s = (uint32_t)(verdict->waited_ms / 1000),
     };

@@ -7,15 +7,15 @@
 #include <string.h>
 
 // The pure parts, which are in no library.
-#include "client/ctl/import_maillog.c"
+#include "client/ctl/import/maillog.c"
 #define is_loopback is_loopback_of_rest
 #define read_client read_client_of_entry
-#include "client/ctl/import_postgrey_entry.c"
+#include "client/ctl/import/postgrey_entry.c"
 #define read_time read_time_of_row
-#include "client/ctl/import_sqlgrey_row.c"
+#include "client/ctl/import/sqlgrey_row.c"
 #define local_ms local_ms_of_stamp
 #define digits   digits_of_stamp
-#include "client/ctl/import_stamp.c"
+#include "client/ctl/import/stamp.c"
 #undef digits
 #include "client/ctl/when.c"
 

@@ -64,6 +64,7 @@ def full_check(pb):
         stage=pb.STAGE_END, transaction="4F2", client_ip="192.0.2.1", client_name="mail.example.net", helo="helo",
         auth_user="ann", tls=True, smtputf8=True, sender="bob@example.net", recipients=["ann@x.example", "jürgen@x.example"],
         recipient_count=2, size_bytes=1 << 40, dry_run=True, trace=True,
+        policy="0123456789abcdef0123456789abcdef", at_ms=1795295581000,
     )
     check.authentication.spf = pb.AUTH_PASS
     check.authentication.spf_domain = "example.net"
@@ -153,6 +154,26 @@ def spf():
     yield "message-loop", script(0, (RECORD, b"\x09v=spf1 mx"), (MESSAGE, head + b"\xc0\x0c\0\x0f\0\1\0\0\0\x3c\0\x04\0\x0a\xc0\x2e" * 2))
 
 
+def resp(value):
+    """A value as Redis writes it: a list, or a text."""
+    if isinstance(value, list):
+        return b"*%d\r\n" % len(value) + b"".join(map(resp, value))
+    return b"$%d\r\n%s\r\n" % (len(value), value)
+
+
+def track():
+    """Tracking rows: of a version before, of this one, and of none."""
+    old = [b"at", b"1000", b"a", b"defer", b"r", b"greylist_new", b"s", b"", b"g", b"rcpt", b"i", b"192.0.2.1", b"n", b"mx.x", b"h", b"h",
+           b"f", b"a@x", b"t", b"b@y", b"w", b"mx1", b"x", b"q1", b"p", b"x", b"ra", b"60", b"wt", b"5"]
+    new = old + [b"u", b"ann@y", b"o", b"softfail", b"fl", b"3", b"sz", b"1099511627776", b"rc", b"7", b"pv", b"9007199254740991"]
+    yield "old", resp([b"1000-2", old])
+    yield "new", resp([b"1000-2", new])
+    yield "page", resp([[b"1000-2", new], [b"999-1", old], [b"998-1", [b"at", b"x", b"f", b"a\xff\r\nb", b"zz", b"later"]]])
+    yield "long", resp([b"1000-2", [b"f", b"\x01" * 500, b"u", b"\xff" * 90]])
+    yield "odd", resp([b"1000-2", [b"f"]])
+    yield "no-id", resp([b"1000", [b"f", b"x"]])
+
+
 def write(target, name, data):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,6 +192,8 @@ def main():
     write("mail", "too-long", b"a" * 400 + b"@x.example")
     for name, data in spf():
         write("spf", name, data)
+    for name, data in track():
+        write("track", name, data)
     for name, data in wire(contract()):
         write("wire", name, data)
 

@@ -56,6 +56,8 @@ static const struct field FIELDS[] = {
     OF_CHECK("size", FIELD_NUMBER, 12, size_bytes),
     OF_CHECK("dry", FIELD_FLAG, 15, dry_run),
     OF_CHECK("trace", FIELD_FLAG, 16, trace),
+    OF_CHECK("set", FIELD_TEXT, 17, policy),
+    OF_CHECK("as_of", FIELD_NUMBER, 18, at_ms),
     OF_AUTHENTICATION("spf", FIELD_NUMBER, 1, spf),
     OF_AUTHENTICATION("spf_domain", FIELD_TEXT, 2, spf_domain),
 };
@@ -90,6 +92,16 @@ bool ask_is_dry(const struct ask *ask)
     return ask->number[field_of("dry", 3)] != 0;
 }
 
+void ask_set_dry(struct ask *ask)
+{
+    ask->number[field_of("dry", 3)] = 1;
+}
+
+bool ask_is_what_if(const struct ask *ask)
+{
+    return ask->number[field_of("as_of", 5)] != 0 || ask->text[field_of("set", 3)].at != NULL;
+}
+
 bool ask_wants_trace(const struct ask *ask)
 {
     return ask->number[field_of("trace", 5)] != 0;
@@ -120,6 +132,8 @@ static bool read_number(const char *word, const char *text, uint64_t *out)
         return true;
     *out = strtoull(text, &end, 10);
     if (end != text && *end == '\0')
+        return true;
+    if (strcmp(word, "as_of") == 0 && when_time(text, 0, 0, out))
         return true;
     if (!when_span(text, &span_ms))
         return false;

@@ -55,4 +55,6 @@ MUST_USE enum err ask_encode_by_hand(const struct ask *ask, const struct ask_how
 // ask_stage: the stage a check asks at, MSG_RCPT unless the line says stage=.
 enum msg_stage ask_stage(const struct ask *ask);
 bool ask_is_dry(const struct ask *ask);
+bool ask_is_what_if(const struct ask *ask); // which only a dry run may ask
+void ask_set_dry(struct ask *ask);
 bool ask_wants_trace(const struct ask *ask);

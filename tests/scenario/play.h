@@ -10,6 +10,6 @@
 #include "tests/scenario/script.h"
 
 size_t play_count(const struct script *script);
-// play_scenario: plays it, twice (README.md, "Twice"). True if every line held; else the report is
+// play_scenario: plays it, three times (README.md, "Three times"). True if every line held; else the report is
 // written to out.
 bool play_scenario(const struct script *script, size_t index, FILE *out);

@@ -45,12 +45,6 @@ static struct memory_used used_since(const struct memory_used *now, const struct
     };
 }
 
-static uint64_t all_writes(const struct memory_used *used)
-{
-    return used->write_pending + used->write_passed + used->write_align + used->write_spared +
-           used->write_track + used->write_admin;
-}
-
 static bool look_up_store(struct world *world, const struct node *node, const char *name,
                           uint64_t *out)
 {
@@ -62,7 +56,7 @@ static bool look_up_store(struct world *world, const struct node *node, const ch
         {"reads", since.read_passed + since.read_pending},
         {"reads.passed", since.read_passed},
         {"reads.pending", since.read_pending},
-        {"writes", all_writes(&since)},
+        {"writes", memory_writes_asked(&since)},
         {"writes.pending", since.write_pending},
         {"writes.passed", since.write_passed},
         {"writes.align", since.write_align},

@@ -8,6 +8,7 @@
 #include "proto/base/mem.h"
 #include "proto/wire.h"
 #include "tests/scenario/promises.h"
+#include "tests/scenario/rehearse.h"
 #include "tests/scenario/want.h"
 #include "tests/support/clock_scripted.h"
 
@@ -22,7 +23,8 @@ struct question {
     uint64_t id;
     struct node *node;
     unsigned number;
-    char *text; // its line
+    char *text;          // its line
+    struct arrival *dry; // what a dry run of it answered before; NULL = none was made
 };
 
 // A reply that was not compared yet.
@@ -170,6 +172,13 @@ struct node *world_node(struct world *world, const char *name)
     return node;
 }
 
+static void free_question(struct question *question)
+{
+    mem_free(question->dry);
+    mem_free(question->text);
+    mem_free(question);
+}
+
 static void forget_questions(struct world *world, const struct node *node)
 {
     struct question **at = &world->waiting;
@@ -185,8 +194,7 @@ static void forget_questions(struct world *world, const struct node *node)
         if (strstr(question->text, "-> nothing") == NULL)
             world_fail(world, &place, "came: nothing");
         *at = question->next;
-        mem_free(question->text);
-        mem_free(question);
+        free_question(question);
     }
 }
 
@@ -242,8 +250,8 @@ void world_end(struct world *world)
 
 // ---- Questions
 
-static void add_question(struct world *world, const struct place *place, struct node *node,
-                         uint64_t id)
+static struct question *add_question(struct world *world, const struct place *place,
+                                     struct node *node, uint64_t id)
 {
     struct question *question = mem_new(sizeof(*question));
 
@@ -253,6 +261,7 @@ static void add_question(struct world *world, const struct place *place, struct 
                                   .number = place->number,
                                   .text = mem_text(place->text)};
     world->waiting = question;
+    return question;
 }
 
 static void receive(struct node *node, bool admin, struct bytes *bytes, uint64_t age_ms)
@@ -271,22 +280,89 @@ static void settle_one(struct world *world, struct node *node)
         forget_questions(world, node);
 }
 
+static enum err encode(struct world *world, const struct ask *ask, uint64_t id, struct bytes *out)
+{
+    struct ask_how how = {.id = id, .trace = world->way.trace};
+    bool by_hand = world->way.trace || ask_is_raw(ask);
+
+    return by_hand ? ask_encode_by_hand(ask, &how, &world->scratch, out)
+                   : ask_encode(ask, &how, &world->scratch, out);
+}
+
+// What a dry run must leave as it was: all but the counters of requests.
+struct trail {
+    uint64_t stored;
+    struct memory_used used;
+    struct stats stats;
+};
+
+static struct trail trail_of(const struct world *world, const struct node *node)
+{
+    return (struct trail){memory_digest(world->memory), *memory_used(world->memory), node->stats};
+}
+
+static void compare_trails(struct world *world, const struct place *place,
+                           const struct trail *before, const struct trail *after)
+{
+    if (before->stored != after->stored)
+        world_fail(world, place, "a dry run of it changed what is stored");
+    if (memory_writes_asked(&before->used) != memory_writes_asked(&after->used))
+        world_fail(world, place, "a dry run of it asked the store to write");
+    if (before->stats.checks != after->stats.checks ||
+        before->stats.events != after->stats.events ||
+        memcmp(before->stats.verdicts, after->stats.verdicts, sizeof(after->stats.verdicts)) != 0 ||
+        memcmp(before->stats.shadowed, after->stats.shadowed, sizeof(after->stats.shadowed)) != 0)
+        world_fail(world, place, "a dry run of it was counted or published as if it were live");
+}
+
+// rehearse: the same question as a dry run. Its reply, if one came, to be freed; nobody else sees that it was asked.
+static struct arrival *rehearse(struct world *world, const struct place *place, struct node *node,
+                                const struct ask *live)
+{
+    const struct trail before = trail_of(world, node);
+    struct ask dry = *live;
+    struct arrival *reply;
+    struct trail after;
+    struct bytes bytes;
+
+    ask_set_dry(&dry);
+    if (encode(world, &dry, world->last_id, &bytes) != ERR_NONE)
+        return NULL;
+    receive(node, dry.admin_door, &bytes, dry.age_ms);
+    after = trail_of(world, node);
+    compare_trails(world, place, &before, &after);
+    memory_set_used(world->memory, &before.used);
+    node->stats = before.stats;
+    reply = world->arrived;
+    world->arrived = NULL;
+    return reply;
+}
+
+// Where operations are held, the dry run's would be among them, and the script counts them.
+static bool can_rehearse(const struct world *world, const struct node *node, const struct ask *ask)
+{
+    return world->way.rehearses && ask->verb == MSG_CHECK && !ask_is_dry(ask) &&
+           !ask_is_what_if(ask) && world->arrived == NULL &&
+           !memory_is_holding(world->memory, node->store);
+}
+
 void world_ask(struct world *world, const struct place *place, const struct ask *ask)
 {
     struct node *node = world_node(world, ask->node);
-    struct ask_how how = {.id = ++world->last_id, .trace = world->way.trace};
-    bool by_hand = world->way.trace || ask_is_raw(ask);
     struct bytes bytes = {0};
+    struct question *question;
     enum err err = node == NULL ? ERR_LIMIT : ERR_NONE;
 
+    world->last_id++;
     if (err == ERR_NONE)
-        err = by_hand ? ask_encode_by_hand(ask, &how, &world->scratch, &bytes)
-                      : ask_encode(ask, &how, &world->scratch, &bytes);
+        err = encode(world, ask, world->last_id, &bytes);
     if (err != ERR_NONE) {
         world_fail(world, place, "the request could not be made: %s", err_text(err));
         return;
     }
-    add_question(world, place, node, how.id);
+    question = add_question(world, place, node, world->last_id);
+    if (can_rehearse(world, node, ask))
+        question->dry = rehearse(world, place, node, ask);
     receive(node, ask->admin_door, &bytes, ask->age_ms);
     settle_one(world, node);
 }
@@ -294,7 +370,7 @@ void world_ask(struct world *world, const struct place *place, const struct ask 
 void world_send(struct world *world, const struct place *place, struct node *node,
                 struct bytes *bytes)
 {
-    add_question(world, place, node, 0); // what cannot be read has no id
+    (void)add_question(world, place, node, 0); // what cannot be read has no id
     receive(node, false, bytes, 0);
     settle_one(world, node);
 }
@@ -366,6 +442,22 @@ static enum err read_line(struct world *world, const char *text, struct ask *ask
     return err;
 }
 
+// What the dry run foretold. With trouble in the store the two may differ: a write is refused, where a dry run only reads.
+static bool is_foretold(struct world *world, const struct question *question,
+                        const struct msg_reply *live, FILE *out)
+{
+    struct err_detail detail = {""};
+    struct msg_reply dry;
+
+    if (question->dry == NULL || !memory_is_calm(question->node->store))
+        return true;
+    if (wire_decode_reply(question->dry->bytes, question->dry->len, &world->scratch, &dry,
+                          &detail) == ERR_NONE)
+        return rehearse_same(&dry, live, out);
+    (void)fprintf(out, "    the dry run's reply cannot be decoded: %s\n", detail.text);
+    return false;
+}
+
 static void compare(struct world *world, const struct question *question,
                     const struct msg_reply *reply)
 {
@@ -386,6 +478,7 @@ static void compare(struct world *world, const struct question *question,
     promised.trace = world->way.trace || ask_wants_trace(&ask);
     holds = holds && !want.nothing && want_holds(&want, reply, world->way.trace, out);
     holds = promises_hold(&promised, reply, &world->scratch, out) && holds;
+    holds = is_foretold(world, question, reply, out) && holds;
     (void)fclose(out);
     if (!holds) {
         world_fail(world, &place, "does not hold:");
@@ -415,8 +508,7 @@ static void settle_arrival(struct world *world, struct arrival *arrival)
     }
     keep_ticket(world, &reply);
     compare(world, question, &reply);
-    mem_free(question->text);
-    mem_free(question);
+    free_question(question);
 }
 
 void world_settle(struct world *world)

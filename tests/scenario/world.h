@@ -19,11 +19,12 @@
 
 enum { WORLD_NODES_MAX = 8, WORLD_NAME_MAX = 32 };
 
-// How a scenario is played. Every one is played twice, and must hold both times (README.md,
-// "Twice").
+// How a scenario is played. Every one is played three times, and must hold each time (README.md,
+// "Three times").
 struct world_way {
-    bool trace;   // ask for the trace, and write requests by hand
-    bool expires; // the store drops what has expired
+    bool trace;     // ask for the trace, and write requests by hand
+    bool expires;   // the store drops what has expired
+    bool rehearses; // each check is asked dry first, and then live
 };
 
 struct node {

@@ -93,6 +93,17 @@ const struct memory_used *memory_used(const struct memory *memory)
     return &memory->used;
 }
 
+uint64_t memory_writes_asked(const struct memory_used *used)
+{
+    return used->write_pending + used->write_passed + used->write_align + used->write_spared +
+           used->write_track + used->write_admin;
+}
+
+void memory_set_used(struct memory *memory, const struct memory_used *used)
+{
+    memory->used = *used;
+}
+
 // ---- One node's connection
 
 struct store *memory_connect(struct memory *memory)
@@ -405,6 +416,22 @@ size_t memory_held(const struct memory *memory, const struct store *store)
     for (const struct op *op = memory->held; op != NULL; op = op->next)
         count += store == NULL || op->store == store;
     return count;
+}
+
+bool memory_is_holding(const struct memory *memory, const struct store *store)
+{
+    for (size_t i = 0; i < MEMORY_MOMENT_COUNT; i++)
+        if (store->hold[i])
+            return true;
+    return memory_held(memory, NULL) > 0;
+}
+
+bool memory_is_calm(const struct store *store)
+{
+    for (size_t i = 0; i < MEMORY_MOMENT_COUNT; i++)
+        if (store->trouble[i] != STORE_UP)
+            return false;
+    return true;
 }
 
 // ---- What requests call

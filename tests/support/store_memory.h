@@ -61,6 +61,10 @@ void memory_hold(struct store *store, enum memory_moment moment, bool hold);
 // is none.
 bool memory_release(struct memory *memory, struct store *store);
 size_t memory_held(const struct memory *memory, const struct store *store);
+// memory_is_holding: something is held, or would be if that store were asked.
+bool memory_is_holding(const struct memory *memory, const struct store *store);
+// memory_is_calm: no moment of that store meets trouble.
+bool memory_is_calm(const struct store *store);
 
 // memory_clock_jump: the server's clock steps, as after a fail-over to a host with another time.
 // Stores that are connected see the step (over 60 s: store_clock_ok is false); one that connects
@@ -76,6 +80,9 @@ size_t memory_spared(const struct memory *memory); // pairs in the evidence of c
 // memory_retries: first tries and passes that nodes counted, over all slices.
 struct retry_counts memory_retries(const struct memory *memory);
 
+// memory_digest: a number that changes whenever something that is stored does.
+uint64_t memory_digest(const struct memory *memory);
+
 // What was asked of the server, one a triplet or row; refused ones count as well.
 struct memory_used {
     uint64_t read_passed;   // store_read_passed
@@ -88,3 +95,7 @@ struct memory_used {
     uint64_t write_admin;
 };
 const struct memory_used *memory_used(const struct memory *memory);
+// memory_writes_asked: all of its writes.
+uint64_t memory_writes_asked(const struct memory_used *used);
+// memory_set_used: as if only that had been asked.
+void memory_set_used(struct memory *memory, const struct memory_used *used);

@@ -87,9 +87,9 @@ struct memory_row {
 static const char **row_text(struct track_row *row, size_t i)
 {
     const char **const TEXTS[] = {
-        &row->action,      &row->reason,      &row->rule,       &row->shadow,  &row->stage,
-        &row->client_ip,   &row->helo,        &row->sender,     &row->gateway, &row->recipient,
-        &row->client_name, &row->transaction, &row->spf_domain,
+        &row->action,      &row->reason,      &row->rule,       &row->shadow,    &row->stage,
+        &row->client_ip,   &row->helo,        &row->sender,     &row->gateway,   &row->recipient,
+        &row->client_name, &row->transaction, &row->spf_domain, &row->auth_user, &row->spf,
     };
 
     return i < sizeof(TEXTS) / sizeof(TEXTS[0]) ? TEXTS[i] : NULL;

@@ -12,10 +12,10 @@
 #include <cmocka.h>
 
 // The pure parts, which are in no library.
-#include "client/ctl/import_maillog.c"
-#include "client/ctl/import_queue.c"
+#include "client/ctl/import/maillog.c"
+#include "client/ctl/import/queue.c"
 #define local_ms local_ms_of_stamp
-#include "client/ctl/import_stamp.c"
+#include "client/ctl/import/stamp.c"
 #include "client/ctl/when.c"
 
 #include "tests/support/table.h"

@@ -15,11 +15,11 @@
 #include <cmocka.h>
 
 // The pure parts, which are in no library.
-#include "client/ctl/import_exempt.c"
-#include "client/ctl/import_lines.c"
-#include "client/ctl/import_postgrey_entry.c"
-#include "client/ctl/import_rspamd_key.c"
-#include "client/ctl/import_sqlgrey_row.c"
+#include "client/ctl/import/exempt.c"
+#include "client/ctl/import/lines.c"
+#include "client/ctl/import/postgrey_entry.c"
+#include "client/ctl/import/rspamd_key.c"
+#include "client/ctl/import/sqlgrey_row.c"
 #include "client/ctl/when.c"
 
 #include "node/policy/set.h"

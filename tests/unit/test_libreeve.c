@@ -458,7 +458,8 @@ static void act_inspect(struct fake_node *node, const struct msg_request *reques
             check->spf == MSG_AUTH_SOFTFAIL && check->size_bytes == 123456789012 &&
             check->recipient_count == 5 && strcmp(check->transaction, "t1") == 0 &&
             strcmp(check->auth_user, "ann") == 0 && check->dry_run && check->trace &&
-            request->at_ms == 1234567890123 && strcmp(request->gateway, "") != 0;
+            request->at_ms == 1234567890123 && strcmp(request->gateway, "") != 0 &&
+            strcmp(check->policy, "a document") == 0 && check->at_ms == 1234567890456;
     act_accept(node, request);
 }
 
@@ -494,6 +495,8 @@ static void every_field_arrives_and_damage_is_marked(void **unused)
             .dry_run = true,
             .trace = true,
             .at_ms = 1234567890123,
+            .policy = "a document",
+            .as_of_ms = 1234567890456,
         };
         struct reeve_answer *answer = NULL;
 

@@ -169,6 +169,56 @@ static void admin_rows_arrive(void **unused)
     fake_stop(&node);
 }
 
+static void act_measure(struct fake_node *node, const struct msg_request *request)
+{
+    const char *bytes = request->admin.document;
+    size_t len = request->admin.document_bytes;
+    const struct msg_pair size = {.key = "size", .value = mem_format("%zu", len)};
+    const struct msg_row row = {.fields = &size, .field_count = 1};
+
+    // What stands at its two ends has arrived as well.
+    if (len > 1 && (bytes[0] != 'b' || bytes[len - 1] != 'e'))
+        fake_refuse(node, request, MSG_BAD_REQUEST);
+    else
+        fake_send(node, &(struct msg_reply){.id = request->id,
+                                            .answer = MSG_ADMIN_REPLY,
+                                            .admin = {.rows = &row, .row_count = 1}});
+    mem_free((void *)(uintptr_t)size.value);
+}
+
+// A policy set of many files, and after it a small one again. What is larger than a document may be never leaves.
+static void a_document_may_be_large(void **unused)
+{
+    static const size_t sizes[] = {2, (1 << 20) + 1, 3 << 20, MSG_ADMIN_DOCUMENT_MAX + 1, 7};
+    struct fake_node node;
+    struct reeve *reeve;
+
+    (void)unused;
+    fake_start(&node, act_measure, NULL);
+    reeve = client_for(node.endpoint, LONG_MS);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        char *document = mem_new(sizes[i]);
+        const struct reeve_admin_request request = {
+            .verb = "policy.stage", .document = document, .document_bytes = sizes[i]};
+        bool fits = sizes[i] <= MSG_ADMIN_DOCUMENT_MAX;
+        struct reeve_answer *answer = NULL;
+
+        document[0] = 'b';
+        document[sizes[i] - 1] = 'e';
+        assert_int_equal(reeve_admin_ask(reeve, &request, &answer),
+                         fits ? REEVE_OK : REEVE_REFUSED);
+        if (fits)
+            assert_int_equal(strtoull(answer->rows[0].fields[0].value, NULL, 10), sizes[i]);
+        else
+            assert_non_null(strstr(answer->message, "larger than a request can be"));
+        reeve_answer_free(&answer);
+        mem_free(document);
+    }
+    assert_int_equal(atomic_load(&node.seen), 4);
+    reeve_free(&reeve);
+    fake_stop(&node);
+}
+
 static void admin_refusals(void **unused)
 {
     static const struct {
@@ -256,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pings),
         cmocka_unit_test(admin_rows_arrive),
+        cmocka_unit_test(a_document_may_be_large),
         cmocka_unit_test(admin_refusals),
         cmocka_unit_test(admin_without_its_door),
         cmocka_unit_test(an_admin_verb_is_not_sent_again),

@@ -33,7 +33,9 @@ static struct track_row plain_row(void)
                               .sender = "Ann@Sender.Example",
                               .recipient = "bob@corp.example",
                               .gateway = "",
-                              .transaction = ""};
+                              .transaction = "",
+                              .auth_user = "",
+                              .spf = ""};
 }
 
 static const struct filter_row {
@@ -116,6 +118,35 @@ static void a_stored_row_is_a_strangers_text(void **state)
     mem_free(found);
 }
 
+// What versions before wrote has fewer fields, and what versions to come write has more.
+static void a_row_of_another_version_is_read(void **state)
+{
+    static const char *const old[] = {"at",           "77", "a",          "defer", "r",
+                                      "greylist_new", "f",  "ann@x.test", "ra",    "60"};
+    static const char *const later[] = {"at", "77", "u",  "bob@x.test", "o",  "fail", "fl", "7",
+                                        "sz", "9",  "rc", "2",          "pv", "3",    "q9", "?"};
+    struct replies replies = {.used = 0};
+    struct track_found *found = track_take(reply_of_entry(&replies, "1000-2", old, 10), 9);
+
+    (void)state;
+    assert_string_equal(found->row.sender, "ann@x.test");
+    assert_string_equal(found->row.auth_user, "");
+    assert_string_equal(found->row.spf, "");
+    assert_int_equal(found->row.retry_after_s, 60);
+    assert_int_equal(found->row.flags | found->row.size_bytes | found->row.recipient_count |
+                         found->row.policy_version,
+                     0);
+    mem_free(found);
+    found = track_take(reply_of_entry(&replies, "1000-2", later, 16), 9);
+    assert_string_equal(found->row.auth_user, "bob@x.test");
+    assert_string_equal(found->row.spf, "fail");
+    assert_int_equal(found->row.flags, 7);
+    assert_int_equal(found->row.size_bytes, 9);
+    assert_int_equal(found->row.recipient_count, 2);
+    assert_int_equal(found->row.policy_version, 3);
+    mem_free(found);
+}
+
 static const struct broken_row {
     const char *name;
     const char *id;
@@ -160,6 +191,7 @@ int main(void)
     TABLE_ROWS(&table, FILTERS, check_filter);
     TABLE_TEST(&table, a_reason_in_shadow_is_found);
     TABLE_TEST(&table, a_stored_row_is_a_strangers_text);
+    TABLE_TEST(&table, a_row_of_another_version_is_read);
     TABLE_ROWS(&table, BROKEN, check_broken);
     TABLE_TEST(&table, names_of_tracking_keys_hold_node_and_day);
     return table_run(&table, "tracking rows in memory");

@@ -86,8 +86,14 @@ static struct track_row row_of(const char *sender, const char *recipient, const 
                               .recipient = recipient,
                               .gateway = "mx1",
                               .transaction = "q1",
+                              .auth_user = "ann@b.example",
+                              .spf = "softfail",
                               .retry_after_s = 60,
-                              .waited_s = 5};
+                              .waited_s = 5,
+                              .flags = TRACK_TLS | TRACK_SMTPUTF8,
+                              .size_bytes = 1ULL << 40,
+                              .recipient_count = 7,
+                              .policy_version = (1ULL << 53) - 1};
 }
 
 static struct ticket write_row(struct scene *scene, unsigned node, uint64_t at_ms,
@@ -300,6 +306,10 @@ static void a_row_is_found_by_its_ticket(void **state)
     assert_int_equal(found.first.at_ms, now_ms);
     assert_int_equal(found.first.retry_after_s, 60);
     assert_int_equal(found.first.waited_s, 5);
+    assert_int_equal(found.first.flags, TRACK_TLS | TRACK_SMTPUTF8);
+    assert_int_equal(found.first.size_bytes, 1ULL << 40);
+    assert_int_equal(found.first.recipient_count, 7);
+    assert_int_equal(found.first.policy_version, (1ULL << 53) - 1);
     assert_string_equal(found.cursor, "");
     query.ticket.seq += 5;
     find(&scene, query, &found);

@@ -308,8 +308,12 @@ static void the_shipped_acl_is_enough(void **state)
     retry_flush(scene.store);
     retry_ask(scene.store);
     struct ticket ticket = ticket_next(scene.store, store_now_ms(scene.store));
-    struct track_row row = {
-        ticket, 1, "defer", "greylist_new", "", "", "rcpt", "", "", "", "", "", "", "", "", 0, 0};
+    struct track_row row = {ticket, 1,  "defer", "greylist_new",
+                            "",     "", "rcpt",  "",
+                            "",     "", "",      "",
+                            "",     "", "",      "",
+                            "",     0,  0,       0,
+                            0,      0,  0};
 
     store_track(scene.store, &row);
     settle(&scene);

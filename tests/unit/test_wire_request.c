@@ -27,6 +27,9 @@ enum {
     RECIPIENTS = 10,
     AUTHENTICATION = 13,
     MESSAGE = 14,
+    DRY_RUN = 15,
+    POLICY = 17,
+    AS_OF = 18,
     ARGS = 2,
     DOCUMENT = 3,
 };
@@ -58,6 +61,7 @@ static const struct given_row given_rows[] = {
     {"Check.transaction", CHECK, 2, MSG_TRANSACTION_MAX, AT(check.transaction)},
     {"Check.client_ip", CHECK, 3, 64, AT(check.client_ip)},
     {"Check.auth_user", CHECK, 6, MSG_AUTH_USER_MAX, AT(check.auth_user)},
+    {"Check.policy", CHECK, POLICY, MSG_POLICY_MAX, AT(check.policy)},
     {"Admin.verb", ADMIN, 1, MSG_ADMIN_VERB_MAX, AT(admin.verb)},
     {"Admin.as_user", ADMIN, 5, MSG_AUTH_USER_MAX, AT(admin.as_user)},
 };
@@ -67,8 +71,10 @@ static void make_given(struct frame *frame, const struct given_row *row, const c
                        size_t len)
 {
     *frame = (struct frame){0};
-    if (row->verb == CHECK)
+    if (row->verb == CHECK) {
         frame_text(frame, RECIPIENTS, "ann@x.example");
+        frame_number(frame, DRY_RUN, 1);
+    }
     if (row->verb != 0) {
         frame_bytes(frame, row->field, text, len);
         frame_wrap(frame, row->verb);
@@ -432,6 +438,44 @@ static void stage(void **state)
     decoding_free(decoding);
 }
 
+// ---- what would be
+
+static const struct what_if_row {
+    const char *name;
+    const char *policy;
+    uint64_t at_ms;
+    bool dry_run;
+    const char *said; // NULL = it is decoded
+} what_if_rows[] = {
+    {"a document, dry", "0123456789abcdef", 0, true, NULL},
+    {"a moment, dry", "", 1, true, NULL},
+    {"both, dry", "0123456789abcdef", 1, true, NULL},
+    {"neither", "", 0, false, NULL},
+    {"a document that would count", "0123456789abcdef", 0, false,
+     "Check.policy: a question what would be needs dry_run"},
+    {"a moment that would count", "", 1, false,
+     "Check.at_ms: a question what would be needs dry_run"},
+    {"both that would count", "a", UINT64_MAX, false, "Check.at_ms: "},
+};
+
+static void what_if(void **state)
+{
+    const struct what_if_row *row = *state;
+    struct frame frame = {0};
+    struct decoding *decoding;
+
+    frame_text(&frame, RECIPIENTS, "ann@x.example");
+    frame_text(&frame, POLICY, row->policy);
+    frame_number(&frame, AS_OF, row->at_ms);
+    frame_number(&frame, DRY_RUN, row->dry_run);
+    frame_wrap(&frame, CHECK);
+    decoding = decode_frame(REQUEST, &frame);
+    assert_int_equal(decoding->err, row->said == NULL ? ERR_NONE : ERR_SYNTAX);
+    if (row->said != NULL)
+        assert_ptr_equal(strstr(decoding->detail.text, row->said), decoding->detail.text);
+    decoding_free(decoding);
+}
+
 // ---- numbers, each by its own
 
 struct number_row {
@@ -457,6 +501,7 @@ static const struct number_row number_rows[] = {
     NUMBER(CHECK, 12, check.size_bytes),
     NUMBER(CHECK, 15, check.dry_run),
     NUMBER(CHECK, 16, check.trace),
+    NUMBER(CHECK, AS_OF, check.at_ms),
     NUMBER(ADMIN, 4, admin.dry_run),
 };
 
@@ -473,8 +518,10 @@ static void expect_number(const struct number_row *row, uint64_t number)
     struct frame frame = {0};
     struct decoding *decoding;
 
-    if (row->verb == CHECK)
+    if (row->verb == CHECK) {
         frame_text(&frame, RECIPIENTS, "ann@x.example");
+        frame_number(&frame, DRY_RUN, 1); // the last one counts where that is the row
+    }
     frame_number(&frame, row->field, number);
     if (row->verb != 0)
         frame_wrap(&frame, row->verb);
@@ -556,6 +603,7 @@ int main(void)
     TABLE_ROWS(&table, size_rows, size);
     TABLE_ROWS(&table, arg_rows, arg);
     TABLE_ROWS(&table, stage_rows, stage);
+    TABLE_ROWS(&table, what_if_rows, what_if);
     TABLE_ROWS(&table, number_rows, number);
     TABLE_TEST(&table, a_client_cleans_before_it_sends);
     TABLE_TEST(&table, an_outcome_of_the_future_is_none);

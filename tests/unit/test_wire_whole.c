@@ -44,6 +44,8 @@ static const struct msg_request full_check = {
             .spf_domain = "example.net",
             .dry_run = true,
             .trace = true,
+            .policy = "0123456789abcdef0123456789abcdef",
+            .at_ms = 1700000000456,
         },
 };
 
@@ -175,6 +177,8 @@ static void check_there_and_back(void **state)
     assert_string_equal(got->helo, want->helo);
     assert_string_equal(got->auth_user, want->auth_user);
     assert_true(got->tls && got->smtputf8 && got->dry_run && got->trace);
+    assert_string_equal(got->policy, want->policy);
+    assert_int_equal(got->at_ms, want->at_ms);
     assert_string_equal(got->sender, want->sender);
     assert_int_equal(got->recipient_total, 2);
     assert_string_equal(got->recipients[0], two_recipients[0]);

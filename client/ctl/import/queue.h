@@ -1,0 +1,30 @@
+// queue.h: messages of a mail log whose end was not read yet, by queue id.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// What a log says of one message. Texts live as long as the message; NULL = the log did not say.
+struct queue_mail {
+    char *client, *name, *sender;
+    bool is_own, is_returned;
+    char **recipient; // delivered to, in the order of the log
+    size_t count;
+    uint64_t at_ms; // of the last delivery
+};
+
+struct queue;
+
+// queue_new: tell is called once for each message that was delivered to somebody, when it leaves.
+// Of too many messages, or of too many bytes, the oldest leave before their end.
+struct queue *queue_new(void (*tell)(void *arg, const struct queue_mail *mail), void *arg);
+// queue_free: those that are left leave.
+void queue_free(struct queue **queue);
+
+// queue_client: begins a message; one of that id which is there leaves. queue_sender, queue_sent:
+// begin one, too, if the log began later than the message.
+void queue_client(struct queue *queue, const char *id, const struct queue_mail *from);
+void queue_sender(struct queue *queue, const char *id, const char *sender);
+void queue_sent(struct queue *queue, const char *id, const char *recipient, uint64_t at_ms);
+void queue_removed(struct queue *queue, const char *id);

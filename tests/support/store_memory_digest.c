@@ -1,0 +1,81 @@
+// store_memory_digest.c: everything that the store in memory holds as one number, so that two moments can be
+// compared. What a kind of key adds to struct memory is added here as well.
+#include <string.h>
+
+#include "tests/support/store_memory_inside.h"
+
+// FNV-1a, 64 bits.
+static void add_bytes(uint64_t *digest, const void *bytes, size_t count)
+{
+    const uint8_t *at = bytes;
+
+    for (size_t i = 0; i < count; i++)
+        *digest = (*digest ^ at[i]) * 1099511628211U;
+}
+
+static void add_text(uint64_t *digest, const char *text)
+{
+    add_bytes(digest, text, strlen(text) + 1);
+}
+
+static void add_number(uint64_t *digest, uint64_t number)
+{
+    add_bytes(digest, &number, sizeof(number));
+}
+
+static void add_table(uint64_t *digest, const struct memory_table *table)
+{
+    for (size_t i = 0; i < MEMORY_CHAINS; i++) {
+        for (const struct memory_field *field = table->chain[i]; field != NULL;
+             field = field->next) {
+            add_text(digest, field->key);
+            add_bytes(digest, field->field, KEY_FIELD_BYTES);
+            add_bytes(digest, field->value, KEY_VALUE_BYTES);
+            add_number(digest, field->expires_ms);
+        }
+    }
+}
+
+static void add_spared(uint64_t *digest, const struct memory *memory)
+{
+    for (size_t i = 0; i < memory->spared_count; i++) {
+        const struct memory_spared *one = &memory->spared[i];
+
+        add_text(digest, one->client.name);
+        add_number(digest, one->expires_ms);
+        for (unsigned k = 0; k < one->client.count; k++) {
+            add_bytes(digest, one->client.pair[k].pair, KEY_PAIR_BYTES);
+            add_number(digest, one->client.pair[k].day);
+        }
+    }
+    for (size_t i = 0; i < memory->roll.count; i++) {
+        add_text(digest, memory->roll.item[i].name);
+        add_number(digest, memory->roll.item[i].row.rests);
+        add_number(digest, memory->roll.item[i].row.newest);
+    }
+}
+
+static void add_counts(uint64_t *digest, const struct memory *memory)
+{
+    for (size_t i = 0; i < memory->retry_count; i++) {
+        add_number(digest, memory->retry[i].slice);
+        add_number(digest, memory->retry[i].first_tries);
+        add_number(digest, memory->retry[i].passes);
+    }
+    add_number(digest, memory_tracks(memory));
+    add_number(digest, memory->ring.count);
+}
+
+uint64_t memory_digest(const struct memory *memory)
+{
+    uint64_t digest = 14695981039346656037U;
+
+    add_table(&digest, &memory->table);
+    add_spared(&digest, memory);
+    for (size_t i = 0; i < memory->mirror.count; i++) {
+        add_text(&digest, memory->mirror.item[i].recipient);
+        add_number(&digest, memory->mirror.item[i].until_ms);
+    }
+    add_counts(&digest, memory);
+    return digest;
+}
