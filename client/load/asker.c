@@ -229,7 +229,7 @@ enum err asker_new(struct asker **out, const struct asker_config *config, struct
     asker->config = *config;
     asker->place = mem_new_array(config->window, sizeof(*asker->place));
     asker->zmq = zmq_ctx_new();
-    question_template_init(&asker->template, config->identity, config->deadline_ms);
+    question_template_init(&asker->template, config->identity, config->stage, config->deadline_ms);
     for (size_t i = 0; i < config->node_count; i++)
         asker->link[i] = (struct link){.socket = NULL, .fd = -1};
     for (size_t i = 0; i < config->window; i++)

@@ -50,6 +50,7 @@ struct asker_config {
     unsigned window;
     uint32_t deadline_ms; // of one question
     enum question_identity identity;
+    enum msg_stage stage; // MSG_MAIL or MSG_RCPT
 };
 
 struct asker;

@@ -31,8 +31,10 @@ static const char USAGE[] =
 #undef KIND_LINE
         "  --population N      known senders (1000)\n"
         "  --prepared          they are known to the node: do not make them so\n"
-        "  --identity WHAT     what a client shows: net | name | spf; each adds to the one before "
-        "(name)\n"
+        "  --identity WHAT     what a client shows: net | name | spf, each adds to the one before; "
+        "or "
+        "login (name)\n"
+        "  --stage WHICH       rcpt | mail (rcpt)\n"
         "  --deadline MS       how long an answer is waited for (1000)\n"
         "  --seed N            the same questions again (a number from the clock)\n"
         "  --json              the report as one JSON object\n"
@@ -48,6 +50,7 @@ enum option_key {
     OPTION_POPULATION,
     OPTION_PREPARED,
     OPTION_IDENTITY,
+    OPTION_STAGE,
     OPTION_DEADLINE,
     OPTION_SEED,
     OPTION_JSON,
@@ -64,6 +67,7 @@ static const struct option LONG_OPTIONS[] = {
     {"population", required_argument, NULL, OPTION_POPULATION},
     {"prepared", no_argument, NULL, OPTION_PREPARED},
     {"identity", required_argument, NULL, OPTION_IDENTITY},
+    {"stage", required_argument, NULL, OPTION_STAGE},
     {"deadline", required_argument, NULL, OPTION_DEADLINE},
     {"seed", required_argument, NULL, OPTION_SEED},
     {"json", no_argument, NULL, OPTION_JSON},
@@ -106,7 +110,7 @@ static enum err read_number(const char *name, uint64_t min, uint64_t max, uint64
 
 static enum err read_identity(enum question_identity *out, struct err_detail *detail)
 {
-    static const char *const words[] = {"net", "name", "spf"};
+    static const char *const words[] = {"net", "name", "spf", "login"};
 
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(optarg, words[i]) != 0)
@@ -114,7 +118,18 @@ static enum err read_identity(enum question_identity *out, struct err_detail *de
         *out = (enum question_identity)i;
         return ERR_NONE;
     }
-    return err_say(detail, ERR_SYNTAX, "--identity: expected net, name or spf, not '%s'", optarg);
+    return err_say(detail, ERR_SYNTAX, "--identity: expected net, name, spf or login, not '%s'",
+                   optarg);
+}
+
+static enum err read_stage(enum msg_stage *out, struct err_detail *detail)
+{
+    bool is_mail = strcmp(optarg, "mail") == 0;
+
+    if (!is_mail && strcmp(optarg, "rcpt") != 0)
+        return err_say(detail, ERR_SYNTAX, "--stage: expected rcpt or mail, not '%s'", optarg);
+    *out = is_mail ? MSG_MAIL : MSG_RCPT;
+    return ERR_NONE;
 }
 
 // One KIND=N of len bytes.
@@ -213,6 +228,8 @@ static enum err read_one(struct options *options, int key, struct err_detail *de
         return options_read_mix(optarg, options->measure.mix, detail);
     case OPTION_IDENTITY:
         return read_identity(&options->asker.identity, detail);
+    case OPTION_STAGE:
+        return read_stage(&options->asker.stage, detail);
     case OPTION_PREPARED:
         options->is_prepared = true;
         return ERR_NONE;
@@ -227,7 +244,7 @@ static enum err read_one(struct options *options, int key, struct err_detail *de
 static void set_defaults(struct options *out)
 {
     *out = (struct options){
-        .asker = {.window = 64, .deadline_ms = 1000, .identity = QUESTION_NAME},
+        .asker = {.window = 64, .deadline_ms = 1000, .identity = QUESTION_NAME, .stage = MSG_RCPT},
         .measure = {.seed = question_mix(clock_wall_ms()) >> 32,
                     .population = 1000,
                     .mix = {[LOAD_known] = 90, [LOAD_new] = 10}},

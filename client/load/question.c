@@ -32,11 +32,14 @@ uint64_t question_mix(uint64_t number)
 
 // ---- the template
 
-static struct msg_request describe(enum question_identity identity, uint32_t budget_ms)
+static struct msg_request describe(enum question_identity identity, enum msg_stage stage,
+                                   uint32_t budget_ms)
 {
     static const char *const recipients[] = {QUESTION_RECIPIENT};
     bool named = identity != QUESTION_NET;
     bool passed = identity == QUESTION_SPF;
+    bool ours = identity == QUESTION_LOGIN;
+    size_t total = stage == MSG_MAIL ? 0 : 1;
 
     return (struct msg_request){
         .id = QUESTION_ID_MIN,
@@ -45,14 +48,16 @@ static struct msg_request describe(enum question_identity identity, uint32_t bud
         .verb = MSG_CHECK,
         .check =
             {
-                .stage = MSG_RCPT,
+                .stage = stage,
                 .client_ip = IP_PLACE,
                 .client_name = named ? "mx." DOMAIN_PLACE HOST_SUFFIX : "",
                 .helo = "mx." DOMAIN_PLACE HOST_SUFFIX,
-                .sender = LOCAL_PLACE "@" DOMAIN_PLACE ".example",
+                .auth_user = ours ? LOCAL_PLACE "@" QUESTION_OURS : "",
+                .sender =
+                    ours ? LOCAL_PLACE "@" QUESTION_OURS : LOCAL_PLACE "@" DOMAIN_PLACE ".example",
                 .recipients = recipients,
-                .recipient_total = 1,
-                .recipient_count = 1,
+                .recipient_total = total,
+                .recipient_count = (uint32_t)total,
                 .spf = passed ? MSG_AUTH_PASS : MSG_AUTH_UNSPECIFIED,
                 .spf_domain = passed ? DOMAIN_PLACE ".example" : "",
             },
@@ -68,11 +73,22 @@ static size_t find(const struct question_template *template, size_t from, const 
     return found == NULL ? template->len : (size_t)(found - template->bytes);
 }
 
+static unsigned find_all(const struct question_template *template, const char *place,
+                         size_t out[QUESTION_COPIES])
+{
+    unsigned count = 0;
+
+    for (size_t at = find(template, 0, place); at < template->len && count < QUESTION_COPIES;
+         at = find(template, at + 1, place))
+        out[count++] = at;
+    return count;
+}
+
 void question_template_init(struct question_template *out, enum question_identity identity,
-                            uint32_t budget_ms)
+                            enum msg_stage stage, uint32_t budget_ms)
 {
     static unsigned char memory[MEMORY_BYTES];
-    const struct msg_request request = describe(identity, budget_ms);
+    const struct msg_request request = describe(identity, stage, budget_ms);
     struct arena arena;
 
     *out = (struct question_template){.len = 0};
@@ -81,11 +97,9 @@ void question_template_init(struct question_template *out, enum question_identit
 
     assert(err == ERR_NONE);
     (void)err;
-    out->local = find(out, 0, LOCAL_PLACE);
     out->ip = find(out, 0, IP_PLACE);
-    for (size_t at = find(out, 0, DOMAIN_PLACE); at < out->len && out->domains < QUESTION_COPIES;
-         at = find(out, at + 1, DOMAIN_PLACE))
-        out->domain[out->domains++] = at;
+    out->locals = find_all(out, LOCAL_PLACE, out->local);
+    out->domains = find_all(out, DOMAIN_PLACE, out->domain);
 }
 
 // ---- what differs
@@ -150,8 +164,9 @@ size_t question_encode(const struct question_template *template, const struct qu
 {
     memcpy(out, template->bytes, template->len);
     put_id(out, id);
-    memcpy(out + template->local, text->local, QUESTION_LOCAL);
     memcpy(out + template->ip, text->ip, QUESTION_IP);
+    for (unsigned i = 0; i < template->locals; i++)
+        memcpy(out + template->local[i], text->local, QUESTION_LOCAL);
     for (unsigned i = 0; i < template->domains; i++)
         memcpy(out + template->domain[i], text->domain, QUESTION_DOMAIN);
     return template->len;

@@ -9,19 +9,27 @@
 #include <stdint.h>
 
 #include "proto/err.h"
+#include "proto/msg.h"
 
 // What the client of a question can be recognised by (node/core/key.h): its network always, then
-// also its confirmed name, then also the domain that SPF passed for.
-enum question_identity { QUESTION_NET = 0, QUESTION_NAME = 1, QUESTION_SPF = 2 };
+// also its confirmed name, then also the domain that SPF passed for. Or it has logged in: then it is a user of
+// QUESTION_OURS, who sends mail to the world under its own address.
+enum question_identity {
+    QUESTION_NET = 0,
+    QUESTION_NAME = 1,
+    QUESTION_SPF = 2,
+    QUESTION_LOGIN = 3,
+};
 
 enum {
     QUESTION_BYTES_MAX = 512,
     QUESTION_LOCAL = 14, // letters of the sender's local part
     QUESTION_DOMAIN = 6, // letters of the sender's domain
     QUESTION_IP = 15,    // "198.1xx.1xx.1xx"
-    QUESTION_COPIES = 4, // places of one question where the domain stands
+    QUESTION_COPIES = 4, // places of one question where the domain stands, or the local part
 };
 #define QUESTION_RECIPIENT "bob@recipient.example"
+#define QUESTION_OURS      "submission.example"
 
 // The first id, and the first beyond the last: all are of five bytes on the wire.
 #define QUESTION_ID_MIN (1ULL << 28)
@@ -30,8 +38,8 @@ enum {
 struct question_template {
     unsigned char bytes[QUESTION_BYTES_MAX];
     size_t len;
-    size_t local, ip, domain[QUESTION_COPIES]; // offsets
-    unsigned domains;
+    size_t ip, local[QUESTION_COPIES], domain[QUESTION_COPIES]; // offsets
+    unsigned locals, domains;
 };
 
 // What differs from question to question. Not terminated.
@@ -41,9 +49,9 @@ struct question_text {
     char ip[QUESTION_IP];
 };
 
-// question_template_init: of questions whose reply the asker awaits for budget_ms.
+// question_template_init: of questions at that stage (MSG_MAIL, MSG_RCPT) whose reply the asker awaits for budget_ms.
 void question_template_init(struct question_template *out, enum question_identity identity,
-                            uint32_t budget_ms);
+                            enum msg_stage stage, uint32_t budget_ms);
 
 // question_known: the number-th sender of those who are known; the same in every run.
 // question_stranger: the number-th sender of this seed, whom no other seed and no known one equals

@@ -166,7 +166,7 @@ int main(int argc, char **argv)
     fill->policy.settings.greylist.window_ms = 12ULL * 3600 * 1000;
     fill->names = names_new(NAMES);
     fill->now_ms = clock_wall_ms();
-    question_template_init(&fill->template, read_identity(argv[3]), 0);
+    question_template_init(&fill->template, read_identity(argv[3]), MSG_RCPT, 0);
     read_ring(fill);
     uint64_t count = strtoull(argv[2], NULL, 10);
 

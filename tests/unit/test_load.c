@@ -97,7 +97,7 @@ static struct msg_request read_question(enum question_identity identity,
     unsigned char bytes[QUESTION_BYTES_MAX];
     struct msg_request request;
 
-    question_template_init(&template, identity, 700);
+    question_template_init(&template, identity, MSG_RCPT, 700);
     size_t len = question_encode(&template, text, id, bytes);
 
     assert_int_equal(wire_decode_request(bytes, len, arena, &request, NULL), ERR_NONE);
@@ -146,6 +146,34 @@ static void check_identity(void **state)
     (void)snprintf(want, sizeof(want), "%.*s.example", QUESTION_DOMAIN, text.domain);
     assert_string_equal(request.check.spf_domain, row->passed ? want : "");
     assert_int_equal(request.check.spf, row->passed ? MSG_AUTH_PASS : MSG_AUTH_UNSPECIFIED);
+}
+
+// A login sends under its own address; at MAIL nobody is written to yet.
+static void check_login(void **state)
+{
+    static unsigned char memory[1 << 14];
+    struct question_template template;
+    unsigned char bytes[QUESTION_BYTES_MAX];
+    struct question_text text;
+    struct msg_request request;
+    struct arena arena;
+    char want[80];
+
+    (void)state;
+    arena_init(&arena, memory, sizeof(memory));
+    question_known(7, &text);
+    request = read_question(QUESTION_LOGIN, &text, QUESTION_ID_MIN + 9, &arena);
+    (void)snprintf(want, sizeof(want), "%.*s@" QUESTION_OURS, QUESTION_LOCAL, text.local);
+    assert_string_equal(request.check.sender, want);
+    assert_string_equal(request.check.auth_user, want);
+
+    question_template_init(&template, QUESTION_LOGIN, MSG_MAIL, 0);
+    size_t len = question_encode(&template, &text, QUESTION_ID_MIN, bytes);
+
+    assert_int_equal(wire_decode_request(bytes, len, &arena, &request, NULL), ERR_NONE);
+    assert_int_equal(request.check.stage, MSG_MAIL);
+    assert_int_equal(request.check.recipient_total, 0);
+    assert_string_equal(request.check.auth_user, want);
 }
 
 struct id_row {
@@ -228,7 +256,10 @@ static const struct wrong_row wrong_rows[] = {
     {"option: nobody is known", {"--population", "0"}, "--population: expected"},
     {"option: a deadline of nothing", {"--deadline", "0"}, "--deadline: expected"},
     {"option: seed beyond", {"--seed", "18446744073709551616"}, "--seed: expected"},
-    {"option: unknown identity", {"--identity", "spfs"}, "expected net, name or spf, not 'spfs'"},
+    {"option: unknown identity",
+     {"--identity", "spfs"},
+     "expected net, name, spf or login, not 'spfs'"},
+    {"option: unknown stage", {"--stage", "data"}, "expected rcpt or mail, not 'data'"},
     {"option: mix of nothing", {"--mix", ""}, "--mix: expected weights"},
     {"option: mix of zeros", {"--mix", "known=0,new=0"}, "--mix: expected weights"},
     {"option: mix without weight", {"--mix", "known"}, "--mix: expected weights"},
@@ -384,6 +415,7 @@ int main(void)
     TABLE_TEST(&table, histogram_ends_at_the_longest);
     TABLE_TEST(&table, histogram_shares);
     TABLE_ROWS(&table, identity_rows, check_identity);
+    TABLE_TEST(&table, check_login);
     TABLE_ROWS(&table, id_rows, check_id);
     TABLE_TEST(&table, questions_differ);
     TABLE_TEST(&table, questions_come_again);
