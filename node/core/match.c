@@ -140,9 +140,10 @@ static bool takes_base(const struct policy_rule *rule)
     case POLICY_GEO:
     case POLICY_ANTI_SPOOF:
     case POLICY_BLOCK:
-    case POLICY_PERMIT:
     case POLICY_GREYLIST:
         return rule->option >= POLICY_HOLD;
+    case POLICY_PERMIT: // what takes a permit back restricts
+        return rule->option == POLICY_NO_ACTION;
     case POLICY_SENDER:
     case POLICY_RECIPIENT:
     case POLICY_SENDER_RULE:

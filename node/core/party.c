@@ -124,14 +124,15 @@ static uint32_t add_mailbox(const struct finding *f, const char *local, const ch
     return number;
 }
 
-// An alias is its user's mailbox as well.
+// An alias is its user's mailbox as well. What an address is as it is written comes before what it is without its tag.
 static void add_user(const struct finding *f, uint32_t address, bool is_base)
 {
     const uint32_t user = address != POLICY_NOBODY ? f->policy->known[address].user : POLICY_NOBODY;
 
     if (user == POLICY_NOBODY)
         return;
-    f->party->user = user;
+    if (f->party->user == POLICY_NOBODY)
+        f->party->user = user;
     add_number(f, f->policy->user[user].mailbox, is_base);
 }
 
@@ -141,9 +142,9 @@ static void add_address(const struct finding *f, const struct mail_address *addr
     const char *local = is_sender ? address->local : address->base;
     const uint64_t domain_hash = add_domains(f, address->domain);
 
+    add_user(f, add_mailbox(f, local, address->domain, domain_hash, false), false);
     if (is_sender && strcmp(address->local, address->base) != 0)
         add_user(f, add_mailbox(f, address->base, address->domain, domain_hash, true), true);
-    add_user(f, add_mailbox(f, local, address->domain, domain_hash, false), false);
 }
 
 void policy_party_of(const struct policy *policy, const struct mail_address *address,
