@@ -3,6 +3,7 @@
 // header or a second answer.
 #include "client/policyd/translate.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -146,6 +147,32 @@ static void add_reply(struct text_buf *out, const char *verb, const struct reeve
     add_plain(out, verdict->text, TRANSLATE_TEXT_MAX);
 }
 
+static bool has_code(const struct reeve_verdict *verdict, unsigned class)
+{
+    return verdict->code >= class * 100 && verdict->code < class * 100 + 100;
+}
+
+// add_defer: DEFER_IF_PERMIT lets a later restriction refuse for good, and replies with
+// access_map_defer_code; what has another code than the usual 451 says it itself.
+static void add_defer(struct text_buf *out, const struct reeve_verdict *verdict)
+{
+    char code[16] = "DEFER_IF_PERMIT";
+
+    if (has_code(verdict, 4) && verdict->code != 451)
+        (void)snprintf(code, sizeof(code), "%u", verdict->code);
+    add_reply(out, code, verdict, '4');
+}
+
+// add_reject: with the code of the verdict, whatever access_map_reject_code is.
+static void add_reject(struct text_buf *out, const struct reeve_verdict *verdict)
+{
+    char code[16] = "REJECT";
+
+    if (has_code(verdict, 5))
+        (void)snprintf(code, sizeof(code), "%u", verdict->code);
+    add_reply(out, code, verdict, '5');
+}
+
 static void add_greylist_header(struct text_buf *out, const struct translate_action *action)
 {
     time_t now_s = (time_t)(action->wall_ms / 1000);
@@ -172,10 +199,10 @@ static void add_verdict(struct text_buf *out, const struct translate_action *act
             text_buf_add(out, "DUNNO");
         return;
     case REEVE_DEFER:
-        add_reply(out, "DEFER_IF_PERMIT", verdict, '4');
+        add_defer(out, verdict);
         return;
     case REEVE_REJECT:
-        add_reply(out, "REJECT", verdict, '5');
+        add_reject(out, verdict);
         return;
     case REEVE_HOLD:
     case REEVE_SECURE: // Postfix cannot send it securely by itself: a person looks at it

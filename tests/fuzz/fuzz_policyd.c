@@ -19,6 +19,7 @@ static void use(const struct policy_request *request)
         .action = (enum reeve_action)(1 + request->size % 5),
         .enhanced = request->policy_context,
         .text = request->helo_name,
+        .code = (unsigned)request->size,
         .waited_s = (uint32_t)request->recipient_count,
     };
     const struct translate_action action = {.verdict = &verdict,

@@ -205,6 +205,43 @@ static void check_answer(void **state)
     mem_free(expected);
 }
 
+static const struct code_row {
+    const char *name;
+    enum reeve_action action;
+    unsigned code;
+    const char *enhanced;
+    const char *verb;
+} CODES[] = {
+    {"a refusal says its code", REEVE_REJECT, 553, "5.7.1", "553 5.7.1"},
+    {"the usual one too", REEVE_REJECT, 550, "5.7.1", "550 5.7.1"},
+    {"the least", REEVE_REJECT, 500, "5.7.1", "500 5.7.1"},
+    {"the greatest", REEVE_REJECT, 599, "5.7.1", "599 5.7.1"},
+    {"less than a refusal's", REEVE_REJECT, 499, "5.7.1", "REJECT 5.7.1"},
+    {"more than a refusal's", REEVE_REJECT, 600, "5.7.1", "REJECT 5.7.1"},
+    {"an accept's", REEVE_REJECT, 250, "2.0.0", "REJECT 5.7.1"},
+    {"a deferral lets others refuse", REEVE_DEFER, 451, "4.7.1", "DEFER_IF_PERMIT 4.7.1"},
+    {"a deferral with another code", REEVE_DEFER, 452, "4.5.3", "452 4.5.3"},
+    {"a deferral with the least", REEVE_DEFER, 400, "4.5.3", "400 4.5.3"},
+    {"a deferral with a refusal's", REEVE_DEFER, 500, "4.7.1", "DEFER_IF_PERMIT 4.7.1"},
+    {"a deferral with an accept's", REEVE_DEFER, 399, "4.7.1", "DEFER_IF_PERMIT 4.7.1"},
+};
+
+static void check_code(void **state)
+{
+    const struct code_row *row = *state;
+    const struct reeve_verdict verdict = {
+        .action = row->action, .code = row->code, .enhanced = row->enhanced, .text = "why"};
+    const struct translate_action action = {.verdict = &verdict, .node = ""};
+    char memory[TRANSLATE_ACTION_MAX];
+    char *expected = mem_format("action=%s why\n\n", row->verb);
+    struct text_buf out;
+
+    text_buf_init(&out, memory, sizeof(memory));
+    translate_action(&out, &action);
+    assert_string_equal(memory, expected);
+    mem_free(expected);
+}
+
 static void an_action_never_outgrows_its_room(void **unused)
 {
     char text[5000];
@@ -275,8 +312,11 @@ int main(void)
     TABLE_TEST(&table, what_postfix_does_not_know_is_not_given);
     TABLE_TEST(&table, a_transaction_that_is_too_long_for_the_wire_is_not_given);
     TABLE_ROWS(&table, ANSWERS, check_answer);
+    TABLE_ROWS(&table, CODES, check_code);
     TABLE_TEST(&table, an_action_never_outgrows_its_room);
     TABLE_TEST(&table, which_verdict_counts);
+    TABLE_TEST(&table, one_held_copy_holds_the_message);
+    TABLE_TEST(&table, what_postfix_was_let_take);
     TABLE_TEST(&table, when_a_header_is_added);
     return table_run(&table, "policyd translate");
 }
