@@ -52,8 +52,19 @@ static const char *client_of(const struct policy_request *request, char out[LOG_
     return log_quote(out, request->client_address);
 }
 
+// stage_of: what is added to a decision that is not about one recipient at RCPT.
+static const char *stage_of(const struct policy_request *request)
+{
+    if (translate_is_end(request))
+        return " stage=end";
+    if (strcmp(request->protocol_state, "MAIL") == 0)
+        return " stage=mail";
+    return strcmp(request->protocol_state, "CONNECT") == 0 ? " stage=connect" : "";
+}
+
+// recipients: how many the verdict is about.
 static void write_decision(const struct policy_request *request,
-                           const struct reeve_verdict *verdict)
+                           const struct reeve_verdict *verdict, size_t recipients)
 {
     char client[LOG_QUOTE_MAX];
     char from[LOG_QUOTE_MAX];
@@ -62,14 +73,35 @@ static void write_decision(const struct policy_request *request,
     struct text_buf more;
 
     text_buf_init(&more, memory, sizeof(memory));
+    if (recipients > 1)
+        text_buf_add(&more, " recipients=%zu", recipients);
     if (verdict->waited_s > 0)
         text_buf_add(&more, " waited_s=%u", verdict->waited_s);
     if (verdict->shadow[0] != '\0')
         text_buf_add(&more, " shadow=%s", verdict->shadow);
-    log_info("decision client=%s from=%s to=%s action=%s reason=%s ticket=%s wait_s=%u%s",
+    log_info("decision client=%s from=%s to=%s action=%s reason=%s ticket=%s wait_s=%u%s%s",
              client_of(request, client), log_quote(from, request->sender),
              log_quote(to, request->recipient), action_name(verdict->action), verdict->reason,
-             verdict->ticket[0] != '\0' ? verdict->ticket : "-", verdict->retry_after_s, memory);
+             verdict->ticket[0] != '\0' ? verdict->ticket : "-", verdict->retry_after_s,
+             stage_of(request), memory);
+}
+
+// note_mixed: at the end of a message all its recipients get it, or none.
+static void note_mixed(struct journal *journal, const struct policy_request *request,
+                       const struct reeve_answer *answer, const struct reeve_verdict *verdict,
+                       uint64_t now_ms)
+{
+    char from[LOG_QUOTE_MAX];
+    size_t refused = 0;
+
+    for (size_t i = 0; i < answer->verdict_count; i++)
+        refused += translate_is_taken(&answer->verdicts[i], REEVE_FALLBACK_ACCEPT) ? 0 : 1;
+    if (refused == 0 || !translate_is_taken(verdict, REEVE_FALLBACK_ACCEPT))
+        return;
+    log_limited(&journal->mixed, now_ms, LOG_WARN_LEVEL,
+                "a message goes to recipients for whom it was refused at its end: Postfix cannot "
+                "take them out any more from=%s recipients=%zu refused=%zu",
+                log_quote(from, request->sender), answer->verdict_count, refused);
 }
 
 // note_refusal: the node is there, and this one question was the trouble.
@@ -129,9 +161,22 @@ void journal_answer(struct journal *journal, const struct policy_request *reques
         verdict = &local;
     } else {
         note_return(journal, answer, now_ms);
+        note_mixed(journal, request, answer, verdict, now_ms);
     }
     if (is_wanted(journal, verdict->action, verdict->shadow))
-        write_decision(request, verdict);
+        write_decision(request, verdict, answer->verdict_count);
+}
+
+void journal_unnamed(struct journal *journal, const struct policy_request *request, uint64_t now_ms)
+{
+    char from[LOG_QUOTE_MAX];
+
+    log_limited(
+        &journal->unnamed, now_ms, LOG_WARN_LEVEL,
+        "answered DUNNO at the end of a message whose recipients are not all known: is this "
+        "service asked about each of them, in smtpd_recipient_restrictions? from=%s "
+        "recipients=%llu",
+        log_quote(from, request->sender), (unsigned long long)request->recipient_count);
 }
 
 void journal_peer(struct journal *journal, int fd, const char *what, const char *why,

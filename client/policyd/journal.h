@@ -19,6 +19,8 @@ struct journal {
     uint64_t away_since_ms;
     uint64_t fallback_count; // since then
     struct log_limit refused;
+    struct log_limit unnamed;
+    struct log_limit mixed;
     struct log_limit peers[JOURNAL_BURST]; // used in turn: that many lines a second
     unsigned peer_lines;
 };
@@ -28,6 +30,11 @@ struct journal {
 void journal_answer(struct journal *journal, const struct policy_request *request,
                     const struct reeve_answer *answer, enum reeve_fallback fallback,
                     uint64_t now_ms);
+
+// journal_unnamed: the end of a message that is not asked about, because its recipients are not all
+// known.
+void journal_unnamed(struct journal *journal, const struct policy_request *request,
+                     uint64_t now_ms);
 
 // journal_peer: a connection that was closed, or answered without asking, for what it sent.
 void journal_peer(struct journal *journal, int fd, const char *what, const char *why,

@@ -63,7 +63,10 @@ static void stop_asked(void *arg)
 
 static void report_asked(void *arg)
 {
-    report_all(arg);
+    const struct program *program = arg;
+
+    report_all(program->reeve);
+    service_report(program->service);
 }
 
 static enum err connect_nodes(struct program *program, struct err_detail *detail)
@@ -113,7 +116,7 @@ static enum err program_start(struct program *program, struct err_detail *detail
     loop_fd_want(program->answers, LOOP_READ);
     program->term = loop_signal_new(program->loop, SIGTERM, stop_asked, program->service);
     program->intr = loop_signal_new(program->loop, SIGINT, stop_asked, program->service);
-    program->usr1 = loop_signal_new(program->loop, SIGUSR1, report_asked, program->reeve);
+    program->usr1 = loop_signal_new(program->loop, SIGUSR1, report_asked, program);
     return ERR_NONE;
 }
 
@@ -152,6 +155,7 @@ static enum err run(struct program *program, struct err_detail *detail)
              program->config->nodes.text[0]);
     loop_run(program->loop);
     report_totals(program->reeve);
+    service_report(program->service);
     log_info("stopped");
     return ERR_NONE;
 }

@@ -169,6 +169,7 @@ enum err service_new(struct service **out, struct loop *loop, struct reeve *reev
     service->hub.reeve = reeve;
     service->hub.config = config;
     service->hub.seats = policy_seats_new();
+    service->hub.recipients = recipients_new(RECIPIENTS_TRANSACTIONS, RECIPIENTS_BYTES);
     service->hub.gone = session_gone;
     service->hub.gone_arg = service;
     service->hub.journal.mode = (enum policyd_log)config->log_decisions;
@@ -213,6 +214,15 @@ void service_drain(struct service *service)
         loop_stop(service->hub.loop);
 }
 
+void service_report(const struct service *service)
+{
+    const struct recipients_counters *all = recipients_counters(service->hub.recipients);
+
+    log_info("transactions remembered=%zu bytes=%zu pushed_out=%llu missing=%llu",
+             all->transactions, all->bytes, (unsigned long long)all->pushed_out,
+             (unsigned long long)all->missing);
+}
+
 void service_free(struct service **service)
 {
     if (*service == NULL)
@@ -224,6 +234,7 @@ void service_free(struct service **service)
     loop_timer_free(&(*service)->sweep);
     loop_timer_free(&(*service)->deadline);
     policy_seats_free(&(*service)->hub.seats);
+    recipients_free(&(*service)->hub.recipients);
     mem_free((*service)->doors);
     mem_free(*service);
     *service = NULL;

@@ -14,5 +14,7 @@ MUST_USE enum err service_new(struct service **out, struct loop *loop, struct re
 // service_drain: no new connections; ends idle ones, answers what is under way, and stops the loop
 // when that is done, after 5 s at the latest. Asked again, it stops the loop at once.
 void service_drain(struct service *service);
+// service_report: a log line of the transactions whose recipients are remembered.
+void service_report(const struct service *service);
 // service_free: closes everything. Before reeve_free and loop_free.
 void service_free(struct service **service);

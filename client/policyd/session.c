@@ -23,10 +23,11 @@ struct session {
     struct policy_parser *seat;
     char *unsent; // the rest of an answer
     size_t unsent_bytes;
-    struct spf_waiter *spf;  // NULL = does not wait for SPF
-    uint64_t question;       // reeve_submit's number; 0 = none
-    uint64_t stalled_ms;     // since when; 0 = is not
-    uint64_t prepended_hash; // the transaction that has its X-Greylist
+    struct spf_waiter *spf; // NULL = does not wait for SPF
+    uint64_t question;      // reeve_submit's number; 0 = none
+    uint64_t stalled_ms;    // since when; 0 = is not
+    uint64_t transaction;   // that was asked about last: recipients_key
+    uint64_t prepended;     // the transaction that has its X-Greylist
     int fd;
     int wanted; // LOOP_READ, LOOP_WRITE or 0
     enum session_state state;
@@ -223,28 +224,31 @@ static void send_answer(struct session *session, const struct text_buf *text)
 
 // ---- asking
 
-// transaction_hash: FNV-1a; names a transaction well enough to see that it is the same one as
-// before.
-static uint64_t transaction_hash(const char *instance)
-{
-    uint64_t hash = 0xcbf29ce484222325U;
-
-    for (; *instance != '\0'; instance++)
-        hash = (hash ^ (unsigned char)*instance) * 0x100000001b3U;
-    return hash;
-}
-
 // wants_header: X-Greylist goes once into a message, however many of its recipients had to wait.
 static bool wants_header(struct session *session, const struct reeve_verdict *verdict)
 {
     const struct policy_request *request = &session->seat->request;
-    uint64_t hash = transaction_hash(request->instance);
 
     if (!session->hub->config->prepend || verdict == NULL ||
-        !translate_is_prepended(request, verdict) || session->prepended_hash == hash)
+        !translate_is_prepended(request, verdict) ||
+        (session->prepended == session->transaction && session->prepended != 0))
         return false;
-    session->prepended_hash = hash;
+    session->prepended = session->transaction;
     return true;
+}
+
+// keep_recipient: what the end of the message will not say again, or does not need any more.
+static void keep_recipient(struct session *session, const struct reeve_verdict *verdict)
+{
+    const struct policy_request *request = &session->seat->request;
+    struct session_hub *hub = session->hub;
+
+    if (translate_is_end(request))
+        recipients_end(hub->recipients, session->transaction);
+    else if (translate_is_rcpt(request) &&
+             translate_is_taken(verdict, (enum reeve_fallback)hub->config->fallback))
+        recipients_accept(hub->recipients, session->transaction, request->recipient,
+                          clock_mono_ms());
 }
 
 static void take_answer(void *arg, const struct reeve_answer *answer)
@@ -263,6 +267,7 @@ static void take_answer(void *arg, const struct reeve_answer *answer)
 
     session->question = 0;
     action.prepend = wants_header(session, action.verdict);
+    keep_recipient(session, action.verdict);
     journal_answer(&hub->journal, &session->seat->request, answer, fallback, clock_mono_ms());
     text_buf_init(&text, memory, sizeof(memory));
     translate_action(&text, &action);
@@ -286,14 +291,40 @@ static void send_dunno(struct session *session)
     send_answer(session, &text);
 }
 
+// name_recipients: who else there is in the transaction. False if not all are known.
+static bool name_recipients(struct session *session, struct reeve_check *check,
+                            const char *names[MSG_RECIPIENTS_MAX])
+{
+    const struct policy_request *request = &session->seat->request;
+    struct recipients *recipients = session->hub->recipients;
+    const uint64_t now_ms = clock_mono_ms();
+
+    if (translate_is_rcpt(request) && check->recipient_count == 0)
+        check->recipient_count =
+            recipients_count(recipients, session->transaction, request->recipient, now_ms);
+    if (check->recipient_total > 0 || check->stage != REEVE_END)
+        return true;
+    check->recipient_total =
+        recipients_all(recipients, session->transaction, request->recipient_count, names, now_ms);
+    check->recipients = names;
+    check->recipient_count = (uint32_t)check->recipient_total;
+    return check->recipient_total > 0;
+}
+
 // ask_node: with what SPF says of the sender's domain (NULL = SPF was not asked).
 static void ask_node(struct session *session, const struct spf_subject *subject,
                      enum spf_outcome outcome)
 {
+    const char *names[MSG_RECIPIENTS_MAX];
     struct session_hub *hub = session->hub;
     struct reeve_check check = {0};
 
     (void)translate_request(&session->seat->request, &check);
+    if (!name_recipients(session, &check, names)) {
+        journal_unnamed(&hub->journal, &session->seat->request, clock_mono_ms());
+        send_dunno(session);
+        return;
+    }
     if (subject != NULL && outcome != SPF_UNKNOWN) {
         check.spf = (int)outcome;
         check.spf_domain = subject->domain;
@@ -330,6 +361,16 @@ static void ask(struct session *session)
         ask_node(session, &subject, outcome);
 }
 
+// follow: which transaction the connection is at; the one before is over.
+static void follow(struct session *session)
+{
+    uint64_t key = recipients_key(session->seat->request.instance);
+
+    if (key != session->transaction)
+        recipients_left(session->hub->recipients, session->transaction);
+    session->transaction = key;
+}
+
 static void serve(struct session *session)
 {
     const struct policy_request *request = &session->seat->request;
@@ -338,8 +379,10 @@ static void serve(struct session *session)
     char quoted[LOG_QUOTE_MAX];
 
     end_stall(session);
+    follow(session);
     switch (translate_request(request, &check)) {
     case TRANSLATE_ASK:
+    case TRANSLATE_ASK_ALL:
         ask(session);
         return;
     case TRANSLATE_FOREIGN:

@@ -25,6 +25,7 @@
 #include "client/lib/reeve.h"
 #include "client/policyd/config.h"
 #include "client/policyd/journal.h"
+#include "client/policyd/recipients.h"
 #include "client/policyd/seats.h"
 #include "client/spf/desk.h"
 #include "proto/base/loop.h"
@@ -39,6 +40,7 @@ struct session_hub {
     struct reeve *reeve;
     const struct policyd_config *config;
     struct policy_seats *seats;
+    struct recipients *recipients;
     struct spf_desk *spf;    // NULL = SPF is not evaluated
     void (*gone)(void *arg); // a session was closed; it may not close others
     void *gone_arg;

@@ -63,10 +63,25 @@ enum translate_plan translate_request(const struct policy_request *request,
 
     if (strcmp(request->request, "smtpd_access_policy") != 0)
         return TRANSLATE_FOREIGN;
-    if (row == NULL || (row->needs_recipient && request->recipient[0] == '\0'))
+    if (row == NULL)
         return TRANSLATE_DUNNO;
     fill_check(request, row, check);
-    return TRANSLATE_ASK;
+    if (!row->needs_recipient || request->recipient[0] != '\0')
+        return TRANSLATE_ASK;
+    check->recipients = NULL;
+    check->recipient_total = 0;
+    return row->stage == REEVE_END && request->recipient_count > 0 ? TRANSLATE_ASK_ALL
+                                                                   : TRANSLATE_DUNNO;
+}
+
+bool translate_is_rcpt(const struct policy_request *request)
+{
+    return strcmp(request->protocol_state, "RCPT") == 0;
+}
+
+bool translate_is_end(const struct policy_request *request)
+{
+    return strcmp(request->protocol_state, "END-OF-MESSAGE") == 0;
 }
 
 bool translate_spf(const struct policy_request *request, struct spf_subject *subject)
@@ -81,22 +96,45 @@ static bool action_is_known(enum reeve_action action)
     return action >= REEVE_ACCEPT && action <= REEVE_SECURE;
 }
 
+static bool is_held(const struct reeve_verdict *verdict)
+{
+    return verdict->action == REEVE_HOLD || verdict->action == REEVE_SECURE;
+}
+
+// end_verdict: the one reply, unless that accepts what is to be held for one of the recipients.
+static const struct reeve_verdict *end_verdict(const struct reeve_answer *answer)
+{
+    for (size_t i = 0; i < answer->verdict_count && answer->end->action == REEVE_ACCEPT; i++) {
+        if (is_held(&answer->verdicts[i]))
+            return &answer->verdicts[i];
+    }
+    return answer->end;
+}
+
 const struct reeve_verdict *translate_verdict(const struct reeve_answer *answer)
 {
-    const struct reeve_verdict *verdict = answer->end;
+    const struct reeve_verdict *verdict = NULL;
 
-    if (verdict == NULL && answer->verdict_count > 0)
+    if (answer->end != NULL)
+        verdict = end_verdict(answer);
+    else if (answer->verdict_count > 0)
         verdict = &answer->verdicts[0];
     if (answer->fallback || verdict == NULL || !action_is_known(verdict->action))
         return NULL;
     return verdict;
 }
 
+bool translate_is_taken(const struct reeve_verdict *verdict, enum reeve_fallback fallback)
+{
+    if (verdict == NULL)
+        return fallback == REEVE_FALLBACK_ACCEPT;
+    return verdict->action == REEVE_ACCEPT || is_held(verdict);
+}
+
 bool translate_is_prepended(const struct policy_request *request,
                             const struct reeve_verdict *verdict)
 {
-    return verdict->action == REEVE_ACCEPT && verdict->waited_s > 0 &&
-           strcmp(request->protocol_state, "END-OF-MESSAGE") != 0;
+    return verdict->action == REEVE_ACCEPT && verdict->waited_s > 0 && !translate_is_end(request);
 }
 
 // add_plain: text as one line of printable ASCII. A character outside it becomes one '?': the mail

@@ -7,7 +7,7 @@
 // | MAIL                   | REEVE_MAIL    |                                             |
 // | RCPT                   | REEVE_RCPT    |                                             |
 // | DATA                   | REEVE_RCPT    | if Postfix names a recipient: there is one  |
-// | END-OF-MESSAGE         | REEVE_END     | likewise                                    |
+// | END-OF-MESSAGE         | REEVE_END     | with several, whoever asks must know them   |
 // | EHLO, HELO, VRFY, ETRN | not at all    | DUNNO: nothing in Reeve decides there       |
 //
 // smtputf8 is always true: the protocol does not say whether the client gave SMTPUTF8, and Postfix
@@ -30,22 +30,30 @@ enum {
 
 enum translate_plan {
     TRANSLATE_ASK,     // a node decides
+    TRANSLATE_ASK_ALL, // likewise, over recipients that this request does not name
     TRANSLATE_DUNNO,   // nothing to decide in this state
     TRANSLATE_FOREIGN, // not a request for an access decision
 };
 
 // translate_request: fills check (whose texts then point into request) when the answer is
-// TRANSLATE_ASK.
+// TRANSLATE_ASK or TRANSLATE_ASK_ALL.
 enum translate_plan translate_request(const struct policy_request *request,
                                       struct reeve_check *check);
+
+bool translate_is_rcpt(const struct policy_request *request); // protocol_state RCPT
+bool translate_is_end(const struct policy_request *request);  // END-OF-MESSAGE
 
 // translate_spf: fills subject with whom SPF is to be asked about. False if nobody: there is no
 // sender yet, the client has authenticated itself, or its address is not known or not public.
 bool translate_spf(const struct policy_request *request, struct spf_subject *subject);
 
 // translate_verdict: the verdict that decides what the mail client hears; NULL if the answer is the
-// local fallback, or says something that this version does not know.
+// local fallback, or says something that this version does not know. At the end of the message
+// Postfix can only hold the whole of it, so it is held if one recipient's copy is to be held.
 const struct reeve_verdict *translate_verdict(const struct reeve_answer *answer);
+
+// translate_is_taken: true if Postfix was let take what it asked about: not deferred, not refused.
+bool translate_is_taken(const struct reeve_verdict *verdict, enum reeve_fallback fallback);
 
 // translate_is_prepended: true if an accept after a wait should carry an X-Greylist header. Not at
 // the end of the message, where Postfix cannot add one any more.

@@ -29,8 +29,11 @@ static void use(const struct policy_request *request)
     char memory[TRANSLATE_ACTION_MAX];
     struct text_buf out;
 
-    if (translate_request(request, &check) == TRANSLATE_ASK)
-        assert(check.recipient_total == 0 || check.recipients[0][0] != '\0');
+    enum translate_plan plan = translate_request(request, &check);
+
+    assert(plan == TRANSLATE_FOREIGN || check.recipient_total == 0 ||
+           check.recipients[0][0] != '\0');
+    assert(plan != TRANSLATE_ASK_ALL || (check.stage == REEVE_END && check.recipient_total == 0));
     text_buf_init(&out, memory, sizeof(memory));
     translate_action(&out, &action);
     assert(!out.full && out.used > 9 && strchr(memory, '\n') == memory + out.used - 2);

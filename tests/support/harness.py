@@ -21,7 +21,7 @@ import threading
 import yaml
 import zmq
 
-from tests.support.postfix import MX_CF, SENDER_CF, Postfix, sample_main_cf
+from tests.support.postfix import MX_CF, SENDER_CF, SUBMISSION_CF, Postfix, sample_main_cf
 from tests.support.processes import (  # noqa: F401  (tests take the basics from here too)
     BUILD, DEPLOY, TOP, Process, accepts, free_port, free_ports, program, tool, wait_for)
 
@@ -131,7 +131,8 @@ class Policyd(Process):
         return self
 
     def decisions(self, **fields):
-        """The decision lines of the log that hold all these fields, as dicts."""
+        """The decision lines of the log that hold all these fields, as dicts; those at RCPT, unless another stage is asked for."""
+        fields.setdefault("stage", None)
         found = []
         for line in self.log_lines(" decision "):
             row = {key: value.strip('"') for key, value in re.findall(r'(\w+)=("[^"]*"|\S+)', line)}
@@ -145,7 +146,8 @@ class Policyd(Process):
 
 class FakeNode:
     """A node's lookup door whose answers the test chooses, for what a real node seldom says. answer(check) gives the fields of the
-    Verdict, or None to stay silent; it runs in the thread of this node. The stage CONNECT is always accepted."""
+    Verdict of every recipient, a list with one for each of them (the first is the one reply at the end of the message), or None to stay
+    silent; it runs in the thread of this node. The stage CONNECT is always accepted."""
 
     def __init__(self, folder, answer):
         folder.mkdir(exist_ok=True)
@@ -182,8 +184,10 @@ class FakeNode:
         self.checks.append(request.check)
         if chosen is None:
             return None
-        verdict = {"action": 1, "code": 250, "enhanced": "2.1.5", "text": "ok", "reason": "accept", **chosen}
-        reply.decision.verdicts.add(recipient=(list(request.check.recipients) or [""])[0], **verdict)
+        recipients = list(request.check.recipients) or [""]
+        for recipient, fields in zip(recipients, chosen if isinstance(chosen, list) else [chosen] * len(recipients)):
+            verdict = {"action": 1, "code": 250, "enhanced": "2.1.5", "text": "ok", "reason": "accept", **fields}
+            reply.decision.verdicts.add(recipient=recipient, **verdict)
         if request.check.stage == self.pb.STAGE_END:
             reply.decision.message.CopyFrom(reply.decision.verdicts[0])
         return reply
@@ -302,6 +306,12 @@ class Site:
         """A Postfix that takes mail for rcpt.example and other.example, set up as deploy/mta/postfix says."""
         service = f"unix:{policyd.socket}" if unix else f"inet:127.0.0.1:{policyd.port}"
         return self._add(Postfix(self._folder(name), name, MX_CF + sample_main_cf(service)), True)
+
+    def submission(self, policyd, *logins, name="submission"):
+        """A Postfix for users who log in, set up as deploy/mta/postfix says. What it takes and does not hold goes nowhere."""
+        postfix = Postfix(self._folder(name), name, SUBMISSION_CF + sample_main_cf(f"inet:127.0.0.1:{policyd.port}", "submission.cf"))
+        postfix.add_logins(*logins)
+        return self._add(postfix, True)
 
     def sender(self, *next_hops, name="sender"):
         hosts = ", ".join(f"[127.0.0.1]:{mx.port}" for mx in next_hops)

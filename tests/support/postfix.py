@@ -7,6 +7,8 @@ import subprocess
 
 from tests.support.processes import DEPLOY, Process, accepts, free_port, tool, wait_for
 
+PASSWORD = "secret"
+
 MAIN_CF = """
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -45,6 +47,22 @@ virtual_mailbox_maps = static:box/
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_minimum_uid = 1
+"""
+
+# A submission host: clients log in with Cyrus SASL, whose users are in a file of the instance's own.
+SUBMISSION_CF = """
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = cyrus
+cyrus_sasl_config_path = {folder}/etc/sasl
+smtpd_sasl_path = smtpd
+smtpd_sasl_local_domain =
+default_transport = discard:
+"""
+
+SASL_CONF = """pwcheck_method: auxprop
+auxprop_plugin: sasldb
+mech_list: PLAIN
+sasldb_path: {folder}/sasldb2
 """
 
 SENDER_CF = """
@@ -102,6 +120,17 @@ class Postfix(Process):
             if user:
                 os.chown(self.folder / name, user.pw_uid, user.pw_gid)
 
+    def add_logins(self, *addresses):
+        """Users who can log in, each with PASSWORD."""
+        database = self.folder / "sasldb2"
+        for address in addresses:
+            user, domain = address.split("@")
+            subprocess.run([tool("saslpasswd2"), "-p", "-c", "-f", str(database), "-u", domain, user], input=PASSWORD, text=True,
+                           check=True, timeout=20)
+        os.chown(database, pwd.getpwnam("postfix").pw_uid, -1)
+        (self.config / "sasl").mkdir(exist_ok=True)
+        (self.config / "sasl" / "smtpd.conf").write_text(SASL_CONF.format(folder=self.folder))
+
     def postconf(self, name, default=False):
         where = ["-d"] if default else ["-c", str(self.config)]
         return subprocess.run([tool("postconf"), *where, "-h", name], capture_output=True, text=True, check=True,
@@ -114,9 +143,9 @@ class Postfix(Process):
         wait_for(lambda: accepts(("127.0.0.1", self.port)), f"{self.name} to listen at port {self.port}")
         return self
 
-    def smtp(self, client=None, name="[UNAVAILABLE]", reverse_name=None):
+    def smtp(self, client=None, name="[UNAVAILABLE]", reverse_name=None, login=None):
         """An SMTP connection; client: the address it pretends to come from (XCLIENT). name: what the address is called, confirmed by
-        the name's own address; reverse_name: what it calls itself alone."""
+        the name's own address; reverse_name: what it calls itself alone; login: whom it authenticates as."""
         smtp = smtplib.SMTP("127.0.0.1", self.port, local_hostname="mx.sender.example", timeout=30)
         smtp.ehlo()
         if client:
@@ -124,6 +153,8 @@ class Postfix(Process):
             code, text = smtp.docmd("XCLIENT", f"NAME={name} ADDR={client}{reverse}")
             assert code == 220, text
             smtp.ehlo()
+        if login:
+            smtp.login(login, PASSWORD)
         return smtp
 
     def rcpt(self, sender, *recipients, **client):
@@ -134,6 +165,20 @@ class Postfix(Process):
             assert code == 250, text
             replies = [smtp.rcpt(recipient) for recipient in recipients]
             smtp.rset()
+        finally:
+            smtp.close()
+        return [f"{code} {text.decode(errors='replace')}" for code, text in replies]
+
+    def talk(self, sender, *recipients, **client):
+        """A whole transaction, as far as it goes: the reply to MAIL if that is refused, else those to each RCPT, and, if one was taken,
+        that to the end of the message, all as texts like '250 2.1.5 Ok'. client: as of smtp()."""
+        smtp = self.smtp(**client)
+        try:
+            replies = [smtp.mail(sender)]
+            if replies[0][0] == 250:
+                replies = [smtp.rcpt(recipient) for recipient in recipients]
+            if any(code == 250 for code, _ in replies):
+                replies.append(smtp.data(f"From: {sender}\r\nSubject: a test\r\n\r\nHello.\r\n"))
         finally:
             smtp.close()
         return [f"{code} {text.decode(errors='replace')}" for code, text in replies]
@@ -156,9 +201,9 @@ class Postfix(Process):
         return out.stdout
 
 
-def sample_main_cf(service):
-    """deploy/mta/postfix/main.cf, the snippet that postmasters copy, with another address of the policy service."""
-    text = (DEPLOY / "mta" / "postfix" / "main.cf").read_text()
+def sample_main_cf(service, name="main.cf"):
+    """deploy/mta/postfix/main.cf or submission.cf, what postmasters copy, with another address of the policy service."""
+    text = (DEPLOY / "mta" / "postfix" / name).read_text()
     line = "check_policy_service inet:127.0.0.1:10045\n"
-    assert text.count(line) == 1
+    assert line in text
     return text.replace(line, f"check_policy_service {service}\n").replace("{", "{{").replace("}", "}}")

@@ -55,6 +55,7 @@ static void answer_of(const struct policyd_config *config, size_t requests, char
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     hub->config = config;
     hub->seats = policy_seats_new();
+    hub->recipients = recipients_new(1, RECIPIENTS_BYTES);
     hub->gone = stop;
     hub->gone_arg = hub->loop;
     session_hub_init(hub);
@@ -72,6 +73,7 @@ static void answer_of(const struct policyd_config *config, size_t requests, char
     (void)close(pair[1]);
     loop_timer_free(&patience);
     policy_seats_free(&hub->seats);
+    recipients_free(&hub->recipients);
     loop_free(&hub->loop);
     mem_free(hub);
 }

@@ -26,14 +26,18 @@ static const struct question_row {
     {"MAIL does not carry a recipient", "protocol_state=MAIL\nrecipient=x@y.example", TRANSLATE_ASK,
      REEVE_MAIL, 0},
     {"RCPT", "protocol_state=RCPT\nrecipient=x@y.example", TRANSLATE_ASK, REEVE_RCPT, 1},
-    {"RCPT without a recipient", "protocol_state=RCPT", TRANSLATE_DUNNO, 0, 0},
+    {"RCPT without a recipient", "protocol_state=RCPT\nrecipient_count=2", TRANSLATE_DUNNO,
+     REEVE_RCPT, 0},
     {"DATA with one recipient", "protocol_state=DATA\nrecipient=x@y.example", TRANSLATE_ASK,
      REEVE_RCPT, 1},
-    {"DATA with several", "protocol_state=DATA\nrecipient=\nrecipient_count=2", TRANSLATE_DUNNO, 0,
-     0},
+    {"DATA with several", "protocol_state=DATA\nrecipient=\nrecipient_count=2", TRANSLATE_DUNNO,
+     REEVE_RCPT, 0},
     {"END with one recipient", "protocol_state=END-OF-MESSAGE\nrecipient=x@y.example",
      TRANSLATE_ASK, REEVE_END, 1},
-    {"END with several", "protocol_state=END-OF-MESSAGE\nrecipient_count=2", TRANSLATE_DUNNO, 0, 0},
+    {"END with several", "protocol_state=END-OF-MESSAGE\nrecipient_count=2", TRANSLATE_ASK_ALL,
+     REEVE_END, 0},
+    {"END of nothing", "protocol_state=END-OF-MESSAGE\nrecipient_count=0", TRANSLATE_DUNNO,
+     REEVE_END, 0},
     {"HELO", "protocol_state=HELO\nhelo_name=x", TRANSLATE_DUNNO, 0, 0},
     {"EHLO", "protocol_state=EHLO\nhelo_name=x", TRANSLATE_DUNNO, 0, 0},
     {"VRFY", "protocol_state=VRFY\nrecipient=x@y.example", TRANSLATE_DUNNO, 0, 0},
@@ -286,6 +290,44 @@ static void which_verdict_counts(void **unused)
     assert_null(
         translate_verdict(&(struct reeve_answer){.verdicts = &strange, .verdict_count = 1}));
     assert_null(translate_verdict(&(struct reeve_answer){.verdicts = &unsaid, .verdict_count = 1}));
+}
+
+static void one_held_copy_holds_the_message(void **unused)
+{
+    static const struct {
+        enum reeve_action end, second;
+        bool by_second; // else the one reply
+    } rows[] = {
+        {REEVE_ACCEPT, REEVE_HOLD, true},    {REEVE_ACCEPT, REEVE_SECURE, true},
+        {REEVE_ACCEPT, REEVE_REJECT, false}, {REEVE_ACCEPT, REEVE_DEFER, false},
+        {REEVE_REJECT, REEVE_HOLD, false},   {REEVE_DEFER, REEVE_HOLD, false},
+        {REEVE_HOLD, REEVE_SECURE, false},   {REEVE_ACCEPT, REEVE_ACCEPT, false},
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct reeve_verdict each[] = {{.action = REEVE_ACCEPT}, {.action = rows[i].second}};
+        const struct reeve_verdict end = {.action = rows[i].end};
+        const struct reeve_answer answer = {.verdicts = each, .verdict_count = 2, .end = &end};
+
+        assert_ptr_equal(translate_verdict(&answer), rows[i].by_second ? &each[1] : &end);
+    }
+}
+
+static void what_postfix_was_let_take(void **unused)
+{
+    static const bool taken[] = {
+        [REEVE_ACCEPT] = true, [REEVE_HOLD] = true, [REEVE_SECURE] = true, [REEVE_DEFER] = false};
+
+    (void)unused;
+    for (int i = REEVE_ACCEPT; i <= REEVE_SECURE; i++) {
+        const struct reeve_verdict verdict = {.action = (enum reeve_action)i};
+
+        assert_int_equal(translate_is_taken(&verdict, REEVE_FALLBACK_DEFER), taken[i]);
+        assert_int_equal(translate_is_taken(&verdict, REEVE_FALLBACK_ACCEPT), taken[i]);
+    }
+    assert_true(translate_is_taken(NULL, REEVE_FALLBACK_ACCEPT));
+    assert_false(translate_is_taken(NULL, REEVE_FALLBACK_DEFER));
 }
 
 static void when_a_header_is_added(void **unused)
