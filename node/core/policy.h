@@ -97,6 +97,8 @@ struct policy_group {
     const char *address; // "" = none
     uint32_t pattern;    // its number
     uint32_t members;    // patterns that list in it, nested ones included
+    const char *file;
+    unsigned line;
 };
 
 enum policy_user_state { POLICY_USER_ACTIVE, POLICY_USER_LEAVING, POLICY_USER_DISABLED };
@@ -252,6 +254,8 @@ struct policy_domain {
     const char *name; // normalised
     enum policy_spoof
         anti_spoof; // AGED: in shadow for 7 days from when the domain was first declared
+    const char *file;
+    unsigned line;
 };
 
 // Policies of one (table, from, to).

@@ -10,17 +10,26 @@
 #include "proto/base/yaml.h"
 #include "proto/err.h"
 
-enum { POLICY_DATE_TEXT_MAX = 32, POLICY_PATTERN_TEXT_MAX = MAIL_ADDRESS_MAX + MAIL_DOMAIN_MAX };
+enum {
+    POLICY_SETTING_SECTIONS = 8, // settings itself and the maps in it
+    POLICY_GROUP_NAME_MAX = 64,
+    POLICY_DATE_TEXT_MAX = 32,
+    POLICY_PATTERN_TEXT_MAX = MAIL_ADDRESS_MAX + MAIL_DOMAIN_MAX
+};
 
 // A pattern lists in a group, as it is written.
 struct build_pair {
     uint32_t pattern;
     uint32_t group; // number of the group's pattern
+    uint32_t line;  // where it stands, in build->place
+    uint16_t place;
     bool as_recipient;
 };
 
 struct policy_build {
-    struct policy policy; // first: policy_free finds the rest by it
+    struct policy policy;        // first: policy_free finds the rest by it
+    const struct bundle *bundle; // whose files are read; NULL = those of the disk, if from_disk
+    bool from_disk;
     struct yaml **file;
     size_t file_count;
     void **owned;
@@ -32,10 +41,14 @@ struct policy_build {
     size_t known_count;
     uint64_t *known_slot; // known_mask + 1 of them
     uint32_t known_mask;
-    struct build_pair *pair;
+    struct build_pair *pair; // sorted by group and pattern when it was read
     size_t pair_count;
+    const char **place; // names of files, one after the other as members were read
+    size_t place_count;
     struct policy_rule *rule;
     size_t rule_count;
+    const struct yaml_node **trusted_node; // where each of policy.trusted stands; NULL = nowhere
+    const struct yaml_node *setting[POLICY_SETTING_SECTIONS]; // entries of each section, as written
 };
 
 // build_keep: takes heap memory; policy_free frees it. Returns it.
@@ -52,8 +65,10 @@ bool build_has_word(const char *const *words, const char *word);
 // numbers.c: patterns and their numbers.
 // build_number: the number of a pattern; the same pattern always has the same one. Texts are copied.
 uint32_t build_number(struct policy_build *build, const struct policy_pattern *pattern);
-// build_member: the pattern (which may be a group's) lists in that group.
-void build_member(struct policy_build *build, uint32_t pattern, uint32_t group, bool as_recipient);
+// build_member: the pattern (which may be a group's) lists in that group. It stands in the last of build->place;
+// line 0 = where the group does.
+void build_member(struct policy_build *build, uint32_t pattern, uint32_t group, bool as_recipient,
+                  unsigned line);
 // build_text: a copy of the text that lives as long as the set; cheap for a million short ones.
 const char *build_text(struct policy_build *build, const char *text);
 // build_slots: an empty table (policy_slots) with room for count numbers; mem_free frees it. build_slot: one number
@@ -81,6 +96,33 @@ MUST_USE enum err nets_read(struct policy_build *build, const struct yaml_node *
 // settings.c: the section `settings` of all files, gathered into one.
 MUST_USE enum err settings_read(struct policy_build *build, struct err_detail *detail);
 void settings_print(const struct policy_settings *settings, void *stdio_file);
+// settings_each: those that are not the default.
+struct setting {
+    const char *key;   // "greylist.delay"
+    const char *value; // as YAML; lives until the next one
+    const char *file;
+    unsigned line;
+};
+void settings_each(const struct policy_build *build,
+                   void (*visit)(const struct setting *setting, void *arg), void *arg);
+
+// groups.c: the section `groups` of all files; before anything that may name a group.
+MUST_USE enum err groups_read(struct policy_build *build, struct err_detail *detail);
+// group_number: the number of a group's pattern. ERR_CONFIG if the set has no such group; node is where it is named.
+MUST_USE enum err group_number(struct policy_build *build, const struct yaml_node *node,
+                               const char *name, uint32_t *out, struct err_detail *detail);
+// groups_finish: after build_index: how many patterns list in each group.
+void groups_finish(struct policy_build *build);
+
+// users.c: the section `users` of all files.
+MUST_USE enum err users_read(struct policy_build *build, struct err_detail *detail);
+
+// source.c: the files of a set, from disk or out of a bundle.
+// source_list: the file of members that the YAML file calls so: its name for messages, kept; and its bytes, which the
+// caller frees by mem_free. node is where it is named.
+MUST_USE enum err source_list(struct policy_build *build, const struct yaml_node *node,
+                              const char **name, char **bytes, size_t *len,
+                              struct err_detail *detail);
 
 // rules.c: the section `policies` of all files.
 MUST_USE enum err rules_read(struct policy_build *build, struct err_detail *detail);
@@ -91,12 +133,18 @@ const char *policy_option_word(const struct policy_rule *rule);
 MUST_USE enum err countries_check(const struct yaml_node *node, const struct yaml_texts *countries,
                                   struct err_detail *detail);
 
-// pattern.c: a from or a to. The node stands for both file and line.
-enum pattern_role { PATTERN_FROM, PATTERN_TO };
-MUST_USE enum err pattern_read(struct policy_build *build, const struct yaml_node *node,
-                               enum pattern_role role, struct policy_pattern *out,
-                               struct err_detail *detail);
-// pattern_number: the same, as its number.
+// pattern.c: a from, a to, a member of a group, or what a user may send as.
+enum pattern_role { PATTERN_FROM, PATTERN_TO, PATTERN_MEMBER, PATTERN_SEND_AS };
+struct pattern_text {
+    const char *text;
+    const char *file;
+    unsigned line;
+    enum pattern_role role;
+};
+// pattern_of_text: the number of a pattern that stands in a file.
+MUST_USE enum err pattern_of_text(struct policy_build *build, const struct pattern_text *given,
+                                  uint32_t *out, struct err_detail *detail);
+// pattern_number: the same of a node, which may also be {group: name}.
 MUST_USE enum err pattern_number(struct policy_build *build, const struct yaml_node *node,
                                  enum pattern_role role, uint32_t *out, struct err_detail *detail);
 // pattern_format: as pattern_read takes it again; returns out.

@@ -91,8 +91,16 @@ uint32_t build_number(struct policy_build *build, const struct policy_pattern *p
     return (uint32_t)build->known_count++;
 }
 
-void build_member(struct policy_build *build, uint32_t pattern, uint32_t group, bool as_recipient)
+void build_member(struct policy_build *build, uint32_t pattern, uint32_t group, bool as_recipient,
+                  unsigned line)
 {
+    const size_t place = build->place_count > 0 ? build->place_count - 1 : 0;
+
     build->pair = build_grow(build->pair, build->pair_count, sizeof(*build->pair));
-    build->pair[build->pair_count++] = (struct build_pair){pattern, group, as_recipient};
+    build->pair[build->pair_count++] =
+        (struct build_pair){.pattern = pattern,
+                            .group = group,
+                            .line = line,
+                            .place = (uint16_t)(place < UINT16_MAX ? place : UINT16_MAX),
+                            .as_recipient = as_recipient};
 }

@@ -11,6 +11,7 @@
 
 struct named_domain {
     const char *name; // normalised
+    int anti_spoof;   // enum policy_spoof
     const struct yaml_node *node;
     size_t order; // as read
 };
@@ -30,13 +31,20 @@ static enum err read_recipients(const struct yaml_node *node, struct err_detail 
                    node->line, node->text);
 }
 
-// read_domain: what stands under one name. There is no other method than `any` yet, so nothing of
-// it is kept.
-static enum err read_domain(const struct yaml_node *node, struct err_detail *detail)
+// read_domain: what stands under one name. There is no other method than `any` yet, so nothing is
+// kept of that.
+static enum err read_domain(const struct yaml_node *node, struct named_domain *out,
+                            struct err_detail *detail)
 {
-    static const char *const not_yet[] = {"learn", "unknown", "host", "anti_spoof", NULL};
+    static const char *const not_yet[] = {"learn", "unknown", "host", NULL};
+    static const char *const spoof_words[] = {[POLICY_SPOOF_AGED] = "aged",
+                                              [POLICY_SPOOF_ENFORCE] = "enforce",
+                                              [POLICY_SPOOF_SHADOW] = "shadow",
+                                              NULL};
     static const struct yaml_row rows[] = {
         {"recipients", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "how its recipients are known"},
+        {"anti_spoof", YAML_IS_WORD, offsetof(struct named_domain, anti_spoof), "aged", 0, 0,
+         spoof_words, "in shadow for 7 days from its first declaration, or as is said"},
         {0},
     };
     const struct yaml_node *recipients = yaml_find(node, "recipients");
@@ -45,7 +53,7 @@ static enum err read_domain(const struct yaml_node *node, struct err_detail *det
     if (err == ERR_NONE)
         err = build_refuse(node, node->key, not_yet, detail);
     if (err == ERR_NONE)
-        err = yaml_read(node, node->key, rows, NULL, detail);
+        err = yaml_read(node, node->key, rows, out, detail);
     if (err == ERR_NONE && recipients != NULL)
         err = read_recipients(recipients, detail);
     return err;
@@ -59,9 +67,9 @@ static enum err add_domain(struct policy_build *build, const struct yaml_node *n
     if (!mail_domain_normalise(node->key, name))
         return err_say(detail, ERR_CONFIG, "%s:%u: domains: '%s' is not a domain name", node->file,
                        node->line, node->key);
-    out->name = build_keep(build, mem_text(name));
+    out->name = build_text(build, name);
     out->node = node;
-    return read_domain(node, detail);
+    return read_domain(node, out, detail);
 }
 
 static int compare_domains(const void *a, const void *b)
@@ -88,7 +96,10 @@ static enum err store_domains(struct policy_build *build, struct named_domain *f
             return err_say(detail, ERR_CONFIG, "%s:%u: domain '%s' stands twice (first in %s:%u)",
                            node->file, node->line, found[i].name, found[i - 1].node->file,
                            found[i - 1].node->line);
-        domains[i] = (struct policy_domain){.name = found[i].name};
+        domains[i] = (struct policy_domain){.name = found[i].name,
+                                            .anti_spoof = (enum policy_spoof)found[i].anti_spoof,
+                                            .file = node->file,
+                                            .line = node->line};
     }
     build->policy.domain = domains;
     build->policy.domain_count = count;
@@ -266,6 +277,10 @@ enum err trusted_read(struct policy_build *build, struct err_detail *detail)
         drop_inner(&nets);
         build->policy.trusted = keep_nets(build, &nets);
         build->policy.trusted_count = nets.count;
+        build->trusted_node =
+            build_keep(build, mem_new_array(nets.count, sizeof(*build->trusted_node)));
+        for (size_t i = 0; i < nets.count; i++)
+            build->trusted_node[i] = nets.net[i].node;
     }
     mem_free(nets.net);
     return err;

@@ -10,18 +10,24 @@
 #include "node/policy/build.h"
 #include "proto/base/mem.h"
 
-// One text while it is read.
+// One text while it is read. What is made of it lies in scratch until it has a number.
 struct reading {
-    struct policy_build *build;
-    const struct yaml_node *node;
-    enum pattern_role role;
+    const struct pattern_text *given;
+    struct arena *scratch;
     struct err_detail *detail;
 };
 
+enum { SCRATCH_BYTES = 8192 }; // an address in parts, normalised, and more
+
+static const char *const role_words[] = {[PATTERN_FROM] = "from",
+                                         [PATTERN_TO] = "to",
+                                         [PATTERN_MEMBER] = "member",
+                                         [PATTERN_SEND_AS] = "send_as"};
+
 static enum err say(const struct reading *r, const char *why)
 {
-    return err_say(r->detail, ERR_CONFIG, "%s:%u: %s: '%s' is not a pattern: %s", r->node->file,
-                   r->node->line, r->role == PATTERN_FROM ? "from" : "to", r->node->text, why);
+    return err_say(r->detail, ERR_CONFIG, "%s:%u: %s: '%s' is not a pattern: %s", r->given->file,
+                   r->given->line, role_words[r->given->role], r->given->text, why);
 }
 
 static unsigned count_labels(const char *domain)
@@ -46,15 +52,15 @@ static enum err read_domain(const struct reading *r, const char *text,
         return say(r, "not a domain name");
     if (kind == POLICY_BELOW && count_labels(domain) > POLICY_BELOW_LABELS_MAX)
         return say(r, "too many labels (16 at most)");
-    *out =
-        (struct policy_pattern){.kind = kind, .local = "", .domain = build_text(r->build, domain)};
-    return ERR_NONE;
+    *out = (struct policy_pattern){
+        .kind = kind, .local = "", .domain = arena_text(r->scratch, domain, strlen(domain))};
+    return out->domain != NULL ? ERR_NONE : say(r, "too long");
 }
 
 // check_tag: recipients are compared without their +tag, so a `to` with one would match nobody.
 static enum err check_tag(const struct reading *r, const struct mail_address *address)
 {
-    if (r->role == PATTERN_TO && strcmp(address->local, address->base) != 0)
+    if (r->given->role == PATTERN_TO && strcmp(address->local, address->base) != 0)
         return say(r, "recipients are compared without +tag, so leave it out");
     return ERR_NONE;
 }
@@ -62,13 +68,9 @@ static enum err check_tag(const struct reading *r, const struct mail_address *ad
 static enum err read_parts(const struct reading *r, const char *text, bool any_domain,
                            struct policy_pattern *out)
 {
-    char memory[4096];
-    struct arena arena;
     struct mail_address address;
-    enum err err;
+    enum err err = mail_parse(text, r->scratch, &address);
 
-    arena_init(&arena, memory, sizeof(memory));
-    err = mail_parse(text, &arena, &address);
     if (err != ERR_NONE)
         return say(r, "too long");
     if (address.flaw != MAIL_OK)
@@ -78,15 +80,15 @@ static enum err read_parts(const struct reading *r, const char *text, bool any_d
         return err;
     *out = (struct policy_pattern){
         .kind = any_domain ? POLICY_LOCAL : POLICY_ADDRESS,
-        .local = build_text(r->build, address.local),
-        .domain = any_domain ? "" : build_text(r->build, address.domain),
+        .local = address.local,
+        .domain = any_domain ? "" : address.domain,
     };
     return ERR_NONE;
 }
 
 static enum err read_address(const struct reading *r, const char *at, struct policy_pattern *out)
 {
-    const char *text = r->node->text;
+    const char *text = r->given->text;
     bool any_domain = strcmp(at, "@*") == 0;
     char with_domain[MAIL_ADDRESS_MAX + sizeof(".invalid")];
 
@@ -102,7 +104,7 @@ static enum err read_address(const struct reading *r, const char *at, struct pol
 
 static enum err read_text(const struct reading *r, struct policy_pattern *out)
 {
-    const char *text = r->node->text;
+    const char *text = r->given->text;
     const char *at = strrchr(text, '@');
 
     if (text[0] == '\0')
@@ -114,7 +116,7 @@ static enum err read_text(const struct reading *r, struct policy_pattern *out)
         return ERR_NONE;
     if (strcmp(text, "<>") == 0) {
         out->kind = POLICY_NULL;
-        return r->role == PATTERN_FROM ? ERR_NONE : say(r, "<> is a sender only");
+        return r->given->role != PATTERN_TO ? ERR_NONE : say(r, "<> is a sender only");
     }
     if (strcmp(text, "internal") == 0 || strcmp(text, "external") == 0) {
         out->kind = POLICY_PARTY;
@@ -130,34 +132,61 @@ static enum err read_text(const struct reading *r, struct policy_pattern *out)
     return at != NULL ? read_address(r, at, out) : read_domain(r, text, POLICY_DOMAIN, out);
 }
 
-enum err pattern_read(struct policy_build *build, const struct yaml_node *node,
-                      enum pattern_role role, struct policy_pattern *out, struct err_detail *detail)
+// ---- With a number
+
+enum err pattern_of_text(struct policy_build *build, const struct pattern_text *given,
+                         uint32_t *out, struct err_detail *detail)
 {
-    const struct reading reading = {.build = build, .node = node, .role = role, .detail = detail};
-    const char *key = role == PATTERN_FROM ? "from" : "to";
+    char memory[SCRATCH_BYTES];
+    struct arena scratch;
+    struct policy_pattern pattern;
     enum err err;
 
-    if (node->kind == YAML_MAP && yaml_find(node, "group") != NULL)
-        return err_say(detail, ERR_CONFIG,
-                       "%s:%u: %s: {group: ...} is not supported by this version", node->file,
-                       node->line, key);
-    if (node->kind == YAML_LIST)
-        return err_say(detail, ERR_CONFIG,
-                       "%s:%u: %s: expected one pattern, not a list (write a policy for each)",
-                       node->file, node->line, key);
-    err = yaml_expect(node, YAML_TEXT, key, detail);
-    return err != ERR_NONE ? err : read_text(&reading, out);
+    arena_init(&scratch, memory, sizeof(memory));
+    err = read_text(&(struct reading){given, &scratch, detail}, &pattern);
+    if (err == ERR_NONE)
+        *out = build_number(build, &pattern);
+    return err;
+}
+
+struct written_group {
+    const char *name;
+};
+
+static enum err read_group(struct policy_build *build, const struct yaml_node *node,
+                           const char *key, uint32_t *out, struct err_detail *detail)
+{
+    static const struct yaml_row rows[] = {
+        {"group", YAML_IS_TEXT, offsetof(struct written_group, name), "!", 1, POLICY_GROUP_NAME_MAX,
+         NULL, "name of a group"},
+        {0},
+    };
+    struct written_group written = {.name = ""};
+    enum err err = yaml_read(node, key, rows, &written, detail);
+
+    return err != ERR_NONE ? err : group_number(build, node, written.name, out, detail);
 }
 
 enum err pattern_number(struct policy_build *build, const struct yaml_node *node,
                         enum pattern_role role, uint32_t *out, struct err_detail *detail)
 {
-    struct policy_pattern pattern;
-    enum err err = pattern_read(build, node, role, &pattern, detail);
+    const char *key = role_words[role];
+    enum err err;
 
-    if (err == ERR_NONE)
-        *out = build_number(build, &pattern);
-    return err;
+    if (node->kind == YAML_MAP)
+        return read_group(build, node, key, out, detail);
+    if (node->kind == YAML_LIST && (role == PATTERN_FROM || role == PATTERN_TO))
+        return err_say(detail, ERR_CONFIG,
+                       "%s:%u: %s: expected one pattern, not a list (write a policy for each)",
+                       node->file, node->line, key);
+    err = yaml_expect(node, YAML_TEXT, key, detail);
+    return err != ERR_NONE
+               ? err
+               : pattern_of_text(
+                     build,
+                     &(struct pattern_text){
+                         .text = node->text, .file = node->file, .line = node->line, .role = role},
+                     out, detail);
 }
 
 const char *pattern_format(const struct policy_pattern *pattern, char out[POLICY_PATTERN_TEXT_MAX])

@@ -1,99 +1,114 @@
-// print.c: the set in force, as YAML that policy_load takes again and that gives the same version.
+// print.c: the set in force, as YAML that policy_load takes again and that gives the same number.
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "node/policy/build.h"
+#include "node/policy/canonical.h"
 #include "node/policy/set.h"
 
-static void print_domains(const struct policy *policy, FILE *out)
+struct printing {
+    const struct policy *policy;
+    FILE *out;
+    enum canonical_section next; // what was not begun yet
+};
+
+// Settings are printed with what they mean, and all of them.
+static const struct heading {
+    const char *open;
+    const char *empty;
+} headings[CANONICAL_SECTIONS] = {
+    [CANONICAL_DOMAIN] = {"domains:\n", "domains: {}\n"},
+    [CANONICAL_TRUSTED] = {"trusted_sources:\n", "trusted_sources: []\n"},
+    [CANONICAL_GROUP] = {"groups:\n", "groups: {}\n"},
+    [CANONICAL_USER] = {"users:\n", "users: {}\n"},
+    [CANONICAL_POLICY] = {"policies:\n", "policies: []\n"},
+};
+
+// skip_to: what stands before that section and was not opened is empty.
+static void skip_to(struct printing *p, enum canonical_section section)
 {
-    (void)fputs(policy->domain_count > 0 ? "domains:\n" : "domains: {}\n", out);
-    for (size_t i = 0; i < policy->domain_count; i++) {
-        (void)fputs("  ", out);
-        yaml_print_text(policy->domain[i].name, out);
-        (void)fputs(": {recipients: any}\n", out);
+    for (; p->next < section; p->next++) {
+        if (p->next == CANONICAL_SETTING)
+            settings_print(&p->policy->settings, p->out);
+        else if (headings[p->next].empty != NULL)
+            (void)fputs(headings[p->next].empty, p->out);
     }
 }
 
-static void print_nets(const char *key, const struct ip_net *nets, size_t count, FILE *out)
+static void open_section(struct printing *p, enum canonical_section section)
 {
-    char text[IP_NET_TEXT_MAX];
-
-    (void)fprintf(out, "%s: [", key);
-    for (size_t i = 0; i < count; i++)
-        (void)fprintf(out, "%s\"%s\"", i > 0 ? ", " : "", ip_net_format(&nets[i], text));
-    (void)fputs("]\n", out);
-}
-
-static void print_pattern(const char *key, const struct policy_pattern *pattern, FILE *out)
-{
-    char text[POLICY_PATTERN_TEXT_MAX];
-
-    (void)fprintf(out, "    %s: ", key);
-    yaml_print_text(pattern_format(pattern, text), out);
-    (void)fputc('\n', out);
-}
-
-static void print_valid(const struct policy_rule *rule, FILE *out)
-{
-    char text[POLICY_DATE_TEXT_MAX];
-
-    if (rule->valid_from_ms == 0 && rule->valid_until_ms == 0)
+    skip_to(p, section);
+    if (p->next != section)
         return;
-    (void)fprintf(out, "    valid: {from: %s", date_format(rule->valid_from_ms, text));
-    if (rule->valid_until_ms != 0)
-        (void)fprintf(out, ", until: %s", date_format(rule->valid_until_ms, text));
-    (void)fputs("}\n", out);
+    (void)fputs(headings[section].open, p->out);
+    p->next = section + 1;
 }
 
-static void print_flag(const char *key, bool value, FILE *out)
+// name_of: the second word of a key.
+static const char *name_of(const struct canonical *said)
 {
-    (void)fprintf(out, "    %s: %s\n", key, value ? "true" : "false");
+    return strchr(said->key, ' ') + 1;
 }
 
-static void print_countries(const struct policy_rule *rule, FILE *out)
+static void print_place(const struct printing *p, const struct canonical *said)
 {
-    (void)fputs("    country: [", out);
-    for (size_t i = 0; i < rule->country_count; i++)
-        (void)fprintf(out, "%s\"%s\"", i > 0 ? ", " : "", rule->country[i]);
-    (void)fputs("]\n", out);
+    if (said->file[0] == '\0') {
+        (void)fputc('\n', p->out);
+        return;
+    }
+    (void)fputs(" # ", p->out);
+    yaml_print_text(said->file, p->out);
+    (void)fprintf(p->out, ":%u\n", said->line);
 }
 
-static void print_rule(const struct policy *policy, const struct policy_rule *rule, FILE *out)
+static void print_entry(struct printing *p, const struct canonical *said)
 {
-    static const char *const parts[] = {"", "envelope", "header", "both"};
+    (void)fputs("  ", p->out);
+    yaml_print_text(name_of(said), p->out);
+    (void)fprintf(p->out, ": %s", said->value);
+    print_place(p, said);
+}
 
-    (void)fputs("  - id: ", out);
-    yaml_print_text(rule->id, out);
-    (void)fputs(" # ", out);
-    yaml_print_text(rule->file, out);
-    (void)fprintf(out, ":%u\n    kind: %s\n    option: %s\n    part: %s\n", rule->line,
-                  policy_kind_word(rule->kind), policy_option_word(rule), parts[rule->part]);
-    print_pattern("from", &policy->known[rule->from].pattern, out);
-    print_pattern("to", &policy->known[rule->to].pattern, out);
-    if (rule->country_count > 0)
-        print_countries(rule, out);
-    if (rule->source_count > 0)
-        print_nets("    source", rule->source, rule->source_count, out);
-    print_valid(rule, out);
-    print_flag("enabled", rule->enabled, out);
-    print_flag("override", rule->override, out);
-    print_flag("bidirectional", rule->bidirectional, out);
-    (void)fprintf(out,
-                  "    mode: %s\n    note: ", rule->mode == POLICY_SHADOW ? "shadow" : "enforce");
-    yaml_print_text(rule->note, out);
-    (void)fputc('\n', out);
+// print_group: its value without the last brace, as its members follow.
+static void print_group(struct printing *p, const struct canonical *said)
+{
+    (void)fputs("  ", p->out);
+    yaml_print_text(name_of(said), p->out);
+    (void)fputs(":", p->out);
+    print_place(p, said);
+    if (strcmp(said->value, "{}") != 0)
+        (void)fprintf(p->out, "    %.*s\n", (int)strlen(said->value) - 2, said->value + 1);
+    (void)fputs("    members:\n", p->out);
+}
+
+static bool print_said(const struct canonical *said, void *arg)
+{
+    struct printing *p = arg;
+
+    if (said->section == CANONICAL_MEMBER) {
+        (void)fprintf(p->out, "      - %s\n", said->value);
+        return true;
+    }
+    if (said->section == CANONICAL_SETTING)
+        return true;
+    open_section(p, said->section);
+    if (said->section == CANONICAL_GROUP) {
+        print_group(p, said);
+    } else if (said->section == CANONICAL_DOMAIN || said->section == CANONICAL_USER) {
+        print_entry(p, said);
+    } else {
+        (void)fprintf(p->out, "  - %s", said->value);
+        print_place(p, said);
+    }
+    return true;
 }
 
 void policy_print(const struct policy *policy, void *stdio_file)
 {
-    FILE *out = stdio_file;
+    struct printing printing = {.policy = policy, .out = stdio_file};
 
-    (void)fprintf(out, "# version %" PRIu64 "\n", policy->version);
-    print_domains(policy, out);
-    print_nets("trusted_sources", policy->trusted, policy->trusted_count, out);
-    settings_print(&policy->settings, out);
-    (void)fputs(policy->rule_count > 0 ? "policies:\n" : "policies: []\n", out);
-    for (size_t i = 0; i < policy->rule_count; i++)
-        print_rule(policy, &policy->rule[i], out);
+    (void)fprintf(printing.out, "# version %" PRIu64 "\n", policy->version);
+    canonical_each(policy, CANONICAL_SORTED, print_said, &printing);
+    skip_to(&printing, CANONICAL_SECTIONS);
 }

@@ -7,6 +7,7 @@
 
 #include "node/policy/build.h"
 #include "proto/base/mem.h"
+#include "proto/bundle.h"
 
 void *build_keep(struct policy_build *build, void *memory)
 {
@@ -44,18 +45,18 @@ enum err build_refuse(const struct yaml_node *map, const char *where, const char
 
 static enum err check_root(const struct yaml_node *root, struct err_detail *detail)
 {
-    static const char *const not_yet[] = {"users", "groups", NULL};
     static const struct yaml_row rows[] = {
         {"domains", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "internal domains"},
         {"trusted_sources", YAML_IS_OTHER, 0, NULL, 0, 0, NULL,
          "networks whose mail is not judged as a stranger's"},
+        {"groups", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "patterns that are named as one"},
+        {"users", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "mailboxes of which more is known"},
         {"settings", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of the whole cluster"},
         {"policies", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "exceptions"},
         {0},
     };
-    enum err err = build_refuse(root, "", not_yet, detail);
 
-    return err != ERR_NONE ? err : yaml_read(root, "", rows, NULL, detail);
+    return yaml_read(root, "", rows, NULL, detail);
 }
 
 static enum err compile(struct policy_build *build, struct err_detail *detail)
@@ -71,10 +72,15 @@ static enum err compile(struct policy_build *build, struct err_detail *detail)
     if (err == ERR_NONE)
         err = settings_read(build, detail);
     if (err == ERR_NONE)
+        err = groups_read(build, detail);
+    if (err == ERR_NONE)
+        err = users_read(build, detail);
+    if (err == ERR_NONE)
         err = rules_read(build, detail);
     if (err != ERR_NONE)
         return err;
     build_index(build);
+    groups_finish(build);
     if (build->file_count > 0)
         build->policy.hash = build->policy.version = version_of(&build->policy);
     return ERR_NONE;
@@ -109,6 +115,7 @@ enum err policy_load(const char *const *paths, size_t count, struct policy **out
     struct policy_build *build = build_new(count);
     enum err err = ERR_NONE;
 
+    build->from_disk = true;
     for (size_t i = 0; i < count && err == ERR_NONE; i++) {
         err = yaml_load(paths[i], &build->file[i], detail);
         build->file_count = i + 1;
@@ -126,6 +133,44 @@ enum err policy_parse(const char *name, const void *bytes, size_t len, struct po
     return hand_out(build, err, out, detail);
 }
 
+// read_sets: the bundle's YAML files.
+static enum err read_sets(struct policy_build *build, struct err_detail *detail)
+{
+    enum err err = ERR_NONE;
+
+    for (size_t i = 0; i < bundle_count(build->bundle) && err == ERR_NONE; i++) {
+        const struct bundle_file *file = bundle_at(build->bundle, i);
+
+        if (file->kind != BUNDLE_SET)
+            continue;
+        err =
+            yaml_parse(file->name, file->bytes, file->len, &build->file[build->file_count], detail);
+        build->file_count++;
+    }
+    if (err == ERR_NONE && build->file_count == 0)
+        err = err_say(detail, ERR_CONFIG, "the bundle has no file of a policy set");
+    return err;
+}
+
+enum err policy_parse_bundle(const void *bytes, size_t len, struct policy **out,
+                             struct err_detail *detail)
+{
+    struct bundle *bundle = NULL;
+    struct policy_build *build;
+    enum err err = bundle_unpack(bytes, len, &bundle, detail);
+
+    if (err != ERR_NONE)
+        return err;
+    build = build_new(bundle_count(bundle));
+    build->bundle = bundle;
+    err = read_sets(build, detail);
+    err = hand_out(build, err, out, detail);
+    if (err == ERR_NONE)
+        build->bundle = NULL;
+    bundle_free(&bundle);
+    return err;
+}
+
 void policy_free(struct policy **policy)
 {
     struct policy_build *build = (struct policy_build *)*policy;
@@ -139,6 +184,7 @@ void policy_free(struct policy **policy)
     mem_free(build->known);
     mem_free(build->known_slot);
     mem_free(build->pair);
+    mem_free(build->place);
     mem_free(build->file);
     mem_free(build->owned);
     mem_free(build);

@@ -11,9 +11,13 @@
 // policy_free releases it.
 MUST_USE enum err policy_load(const char *const *paths, size_t count, struct policy **out,
                               struct err_detail *detail);
-// policy_parse: one file from memory; name stands in messages.
+// policy_parse: one file from memory; name stands in messages. Its groups can name no files.
 MUST_USE enum err policy_parse(const char *name, const void *bytes, size_t len, struct policy **out,
                                struct err_detail *detail);
+// policy_parse_bundle: the files of a bundle (proto/bundle.h) as one set. Messages name a file as the bundle does. ERR_SYNTAX and
+// ERR_LIMIT if it is no bundle, ERR_CONFIG as above.
+MUST_USE enum err policy_parse_bundle(const void *bytes, size_t len, struct policy **out,
+                                      struct err_detail *detail);
 void policy_free(struct policy **policy);
 
 // policy_print: the set in force, as YAML, to a stdio FILE (reeved -T).

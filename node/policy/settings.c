@@ -16,6 +16,12 @@ static const char *const relay_words[] = {
     [POLICY_RELAY_JUDGE] = "judge", [POLICY_RELAY_IGNORE] = "ignore", NULL};
 static const char *const fail_words[] = {
     [POLICY_FAIL_PASS] = "pass", [POLICY_FAIL_DEFER] = "defer", NULL};
+static const char *const login_words[] = {[POLICY_LOGIN_ENFORCE] = "enforce",
+                                          [POLICY_LOGIN_SHADOW] = "shadow",
+                                          [POLICY_LOGIN_OFF] = "off",
+                                          NULL};
+enum { COUNT_MOST = 1000000, ZONE_NAME_MAX = 64 };
+#define SIZE_MOST (1ULL << 40)
 
 #define AT(field) offsetof(struct policy_settings, field)
 
@@ -27,7 +33,15 @@ static const struct yaml_row root_rows[] = {
      "what happens to mail while the store is away"},
     {"auth_domain", YAML_IS_TEXT, AT(auth_domain), NULL, 0, MAIL_DOMAIN_MAX, NULL,
      "domain of logins that are written without one"},
+    {"login_match", YAML_IS_WORD, AT(login_match), "enforce", 0, 0, login_words,
+     "whether a login may send as addresses alone that are its own or granted to it"},
+    {"auth_failure_voids", YAML_IS_BOOL, AT(auth_failure_voids), "true", 0, 0, NULL,
+     "whether a permit does not count for mail that SPF fails"},
+    {"timezone", YAML_IS_TEXT, AT(timezone), "UTC", 1, ZONE_NAME_MAX, NULL,
+     "of the tz database, like Europe/Berlin: in which days begin and time windows are meant"},
     {"greylist", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "greylisting"},
+    {"limits", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of a message"},
+    {"leaving", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of users that are leaving"},
     {"tracking", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "the record of decisions"},
     {0},
 };
@@ -50,6 +64,20 @@ static const struct yaml_row greylist_rows[] = {
      "whether senders that differ in a number, a +tag or a bounce signature are one"},
     {0},
 };
+static const struct yaml_row limit_rows[] = {
+    {"message_size", YAML_IS_SIZE, AT(limits.message_size), "0", 0, SIZE_MOST, NULL,
+     "a larger message is refused; 0: any size"},
+    {"recipients", YAML_IS_COUNT, AT(limits.recipients), "100", 0, COUNT_MOST, NULL,
+     "of a message; those above are deferred; 0: any number"},
+    {0},
+};
+static const struct yaml_row leaving_rows[] = {
+    {"rcpt_per_mail", YAML_IS_COUNT, AT(leaving.rcpt_per_mail), "5", 0, COUNT_MOST, NULL,
+     "recipients of one message; 0: any number"},
+    {"rcpt_per_day", YAML_IS_COUNT, AT(leaving.rcpt_per_day), "20", 0, COUNT_MOST, NULL,
+     "recipients in a day; 0: any number"},
+    {0},
+};
 static const struct yaml_row tracking_rows[] = {
     {"sample", YAML_IS_SHARE, AT(tracking_sample), "0.01", 0, 0, NULL,
      "share of accepts that are recorded; the rest always is"},
@@ -65,12 +93,14 @@ static const struct section {
     {"",
      "settings",
      root_rows,
-     {"auto_allow", "reputation", "spam", "limits", "auth_failure_voids",
-      "admin_permit_over_user_block", "timezone"}},
+     {"auto_allow", "reputation", "spam", "admin_permit_over_user_block"}},
     {"greylist", "settings.greylist", greylist_rows, {"recipient_check_first", "identities"}},
+    {"limits", "settings.limits", limit_rows, {NULL}},
+    {"leaving", "settings.leaving", leaving_rows, {NULL}},
     {"tracking", "settings.tracking", tracking_rows, {NULL}},
 };
 enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
+_Static_assert((int)SECTIONS <= (int)POLICY_SETTING_SECTIONS, "room for the entries of all");
 
 // The entries of one section out of all files, as one map of copied nodes.
 struct gathered {
@@ -80,7 +110,11 @@ struct gathered {
 
 static bool is_section(const char *key)
 {
-    return strcmp(key, "greylist") == 0 || strcmp(key, "tracking") == 0;
+    for (size_t i = 1; i < SECTIONS; i++) {
+        if (strcmp(key, sections[i].key) == 0)
+            return true;
+    }
+    return false;
 }
 
 static enum err gather_entry(struct policy_build *build, struct gathered *all,
@@ -174,6 +208,7 @@ enum err settings_read(struct policy_build *build, struct err_detail *detail)
             err = gather(build, &all[i], file, &sections[i], detail);
         if (err == ERR_NONE)
             err = yaml_read(&all[i].map, sections[i].where, sections[i].rows, settings, detail);
+        build->setting[i] = all[i].map.child;
     }
     if (err == ERR_NONE)
         err = check_auth_domain(build, &all[0], detail);
@@ -189,5 +224,34 @@ void settings_print(const struct policy_settings *settings, void *stdio_file)
         if (!is_root)
             (void)fprintf(stdio_file, "  %s:\n", sections[i].key);
         yaml_print(sections[i].rows, settings, is_root ? 2 : 4, stdio_file);
+    }
+}
+
+static void visit_row(const struct policy_build *build, size_t section, const struct yaml_row *row,
+                      void (*visit)(const struct setting *setting, void *arg), void *arg)
+{
+    const struct yaml_node map = {.kind = YAML_MAP, .child = build->setting[section]};
+    const struct yaml_node *node = yaml_find(&map, row->key);
+    const char *prefix = sections[section].key;
+    char *key = mem_format("%s%s%s", prefix, prefix[0] != '\0' ? "." : "", row->key);
+    char *value = yaml_value(row, &build->policy.settings);
+
+    visit(&(struct setting){.key = key,
+                            .value = value,
+                            .file = node != NULL ? node->file : "",
+                            .line = node != NULL ? node->line : 0},
+          arg);
+    mem_free(key);
+    mem_free(value);
+}
+
+void settings_each(const struct policy_build *build,
+                   void (*visit)(const struct setting *setting, void *arg), void *arg)
+{
+    for (size_t i = 0; i < SECTIONS; i++) {
+        for (const struct yaml_row *row = sections[i].rows; row->key != NULL; row++) {
+            if (row->type != YAML_IS_OTHER && !yaml_is_default(row, &build->policy.settings))
+                visit_row(build, i, row, visit, arg);
+        }
     }
 }

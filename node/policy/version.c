@@ -1,95 +1,31 @@
-// version.c: one number for what is in force: BLAKE2b over a list of facts, one a line. What does
-// not change any decision or answer (order, comments, files, defaults that are written out) is not
-// in it. The layout of the lines is part of the number: nodes of two releases agree on it only
-// while this file stays as it is, so new settings are appended, and only when they are not the
-// default.
-#include <inttypes.h>
-#include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
+// version.c: one number for what a set says: the sum of the hashes of all its statements (canonical.h), so that their
+// order cannot matter. What changes no decision and no answer (order, comments, files, defaults that are written out) is
+// no statement. Nodes of two releases agree on the number only while they state alike, so a new field or setting is
+// stated only where it is not the default.
 #include <string.h>
 
+#include "node/core/policy_hash.h"
 #include "node/policy/build.h"
+#include "node/policy/canonical.h"
 
-struct sum {
-    crypto_generichash_state state;
-};
-
-static void add(struct sum *sum, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-static void add(struct sum *sum, const char *fmt, ...)
+static bool add(const struct canonical *said, void *arg)
 {
-    char line[POLICY_PATTERN_TEXT_MAX + 256]; // the longest is a pattern
-    va_list args;
+    struct canonical_hash hash;
+    uint64_t *sum = arg;
 
-    va_start(args, fmt);
-    (void)vsnprintf(line, sizeof(line), fmt, args);
-    va_end(args);
-    (void)crypto_generichash_update(&sum->state, (const unsigned char *)line, strlen(line));
-}
-
-static void add_settings(struct sum *sum, const struct policy_settings *settings)
-{
-    add(sum, "greylist %d %d\n", settings->greylist.mode, settings->greylist.fold_sender);
-    add(sum, "delay %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", settings->greylist.delay_ms,
-        settings->greylist.window_ms, settings->greylist.life_ms);
-    add(sum, "net %" PRIu64 " %" PRIu64 "\n", settings->greylist.net_ipv4,
-        settings->greylist.net_ipv6);
-    add(sum, "new_per_hour %" PRIu64 "\n", settings->greylist.new_per_hour);
-    add(sum, "relay %d\nfail %d\nauth_domain %s\n", settings->relay, settings->fail,
-        settings->auth_domain);
-    add(sum, "tracking %.6f\n", settings->tracking_sample);
-}
-
-static void add_pattern(struct sum *sum, const struct policy *policy, const char *key,
-                        uint32_t number)
-{
-    char pattern[POLICY_PATTERN_TEXT_MAX];
-
-    add(sum, "%s %s\n", key, pattern_format(&policy->known[number].pattern, pattern));
-}
-
-static void add_rule(struct sum *sum, const struct policy *policy, const struct policy_rule *rule)
-{
-    char net[IP_NET_TEXT_MAX];
-
-    add(sum, "%s %s %s\n", policy_kind_word(rule->kind), policy_option_word(rule), rule->id);
-    add_pattern(sum, policy, "from", rule->from);
-    add_pattern(sum, policy, "to", rule->to);
-    for (size_t i = 0; i < rule->source_count; i++)
-        add(sum, "source %s\n", ip_net_format(&rule->source[i], net));
-    for (size_t i = 0; i < rule->country_count; i++)
-        add(sum, "country %s\n", rule->country[i]);
-    add(sum, "flags %d %d %d %d %d\n", rule->enabled, rule->override, rule->bidirectional,
-        (int)rule->mode, (int)rule->part);
-    add(sum, "valid %" PRIu64 " %" PRIu64 "\n", rule->valid_from_ms, rule->valid_until_ms);
-    add(sum, "note %s\n", rule->note);
-}
-
-static void add_policy(struct sum *sum, const struct policy *policy)
-{
-    char net[IP_NET_TEXT_MAX];
-
-    for (size_t i = 0; i < policy->domain_count; i++)
-        add(sum, "domain %s\n", policy->domain[i].name);
-    for (size_t i = 0; i < policy->trusted_count; i++)
-        add(sum, "trusted %s\n", ip_net_format(&policy->trusted[i], net));
-    add_settings(sum, &policy->settings);
-    for (size_t i = 0; i < policy->rule_count; i++)
-        add_rule(sum, policy, &policy->rule[i]);
+    canonical_hash_of(said, &hash);
+    sum[0] += policy_hash_mix(hash.key[0] + policy_hash_mix(hash.value[0]));
+    sum[1] += policy_hash_mix(hash.key[1] + policy_hash_mix(hash.value[1]));
+    return true;
 }
 
 uint64_t version_of(const struct policy *policy)
 {
-    struct sum sum;
-    unsigned char bytes[crypto_generichash_BYTES_MIN];
-    uint64_t number = 0;
+    uint64_t sum[2] = {0, 0};
+    uint64_t number;
 
-    (void)crypto_generichash_init(&sum.state, NULL, 0, sizeof(bytes));
-    add_policy(&sum, policy);
-    (void)crypto_generichash_final(&sum.state, bytes, sizeof(bytes));
-    for (size_t i = 0; i < sizeof(number); i++)
-        number = number << 8 | bytes[i];
+    canonical_each(policy, CANONICAL_ANY_ORDER, add, sum);
+    number = policy_hash_mix(sum[0] ^ policy_hash_mix(sum[1]));
     number &= (1ULL << 53) - 1; // exact also where it becomes a double: metrics, JSON
     return number != 0 ? number : 1;
 }

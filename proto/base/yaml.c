@@ -18,8 +18,8 @@
 
 enum {
     DEPTH_MAX = 64,
-    BYTES_MAX = 16 << 20,
-    NODES_MAX = 1000000,
+    BYTES_MAX = 64 << 20,
+    NODES_MAX = 4000000,
     CHUNK_BYTES = 64 << 10,
     SAMPLE_MAX = 60, // bytes of the file that a message repeats
 };
@@ -209,7 +209,7 @@ static enum err check_bytes(const struct builder *b)
     const char *end = b->bytes + b->len;
 
     if (b->len > BYTES_MAX)
-        return err_say(b->detail, ERR_CONFIG, "%s: larger than 16 MiB", b->file);
+        return err_say(b->detail, ERR_CONFIG, "%s: larger than %d MiB", b->file, BYTES_MAX >> 20);
     for (unsigned line = 1; at < end; line++) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t len = (size_t)((stop != NULL ? stop + 1 : end) - at);

@@ -4,7 +4,7 @@
 // libyaml's events beneath. Aliases, anchors, tags and more than one document in a file are
 // refused, and an unquoted pattern like *.example, which YAML takes for an alias, is told to put
 // itself in quotes. A key that stands twice is refused. All scalars are text of one line, valid
-// UTF-8 without control characters. At most 64 levels, 16 MiB and a million values.
+// UTF-8 without control characters. At most 64 levels, 64 MiB and four million values.
 #pragma once
 
 #include <stdbool.h>
@@ -93,6 +93,10 @@ MUST_USE enum err yaml_expect(const struct yaml_node *node, enum yaml_kind kind,
 // indented by indent spaces, to out (a FILE *, opened by the caller). Values equal to the default
 // are followed by `# default: help`. YAML_IS_OTHER is left out.
 void yaml_print(const struct yaml_row *rows, const void *from, unsigned indent, void *stdio_file);
+// yaml_is_default: whether the row's value in from is its default. yaml_value: that value as yaml_print writes it, on
+// the heap; mem_free frees it. The row is not YAML_IS_OTHER.
+bool yaml_is_default(const struct yaml_row *row, const void *from);
+char *yaml_value(const struct yaml_row *row, const void *from);
 // yaml_print_text: one text in double quotes, escaped so that it reads back the same.
 void yaml_print_text(const char *text, void *stdio_file);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proto/base/mem.h"
 #include "proto/base/yaml.h"
 #include "proto/text.h"
 
@@ -563,6 +564,24 @@ static bool is_default(const struct yaml_row *row, const void *field)
     if (row->type == YAML_IS_TEXTS)
         return same_texts(field, value);
     return memcmp(field, value, kinds[row->type].size) == 0;
+}
+
+bool yaml_is_default(const struct yaml_row *row, const void *from)
+{
+    return is_default(row, (const unsigned char *)from + row->offset);
+}
+
+char *yaml_value(const struct yaml_row *row, const void *from)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    if (out == NULL)
+        return mem_text("");
+    kinds[row->type].print(row, (const unsigned char *)from + row->offset, out);
+    (void)fclose(out);
+    return text;
 }
 
 void yaml_print(const struct yaml_row *rows, const void *from, unsigned indent, void *stdio_file)

@@ -19,9 +19,12 @@ struct refused_row {
 };
 
 // What a message says is there.
-#define KINDS          "geo, anti_spoof, block, permit, greylist"
-#define RULE(rest)     "policies:\n  - {id: a, kind: greylist, option: no_action, " rest "}\n"
-#define KNOWN_SETTINGS "(known: relay, fail, auth_domain, greylist, tracking)"
+#define KINDS      "geo, anti_spoof, block, permit, greylist"
+#define RULE(rest) "policies:\n  - {id: a, kind: greylist, option: no_action, " rest "}\n"
+#define KNOWN_SETTINGS                                                                        \
+    "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, greylist, " \
+    "limits, "                                                                                \
+    "leaving, tracking)"
 #define KNOWN_KEYS                                                                                \
     "(known: id, kind, option, from, to, source, enabled, valid, override, bidirectional, note, " \
     "mode, part, country)"
@@ -29,9 +32,8 @@ struct refused_row {
 static const struct refused_row refused_rows[] = {
     // the root
     {"unknown section", "domains: {}\npolicy: []\n",
-     "p.yaml:2: unknown key 'policy' (known: domains, trusted_sources, settings, policies)"},
-    {"users", "\nusers: {}\n", "p.yaml:2: users is not supported by this version"},
-    {"groups", "groups: {a: [b]}\n", "p.yaml:1: groups is not supported by this version"},
+     "p.yaml:2: unknown key 'policy' (known: domains, trusted_sources, groups, users, "
+     "settings, policies)"},
     {"a list for a file", "- domains\n", "p.yaml:1: the file: expected a map, not a list"},
     {"text for a file", "domains\n", "p.yaml:1: the file: expected a map, not text"},
     {"no YAML", "domains: {\n",
@@ -59,7 +61,7 @@ static const struct refused_row refused_rows[] = {
      "cher.example: {}\n  xn--bcher-kva.example: {}\n",
      "p.yaml:3: domain 'xn--bcher-kva.example' stands twice (first in p.yaml:2)"},
     {"unknown domain key", "domains:\n  corp.example: {recipient: any}\n",
-     "p.yaml:2: unknown key 'recipient' in 'corp.example' (known: recipients)"},
+     "p.yaml:2: unknown key 'recipient' in 'corp.example' (known: recipients, anti_spoof)"},
     {"method directory", "domains:\n  corp.example:\n    recipients: directory\n",
      "p.yaml:3: recipients: directory is not supported by this version (supported: any)"},
     {"method callforward", "domains:\n  corp.example: {recipients: callforward}\n",
@@ -70,8 +72,8 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:2: recipients: expected text, not a list"},
     {"domain learn", "domains:\n  corp.example: {recipients: any, learn: true}\n",
      "p.yaml:2: corp.example.learn is not supported by this version"},
-    {"domain anti_spoof", "domains:\n  corp.example: {anti_spoof: shadow}\n",
-     "p.yaml:2: corp.example.anti_spoof is not supported by this version"},
+    {"domain anti_spoof", "domains:\n  corp.example: {anti_spoof: off}\n",
+     "p.yaml:2: corp.example.anti_spoof: expected aged, enforce or shadow, not 'off'"},
 
     // trusted_sources
     {"trusted no network", "trusted_sources: [mx.example]\n",
@@ -93,10 +95,22 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:2: unknown key 'relais' in 'settings' " KNOWN_SETTINGS},
     {"setting of later", "settings: {spam: {level: moderate}}\n",
      "p.yaml:1: settings.spam is not supported by this version"},
-    {"limits of later", "settings:\n  limits: {recipients: 100}\n",
-     "p.yaml:2: settings.limits is not supported by this version"},
-    {"timezone of later", "settings: {timezone: UTC}\n",
-     "p.yaml:1: settings.timezone is not supported by this version"},
+    {"limits below nothing", "settings:\n  limits: {recipients: -1}\n",
+     "p.yaml:2: settings.limits.recipients: expected a number between 0 and 1000000, not '-1'"},
+    {"limits unknown", "settings:\n  limits: {rcpt: 1}\n",
+     "p.yaml:2: unknown key 'rcpt' in 'settings.limits' (known: message_size, recipients)"},
+    {"a size without an end", "settings: {limits: {message_size: 50MB}}\n",
+     "p.yaml:1: settings.limits.message_size: expected a size like 64M between 0 and 1024G, not "
+     "'50MB'"},
+    {"leaving too much", "settings: {leaving: {rcpt_per_day: 1000001}}\n",
+     "p.yaml:1: settings.leaving.rcpt_per_day: expected a number between 0 and 1000000, not "
+     "'1000001'"},
+    {"login_match of no kind", "settings: {login_match: true}\n",
+     "p.yaml:1: settings.login_match: expected enforce, shadow or off, not 'true'"},
+    {"auth_failure_voids", "settings: {auth_failure_voids: maybe}\n",
+     "p.yaml:1: settings.auth_failure_voids: expected true or false, not 'maybe'"},
+    {"timezone of nothing", "settings: {timezone: ''}\n",
+     "p.yaml:1: settings.timezone: expected text of 1 to 64 bytes, not ''"},
     {"recipient_check_first", "settings: {greylist: {recipient_check_first: true}}\n",
      "p.yaml:1: settings.greylist.recipient_check_first is not supported by this version"},
     {"relay", "settings: {relay: yes}\n",
@@ -188,9 +202,9 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:2: unknown key 'form' in 'policies' " KNOWN_KEYS},
     {"neither from nor to", RULE("source: [192.0.2.1]"),
      "p.yaml:2: policy 'a' has neither from nor to (for everyone write from: \"*\")"},
-    {"group", RULE("to: {group: execs}"),
-     "p.yaml:2: to: {group: ...} is not supported by this version"},
-    {"a map", RULE("to: {domain: x.example}"), "p.yaml:2: to: expected text, not a map"},
+    {"group", RULE("to: {group: execs}"), "p.yaml:2: there is no group 'execs'"},
+    {"a map", RULE("to: {domain: x.example}"),
+     "p.yaml:2: unknown key 'domain' in 'to' (known: group)"},
     {"a list of patterns", RULE("from: [a.example, b.example]"),
      "p.yaml:2: from: expected one pattern, not a list (write a policy for each)"},
     {"empty pattern", RULE("from: \"\""),

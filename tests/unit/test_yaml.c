@@ -153,7 +153,7 @@ static void depth_is_bounded(void **state)
 
 static void bytes_are_bounded(void **state)
 {
-    size_t limit = (size_t)16 << 20;
+    size_t limit = (size_t)64 << 20;
     char *text = mem_new(limit + 1);
     struct yaml *yaml = NULL;
     struct err_detail detail = {.text = ""};
@@ -161,7 +161,7 @@ static void bytes_are_bounded(void **state)
     (void)state;
     memset(text, '#', limit + 1);
     assert_int_equal(yaml_parse("f.yaml", text, limit + 1, &yaml, &detail), ERR_CONFIG);
-    assert_string_equal(detail.text, "f.yaml: larger than 16 MiB");
+    assert_string_equal(detail.text, "f.yaml: larger than 64 MiB");
     assert_int_equal(yaml_parse("f.yaml", text, limit, &yaml, &detail), ERR_NONE);
     yaml_free(&yaml);
     mem_free(text);
@@ -169,7 +169,7 @@ static void bytes_are_bounded(void **state)
 
 static void values_are_bounded(void **state)
 {
-    size_t count = 1000001;
+    size_t count = 4000001;
     char *text = mem_new(3 * count);
     struct yaml *yaml = NULL;
     struct err_detail detail = {.text = ""};
@@ -178,7 +178,7 @@ static void values_are_bounded(void **state)
     for (size_t i = 0; i < count; i++)
         memcpy(text + 3 * i, "- \n", 3);
     assert_int_equal(yaml_parse("f.yaml", text, 3 * count, &yaml, &detail), ERR_CONFIG);
-    assert_string_equal(detail.text, "f.yaml:1000000: more than 1000000 values");
+    assert_string_equal(detail.text, "f.yaml:4000000: more than 4000000 values");
     mem_free(text);
 }
 
@@ -256,7 +256,7 @@ static void files_that_cannot_be_read(void **state)
     assert_int_equal(yaml_load("/", &yaml, &detail), ERR_SYSTEM);
     assert_string_equal(detail.text, "/: Is a directory");
     assert_int_equal(yaml_load("/dev/zero", &yaml, &detail), ERR_CONFIG);
-    assert_string_equal(detail.text, "/dev/zero: larger than 16 MiB");
+    assert_string_equal(detail.text, "/dev/zero: larger than 64 MiB");
     assert_null(yaml);
 }
 
