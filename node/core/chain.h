@@ -137,11 +137,19 @@ enum outcome greylist_defer(const struct chain_in *in, struct verdict *out, enum
 // A first try further in the future than this is no first try but a clock that jumped.
 #define GREYLIST_FUTURE_MS (60ULL * 1000)
 
+// So long after an internal domain was first declared anti_spoof is only told, inclusive.
+#define ANTI_SPOOF_NEW_MS (7ULL * 24 * 3600 * 1000)
+
 // First tries of a network are counted in hours of the store's clock.
 #define ABUSE_HOUR_MS (3600ULL * 1000)
 
 // The steps, in the table's order.
+enum outcome geo_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome syntax_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome direction_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome anti_spoof_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome block_admin_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome permit_admin_step(const struct chain_in *in, struct verdict *out,
+                               struct text_buf *why);
 enum outcome abuse_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);

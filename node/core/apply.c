@@ -1,0 +1,98 @@
+// apply.c: which policy applies, and how it is told.
+#include "node/core/apply.h"
+
+struct policy_query apply_query(const struct chain_in *in)
+{
+    return (struct policy_query){.from = &in->facts->sender_party,
+                                 .to = &in->recipient->party,
+                                 .client = &in->facts->client,
+                                 .now_ms = in->facts->now_ms};
+}
+
+bool apply_has_shadow(const struct policy *policy, enum policy_kind kind)
+{
+    const uint32_t tables = 1U << policy_table(kind, false) | 1U << policy_table(kind, true);
+
+    return (policy->shadow_tables & tables) != 0;
+}
+
+struct applied apply_find(const struct chain_in *in, enum policy_kind kind)
+{
+    const struct policy_query query = apply_query(in);
+    struct applied found = {.rule = policy_match(in->policy, kind, &query, POLICY_IN_FORCE)};
+
+    found.as_if = apply_has_shadow(in->policy, kind)
+                      ? policy_match(in->policy, kind, &query, POLICY_AS_IF)
+                      : found.rule;
+    return found;
+}
+
+void apply_take(struct verdict *out, const struct policy_rule *rule)
+{
+    out->rule = rule->id;
+    out->note = rule->note;
+}
+
+static bool only_lets_through(enum reason reason)
+{
+    return reason_row(reason)->action == MSG_ACCEPT;
+}
+
+enum outcome apply_shadow(struct verdict *out, enum reason reason, const struct policy_rule *rule)
+{
+    if (out->shadow == REASON_COUNT ||
+        (only_lets_through(out->shadow) && !only_lets_through(reason))) {
+        out->shadow = reason;
+        out->shadow_rule = rule != NULL ? rule->id : "";
+    }
+    return OUTCOME_SHADOW;
+}
+
+// ---- words
+
+void apply_say_pattern(struct text_buf *why, const struct policy *policy, uint32_t pattern)
+{
+    const struct policy_pattern *said = &policy->known[pattern].pattern;
+
+    switch (said->kind) {
+    case POLICY_EVERYONE:
+        text_buf_put(why, "*");
+        return;
+    case POLICY_PARTY:
+        text_buf_put(why, said->internal ? "internal" : "external");
+        return;
+    case POLICY_BELOW:
+        text_buf_add(why, ".%s", said->domain);
+        return;
+    case POLICY_DOMAIN:
+        text_buf_put(why, said->domain);
+        return;
+    case POLICY_GROUP:
+        text_buf_add(why, "group %s", said->local);
+        return;
+    case POLICY_LOCAL:
+        text_buf_add(why, "%s@*", said->local);
+        return;
+    case POLICY_ADDRESS:
+        text_buf_add(why, "%s@%s", said->local, said->domain);
+        return;
+    case POLICY_NULL:
+        text_buf_put(why, "<>");
+        return;
+    }
+}
+
+void apply_say(struct text_buf *why, const struct chain_in *in, const struct policy_rule *rule,
+               const char *what)
+{
+    char client[IP_TEXT_MAX];
+
+    if (why->size == 0) // nobody reads it
+        return;
+    text_buf_add(why, "policy %s %s (%s:%u): from ", rule->id, what, rule->file, rule->line);
+    apply_say_pattern(why, in->policy, rule->from);
+    text_buf_put(why, " to ");
+    apply_say_pattern(why, in->policy, rule->to);
+    if (rule->source_count > 0)
+        text_buf_add(why, ", %s in its source", ip_format(&in->facts->client, client));
+}
