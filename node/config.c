@@ -59,6 +59,7 @@ static const struct yaml_row root_rows[] = {
     {"stats", YAML_IS_OTHER, 0, NULL, 0, 0, NULL,
      "the socket that publishes counters and decisions"},
     {"store", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "where triplets are kept"},
+    {"geo", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "what is known of addresses"},
     {0},
 };
 static const struct yaml_row log_rows[] = {
@@ -110,12 +111,18 @@ static const struct yaml_row store_rows[] = {
     {0},
 };
 
+static const struct yaml_row geo_rows[] = {
+    {"country", YAML_IS_TEXT, AT(config.geo_country), NULL, 0, PATH_TEXT_MAX, NULL,
+     "database of countries in MaxMind's format; empty: no country is known"},
+    {0},
+};
+
 static const struct section {
     const char *key; // "" = the root
     const struct yaml_row *rows;
 } sections[] = {
-    {"", root_rows},       {"log", log_rows},     {"lookups", lookups_rows},
-    {"admin", admin_rows}, {"stats", stats_rows}, {"store", store_rows},
+    {"", root_rows},       {"log", log_rows},     {"lookups", lookups_rows}, {"admin", admin_rows},
+    {"stats", stats_rows}, {"store", store_rows}, {"geo", geo_rows},
 };
 
 // ---- Complaints
@@ -378,6 +385,7 @@ static void resolve_paths(struct loaded *loaded)
     }
     config->policy.text = policy;
     from_base(loaded, &config->state_dir, "");
+    from_base(loaded, &config->geo_country, "");
     from_base(loaded, &config->store.secret_file, "");
     from_base(loaded, &config->store.password_file, "");
     from_base(loaded, &config->store.address, "unix:");

@@ -20,6 +20,7 @@ struct config {
     const char *stats_listen; // "" = no stats socket
     bool stats_show_addresses;
     int log_level; // enum log_level
+    const char *geo_country;  // path of a database of countries; "" = none
     struct store_config store;
     struct yaml_texts policy; // paths
     const char *path;         // the file this was read from; NULL = all defaults

@@ -11,6 +11,7 @@
 #include <sysexits.h>
 
 #include "node/config.h"
+#include "node/geo.h"
 #include "node/net/context.h"
 #include "node/net/door.h"
 #include "node/net/pub.h"
@@ -53,6 +54,7 @@ struct node {
     struct server *server;
     struct door *doors[2]; // [enum server_door]
     struct pub *pub;
+    struct geo *geo; // NULL = none
     struct loop_timer *tick;
     struct loop_timer *drain_tick;
     struct loop_signal *signals[3];
@@ -114,6 +116,14 @@ static enum err reload_policy(void *arg, struct err_detail *detail)
     return ERR_NONE;
 }
 
+static const char *find_country(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX])
+{
+    struct node *node = arg;
+
+    _Static_assert((int)SERVER_COUNTRY_MAX == (int)GEO_COUNTRY_MAX, "one text, two rooms");
+    return geo_country(node->geo, ip, out);
+}
+
 // ---- what the doors call
 
 static void lookup_came(void *arg, const struct door_peer *peer, void *bytes, size_t len,
@@ -151,8 +161,14 @@ static void publish_stats(struct node *node)
                                         .open_fds = vitals_open_fds(),
                                         .max_fds = vitals_max_fds(),
                                         .resident_bytes = vitals_resident_bytes(),
+                                        .geo_known = geo_is_known(node->geo),
                                         .store = node->store};
     size_t len = 0;
+
+    if (node->geo != NULL) {
+        node->stats.geo_loads = geo_counters(node->geo)->loads;
+        node->stats.geo_errors = geo_counters(node->geo)->errors;
+    }
 
     stats_snapshot(&node->stats, &gauges, &node->snapshot);
     arena_reset(&node->scratch);
@@ -257,7 +273,8 @@ static void start_server(struct node *node, struct policy *policy)
                                          .budget_ms = node->config->lookups_budget_ms,
                                          .seats = (unsigned)node->config->lookups_seats,
                                          .large_seats = LARGE_SEATS};
-    const struct server_out out = {send_reply, wants_event, publish_event, reload_policy, node};
+    const struct server_out out = {send_reply,    wants_event,  publish_event,
+                                   reload_policy, find_country, node};
 
     server_new(&node->server, &config, node->store, &node->stats, out);
     server_set_policy(node->server, policy);
@@ -278,6 +295,14 @@ static void listen_to_signals(struct node *node)
     node->signals[2] = loop_signal_new(node->loop, SIGHUP, on_hangup, node);
 }
 
+static void open_geo(struct node *node)
+{
+    const struct geo_config config = {.loop = node->loop, .path = node->config->geo_country};
+
+    if (config.path[0] != '\0')
+        geo_new(&node->geo, &config);
+}
+
 static enum err assemble(struct node *node, struct policy **policy, struct err_detail *detail)
 {
     enum err err = loop_new(&node->loop, detail);
@@ -291,6 +316,7 @@ static enum err assemble(struct node *node, struct policy **policy, struct err_d
         err = store_new(&node->store, node->loop, &node->config->store, detail);
     }
     if (err == ERR_NONE) {
+        open_geo(node);
         start_server(node, *policy);
         *policy = NULL;
         err = open_door(node, SERVER_LOOKUPS, detail);
@@ -315,6 +341,7 @@ static void tear_down(struct node *node)
     door_free(&node->doors[SERVER_ADMIN]);
     pub_free(&node->pub);
     server_free(&node->server);
+    geo_free(&node->geo);
     loop_free(&node->loop);
     context_free(&node->zmq);
     mem_free(node->scratch.start);

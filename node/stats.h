@@ -1,6 +1,7 @@
 // stats.h: the node's counters and histograms, from one list, and the snapshot that is published.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +23,9 @@
     X(replies_lost, "replies whose caller was gone")                                     \
     X(events, "decision events published")                                               \
     X(reloads, "policy reloads that took effect")                                        \
-    X(reload_errors, "policy reloads that were refused")
+    X(reload_errors, "policy reloads that were refused")                                 \
+    X(geo_loads, "databases of countries that were taken")                               \
+    X(geo_errors, "databases of countries that were missing or broken, and broken places in them")
 
 enum { STATS_LATENCY_BUCKETS = 20 }; // powers of two of microseconds: <1, <2, <4 ... <2^19, more
 
@@ -48,6 +51,7 @@ struct stats_gauges {
     uint64_t policy_version;
     uint64_t open_fds, max_fds;
     uint64_t resident_bytes;
+    bool geo_known; // there is a database of countries
     const struct store *store;
 };
 

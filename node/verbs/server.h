@@ -17,6 +17,8 @@
 #include "proto/err.h"
 #include "proto/msg.h"
 
+enum { SERVER_COUNTRY_MAX = 3 };
+
 enum server_door { SERVER_LOOKUPS, SERVER_ADMIN };
 
 // What the server calls. None may block.
@@ -29,6 +31,8 @@ struct server_out {
     void (*event)(void *arg, const char *topic, const struct msg_event *event);
     // reload: reads the policy again (and calls server_set_policy). The detail says why not.
     enum err (*reload)(void *arg, struct err_detail *detail);
+    // country: of an address, as two capital letters; "" = not known. NULL = no country ever is.
+    const char *(*country)(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX]);
     void *arg;
 };
 

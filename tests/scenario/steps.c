@@ -203,6 +203,16 @@ static void step_drain(struct step_line *line)
         server_drain(node->server);
 }
 
+static void step_geo(struct step_line *line)
+{
+    struct err_detail detail = {""};
+    struct ip_net net;
+
+    if (line->words.count > 3 || ip_net_parse(word(line, 1), &net, &detail) != ERR_NONE ||
+        !world_set_country(line->world, &net, word(line, 2)))
+        misunderstood(line, "geo 192.0.2.0/24 DE (without a country: it is not known)");
+}
+
 static void step_listen(struct step_line *line)
 {
     mem_free(line->world->topic);
@@ -449,7 +459,7 @@ static const struct {
     {"check", step_check},   {"admin", step_admin},     {"ping", step_verb},
     {"report", step_verb},   {"sent", step_verb},       {"access", step_verb},
     {"held", step_verb},     {"send", step_send},       {"store", step_store},
-    {"expect", step_expect}, {"given", step_given},
+    {"expect", step_expect}, {"given", step_given},     {"geo", step_geo},
 };
 
 // asks_for: the words of a check, up to its ->, have one that begins so.

@@ -130,9 +130,36 @@ static enum err on_reload(void *arg, struct err_detail *detail)
     return set_node_policy(arg, detail);
 }
 
+static const char *on_country(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX])
+{
+    const struct node *node = arg;
+    const struct world_country *found = NULL;
+
+    for (size_t i = 0; i < node->world->country_count; i++) {
+        const struct world_country *one = &node->world->country[i];
+
+        if (ip_net_contains(&one->net, ip) && (found == NULL || one->net.bits >= found->net.bits))
+            found = one; // of two lines about one network the last
+    }
+    (void)snprintf(out, SERVER_COUNTRY_MAX, "%s", found != NULL ? found->country : "");
+    return out;
+}
+
+bool world_set_country(struct world *world, const struct ip_net *net, const char *country)
+{
+    struct world_country *one = &world->country[world->country_count];
+
+    if (world->country_count == WORLD_COUNTRIES_MAX || strlen(country) >= SERVER_COUNTRY_MAX)
+        return false;
+    one->net = *net;
+    (void)snprintf(one->country, sizeof(one->country), "%s", country);
+    world->country_count++;
+    return true;
+}
+
 static void node_start(struct node *node)
 {
-    const struct server_out out = {on_reply, wants_event, on_event, on_reload, node};
+    const struct server_out out = {on_reply, wants_event, on_event, on_reload, on_country, node};
     struct err_detail detail = {""};
 
     node->store = memory_connect(node->world->memory);

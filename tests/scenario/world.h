@@ -17,7 +17,7 @@
 #include "tests/scenario/script.h"
 #include "tests/support/store_memory.h"
 
-enum { WORLD_NODES_MAX = 8, WORLD_NAME_MAX = 32 };
+enum { WORLD_NODES_MAX = 8, WORLD_NAME_MAX = 32, WORLD_COUNTRIES_MAX = 32 };
 
 // How a scenario is played. Every one is played three times, and must hold each time (README.md,
 // "Three times").
@@ -38,12 +38,20 @@ struct node {
     bool is_dying; // its replies go nowhere
 };
 
+// A network and its country.
+struct world_country {
+    struct ip_net net;
+    char country[SERVER_COUNTRY_MAX];
+};
+
 struct world {
     struct world_way way;
     struct memory *memory;
     struct node node[WORLD_NODES_MAX];
     size_t node_count;
     char *policy; // text of the policy set, "" = none was given
+    struct world_country country[WORLD_COUNTRIES_MAX]; // of all nodes
+    size_t country_count;
     uint64_t start_ms;
     uint64_t now_ms;
     struct arena scratch; // of one line or one reply
@@ -81,6 +89,9 @@ void world_restart(struct node *node);
 // world_set_policy: of one node, or (NULL) of all, those that come later included.
 MUST_USE enum err world_set_policy(struct world *world, struct node *node, const char *text,
                                    struct err_detail *detail);
+
+// world_set_country: from now on all nodes know so of a network; "" = they know of none. False if there are too many.
+bool world_set_country(struct world *world, const struct ip_net *net, const char *country);
 
 // world_ask: sends a request; its reply is compared with the words behind `->` of the line.
 void world_ask(struct world *world, const struct place *place, const struct ask *ask);

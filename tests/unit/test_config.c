@@ -70,16 +70,15 @@ struct refused_row {
 static const struct refused_row refused_rows[] = {
     {"unknown key", "node: a\nlisten: b\n",
      ":2: unknown key 'listen' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store)"},
+     "stats, store, geo)"},
     {"a section of later: http", "http: {listen: \"127.0.0.1:7172\"}\n",
      ":1: unknown key 'http' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store)"},
+     "stats, store, geo)"},
     {"a section of later: dns", "dns: {}\n",
      ":1: unknown key 'dns' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store)"},
-    {"a section of later: geo", "geo: {}\n",
-     ":1: unknown key 'geo' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store)"},
+     "stats, store, geo)"},
+    {"a database of later", "geo: {asn: a.mmdb}\n",
+     ":1: unknown key 'asn' in 'geo' (known: country)"},
     {"unknown key in a section", "lookups:\n  port: 7170\n",
      ":2: unknown key 'port' in 'lookups' (known: listen, budget, seats)"},
     {"a list for a file", "- a\n", ":1: the file: expected a map, not a list"},
@@ -339,7 +338,7 @@ static void relative_paths_start_at_the_file(void **state)
 {
     struct file file;
     struct config *config = loaded(
-        "state_dir: state\nsecret_file: s\npolicy: [p.yaml, /q.yaml]\n"
+        "state_dir: state\nsecret_file: s\npolicy: [p.yaml, /q.yaml]\ngeo: {country: c.mmdb}\n"
         "lookups: {listen: ipc://l.sock}\nadmin: {listen: ipc://run/a.sock}\nstats: {listen: "
         "\"\"}\n"
         "store: {mode: single, address: unix:r.sock, password_file: p, redis_server: bin/redis}\n",
@@ -349,6 +348,7 @@ static void relative_paths_start_at_the_file(void **state)
     assert_below(config->state_dir, "", &file, "state");
     assert_below(config->store.state_dir, "", &file, "state");
     assert_below(config->store.secret_file, "", &file, "s");
+    assert_below(config->geo_country, "", &file, "c.mmdb");
     assert_below(config->store.password_file, "", &file, "p");
     assert_below(config->store.redis_server, "", &file, "bin/redis");
     assert_below(config->store.address, "unix:", &file, "r.sock");
