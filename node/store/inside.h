@@ -13,6 +13,7 @@
 #include "node/store/redis.h"
 #include "node/store/retry.h"
 #include "node/store/roll.h"
+#include "node/store/since.h"
 #include "node/store/store.h"
 #include "node/store/store_clock.h"
 #include "proto/base/log.h"
@@ -32,6 +33,17 @@ struct spared_reading {
     uint64_t due_ms; // monotonic: when the next begins; 0 = as soon as it can be
     bool is_known;   // there was a whole one
 };
+
+// Since when internal domains are declared: the table, and how far it was asked about.
+struct declaring {
+    struct since since;
+    uint64_t generation; // of the table: another one, and rows stand elsewhere
+    uint64_t changes;    // stamps that the store said and that were not known
+    size_t at;           // rows before this one were asked about
+    bool is_asking;
+    unsigned rest_ticks; // before it is asked again
+};
+#define SINCE_KEY "since:{p}"
 
 struct spared_work;
 
@@ -63,6 +75,7 @@ struct store {
     struct spared_reading reading;
     struct spared_work *notes; // under way
     unsigned note_count;
+    struct declaring declaring;
     // Tracking.
     uint32_t node;
     struct ticket last_ticket;
@@ -126,3 +139,9 @@ void greeting_sync(struct store *store);
 // could not be asked.
 void expected_heard(struct store *store, const struct expectation *row);
 bool expected_ask(struct store *store);
+
+// declared_ask: goes on asking about the domains in force, if there is something to ask and somebody to answer.
+// declared_again: from the first. declared_tick: each second.
+void declared_ask(struct store *store);
+void declared_again(struct store *store);
+void declared_tick(struct store *store);

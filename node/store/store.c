@@ -141,6 +141,7 @@ void store_became_up(struct store *store)
     store->indexed_day = 0;
     store->kept_day = 0;
     events_lost(store);
+    declared_again(store);
     redis_ready(store->lane[STORE_LOOKUPS]);
     redis_start(store->lane[STORE_ADMIN]);
     retry_ask(store);
@@ -159,6 +160,7 @@ static void tick(void *arg)
 
     store->ticks++;
     retry_flush(store);
+    declared_tick(store);
     if (store->ticks % STORE_SYNC_TICKS == 0)
         greeting_sync(store);
     if (store->ticks % STORE_RETRY_TICKS == 0)
@@ -294,6 +296,7 @@ void store_free(struct store **store)
     near_free(&(*store)->near);
     roll_clear(&(*store)->roll);
     mirror_clear(&(*store)->mirror);
+    since_clear(&(*store)->declaring.since);
     if ((*store)->password != NULL)
         sodium_memzero((*store)->password, strlen((*store)->password));
     mem_free((*store)->password);

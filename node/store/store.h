@@ -336,6 +336,45 @@ struct expect_done {
 void store_expect_add(struct store *store, const struct expectation *row, struct expect_done done);
 void store_expect_remove(struct store *store, const char *recipient, struct expect_done done);
 
+// ---- Since when internal domains are declared: what the first node said that named one, for the whole cluster.
+
+struct declared {
+    const char *domain;
+    uint64_t at_ms; // store clock; 0 = not known
+};
+// store_declare: from now on these domains (sorted, none twice) are the internal ones. What is known of them is kept;
+// the store is asked about all of them, now and whenever it was away, and told of those that it does not know.
+void store_declare(struct store *store, const char *const *domain, size_t count);
+// store_declared: when it was first declared; 0 = not known. Out of this node's memory: also while the store is away.
+uint64_t store_declared(const struct store *store, const char *domain);
+// For the node's own copy. store_declared_all: every row, sorted; valid until the next call of these functions or the
+// return to the loop. store_declared_changes: another number whenever the store said something new.
+// store_declared_learn: a row of the copy, before the store was asked; what the store says takes its place. A store
+// that knows nothing of the domain is told this stamp.
+const struct declared *store_declared_all(const struct store *store, size_t *count);
+uint64_t store_declared_changes(const struct store *store);
+void store_declared_learn(struct store *store, const char *domain, uint64_t at_ms);
+
+// ---- How often policies decided, for the whole cluster.
+
+struct store_used {
+    const char *id; // of the policy
+    uint64_t hits, shadow_hits;
+    uint64_t last_ms; // when it last did, store clock; 0 = never
+};
+// store_used_add: adds to what is counted; nobody waits. False: the store is away, and nothing was counted.
+MUST_USE bool store_used_add(struct store *store, const struct store_used *used);
+
+enum { STORE_USED_MAX = 256 }; // policies in one question
+// rows: one for each id, in their order; valid during the call. With another state than STORE_UP what is not known is 0.
+struct used_done {
+    void (*fn)(void *arg, enum store_state state, const struct store_used *rows, size_t count);
+    void *arg;
+};
+// store_used_read: on STORE_ADMIN. The ids must stay until done was called.
+void store_used_read(struct store *store, const char *const *id, size_t count,
+                     struct used_done done);
+
 struct retry_counts {
     uint64_t slice, slice_ms;
     uint64_t first_tries, passes;
