@@ -123,7 +123,7 @@ static void take_stamps(struct store *store, struct op *op, const struct redisRe
         if (reply->element[i]->type == REDIS_REPLY_NIL)
             chunk->missing |= 1ULL << i;
         else
-            take_stamp(store, op, &store->declaring.since.row[chunk->first + i], reply->element[i]);
+            take_stamp(store, &store->declaring.since.row[chunk->first + i], reply->element[i]);
     }
 }
 
