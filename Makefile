@@ -123,7 +123,7 @@ unit: $(UNITS)
 
 # ---- scenarios: the node with a scripted clock and a store in memory, chosen when linking
 SCENARIO_SRC := $(wildcard tests/scenario/*.c tests/support/store_memory*.c) tests/support/clock_scripted.c
-SCENARIO_NODE := $(filter-out node/store/% node/net/%,$(NODE_SRC)) node/store/mirror.c
+SCENARIO_NODE := $(filter-out node/store/% node/net/%,$(NODE_SRC)) node/store/mirror.c node/store/since.c
 $(BUILD)/scenario: $(call obj,$(SCENARIO_SRC) $(SCENARIO_NODE)) $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 scenario: $(BUILD)/scenario

@@ -1,14 +1,6 @@
 // apply.c: which policy applies, and how it is told.
 #include "node/core/apply.h"
 
-struct policy_query apply_query(const struct chain_in *in)
-{
-    return (struct policy_query){.from = &in->facts->sender_party,
-                                 .to = &in->recipient->party,
-                                 .client = &in->facts->client,
-                                 .now_ms = in->facts->now_ms};
-}
-
 bool apply_has_shadow(const struct policy *policy, enum policy_kind kind)
 {
     const uint32_t tables = 1U << policy_table(kind, false) | 1U << policy_table(kind, true);
@@ -18,7 +10,7 @@ bool apply_has_shadow(const struct policy *policy, enum policy_kind kind)
 
 struct applied apply_find(const struct chain_in *in, enum policy_kind kind)
 {
-    const struct policy_query query = apply_query(in);
+    const struct policy_query query = chain_query(in);
     struct applied found = {.rule = policy_match(in->policy, kind, &query, POLICY_IN_FORCE)};
 
     found.as_if = apply_has_shadow(in->policy, kind)

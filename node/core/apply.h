@@ -11,8 +11,6 @@ struct applied {
     const struct policy_rule *as_if;
 };
 
-// apply_query: sender, recipient, client and time, as policies are asked about them.
-struct policy_query apply_query(const struct chain_in *in);
 // apply_find: the most specific policy of the kind.
 struct applied apply_find(const struct chain_in *in, enum policy_kind kind);
 // apply_has_shadow: a policy of the kind is in shadow, so POLICY_AS_IF may say something else.

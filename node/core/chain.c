@@ -5,8 +5,12 @@
 enum { AT_MAIL = 1 << MSG_MAIL, AT_RCPT = 1 << MSG_RCPT | 1 << MSG_END };
 
 static const struct step steps[] = {
+    {"geo", AT_RCPT, false, geo_step},
     {"syntax", AT_MAIL | AT_RCPT, false, syntax_step},
     {"direction", AT_RCPT, false, direction_step},
+    {"anti_spoof", AT_RCPT, false, anti_spoof_step},
+    {"block_admin", AT_RCPT, false, block_admin_step},
+    {"permit_admin", AT_RCPT, false, permit_admin_step},
     {"abuse", AT_RCPT, true, abuse_step},
     {"greylist", AT_RCPT, true, greylist_step},
     {NULL, 0, true, NULL},
@@ -68,6 +72,28 @@ static void skip_step(const struct step *step, const char *decider, struct trace
     row_end(trace, step->name, OUTCOME_SKIP, "", &why);
 }
 
+// hold_back: a hold is not the end: somebody may still say that the mail must not come in at all.
+static bool hold_back(struct verdict *out)
+{
+    if (reason_row(out->reason)->action != MSG_HOLD)
+        return false;
+    if (out->held.reason == REASON_COUNT)
+        out->held = (struct held){out->reason, out->rule, out->note, out->hold_for};
+    out->reason = REASON_accept;
+    out->rule = "";
+    out->note = "";
+    out->hold_for = "";
+    return true;
+}
+
+static void hold_in_the_end(struct verdict *out)
+{
+    out->reason = out->held.reason;
+    out->rule = out->held.rule;
+    out->note = out->held.note;
+    out->hold_for = out->held.hold_for;
+}
+
 // go_on: one step, or that another has decided before it. False: it waits.
 static bool go_on(const struct step *step, const struct chain_in *in, struct verdict *out,
                   const char **decider, struct trace *trace)
@@ -81,7 +107,7 @@ static bool go_on(const struct step *step, const struct chain_in *in, struct ver
         return true;
     }
     outcome = run_step(step, in, out, trace);
-    if (outcome == OUTCOME_HIT)
+    if (outcome == OUTCOME_HIT && !hold_back(out))
         *decider = step->name;
     return outcome != OUTCOME_WAIT;
 }
@@ -94,6 +120,7 @@ void chain_begin(const struct chain_in *in, struct chain_start *out, struct trac
                                             .rule = "",
                                             .note = "",
                                             .hold_for = "",
+                                            .held = {.reason = REASON_COUNT},
                                             .shadow = REASON_COUNT,
                                             .shadow_rule = ""},
                                 .next = steps};
@@ -122,12 +149,15 @@ enum outcome chain_run(const struct chain_in *in, const struct chain_start *star
     for (const struct step *step = start->next; step->name != NULL; step++)
         if (!go_on(step, in, out, &decider, trace))
             return OUTCOME_WAIT;
+    if (decider == NULL && out->held.reason != REASON_COUNT)
+        hold_in_the_end(out);
     return OUTCOME_PASS;
 }
 
 size_t chain_merge(const enum reason *reasons, size_t count)
 {
     size_t deferred = count;
+    size_t held = count;
 
     for (size_t i = 0; i < count; i++) {
         enum msg_action action = reason_row(reasons[i])->action;
@@ -136,6 +166,10 @@ size_t chain_merge(const enum reason *reasons, size_t count)
             return i;
         if (action == MSG_DEFER && deferred == count)
             deferred = i;
+        if (action == MSG_HOLD && held == count)
+            held = i;
     }
+    if (held < count)
+        return held;
     return deferred < count ? deferred : 0;
 }

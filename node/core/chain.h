@@ -2,7 +2,7 @@
 //
 // A step looks at the facts and says pass (goes on), skip (does not apply), hit (decided) or wait
 // (needs a fact that the caller must fetch first: run the chain again when it is there). The first
-// hit is the verdict. Same input, same output: no clock, no socket, no heap, no log.
+// hit is the verdict; but one that only holds the mail does not save it from what rejects or defers it behind that. Same input, same output: no clock, no socket, no heap, no log.
 #pragma once
 
 #include <stdbool.h>
@@ -64,8 +64,16 @@ struct verdict {
     enum reason shadow;       // would have decided; REASON_COUNT = nothing
     const char *shadow_rule;
     const char *hold_for; // of a hold: user, moderator, admin; static
-    bool carries;         // it is known by what this client did: it carries the other recipients
-    bool is_carried;      // it is known because another recipient of its transaction is
+    // A step holds it: what rejects or defers it behind that wins, else it is held in the end. reason REASON_COUNT =
+    // none does; the first one counts.
+    struct held {
+        enum reason reason;
+        const char *rule, *note, *hold_for;
+    } held;
+    bool greylisted; // it waits, or would if greylisting were not in shadow
+    bool is_new;     // its own first try is what it rests on
+    bool carries;    // it is known by what this client did: it carries the other recipients
+    bool is_carried; // it is known because another recipient of its transaction is
     struct changes changes;
 };
 
@@ -105,8 +113,8 @@ enum outcome chain_run(const struct chain_in *in, const struct chain_start *star
                        struct verdict *out, struct trace *trace);
 
 // chain_merge: STAGE_END's one reply out of the recipients' reasons: all rejected = the first
-// reject; all refused somehow = the first deferral; else accept. Returns the index of the verdict
-// that speaks, count must not be 0.
+// reject; all refused somehow = the first deferral; else accept, or where nobody accepts the first hold. Returns the
+// index of the verdict that speaks, count must not be 0.
 size_t chain_merge(const enum reason *reasons, size_t count);
 
 const char *outcome_text(enum outcome outcome);

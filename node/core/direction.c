@@ -9,10 +9,11 @@
 //      trusted    not in D    in D        inbound, through an own hop
 //      trusted    not in D    not in D    relay_denied           (D = the domains of the policy set)
 //
+// The last is direction relay where the block policy that applies says no_action: a leaver whose mail is forwarded.
 // relay: ignore = the gateway has decided about relaying before it asked: then what would be denied
 // is inbound from an untrusted source and relay from a trusted one. While no domain is declared
 // nothing is judged by direction.
-#include "node/core/chain.h"
+#include "node/core/apply.h"
 
 // RFC 5321 4.1.1.3: a recipient postmaster without a domain is this host's own.
 static bool recipient_is_ours(const struct chain_in *in)
@@ -29,12 +30,29 @@ static bool sender_is_ours(const struct chain_in *in)
     return sender->null || policy_is_internal(in->policy, sender->domain);
 }
 
+// A leaver's mail is forwarded by an own hop: neither side is ours any more.
+static bool is_forwarded(const struct chain_in *in, struct verdict *out, struct text_buf *why)
+{
+    const struct policy_query query = chain_query(in);
+    const struct policy_rule *rule =
+        in->facts->trusted ? policy_match(in->policy, POLICY_BLOCK, &query, POLICY_IN_FORCE) : NULL;
+
+    if (rule == NULL || rule->option != POLICY_NO_ACTION)
+        return false;
+    out->direction = MSG_RELAY;
+    text_buf_put(why, "relay: trusted source; ");
+    apply_say(why, in, rule, "lets it be forwarded");
+    return true;
+}
+
 static enum outcome deny(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
     const char *source = in->facts->trusted
                              ? "trusted source, but neither sender nor recipient is internal"
                              : "untrusted source and the recipient is not internal";
 
+    if (is_forwarded(in, out, why))
+        return OUTCOME_PASS;
     if (in->policy->settings.relay == POLICY_RELAY_IGNORE) {
         out->direction = in->facts->trusted ? MSG_RELAY : MSG_INBOUND;
         text_buf_add(why, "%s; relay: ignore leaves that to the gateway", source);

@@ -40,7 +40,7 @@ static bool keep_stronger(const struct policy_fit *fit, void *arg)
 
 static const struct policy_rule *find(const struct chain_in *in, enum policy_view view)
 {
-    struct policy_query query = apply_query(in);
+    struct policy_query query = chain_query(in);
     struct policy_fit strongest = {.rule = NULL};
 
     query.accepts = is_of_country;
@@ -96,7 +96,7 @@ static enum outcome judge(const struct chain_in *in, struct verdict *out, struct
             text_buf_add(why, "; policy %s in shadow would permit it", as_if->id);
         apply_take(out, rule);
         out->reason = reason_of(rule);
-        out->hold_for = rule->option == POLICY_HOLD ? rule->hold_for : NULL;
+        out->hold_for = rule->option == POLICY_HOLD ? rule->hold_for : "";
         return OUTCOME_HIT;
     }
     return lets_pass(as_if) ? OUTCOME_PASS : judge_shadow(in, out, as_if, why);

@@ -67,8 +67,11 @@ static void accept_as(struct verdict *out, enum reason reason)
 
 enum outcome greylist_defer(const struct chain_in *in, struct verdict *out, enum reason reason)
 {
+    out->greylisted = true;
     if (in->policy->settings.greylist.mode == POLICY_SHADOW) {
-        out->shadow = reason;
+        if (out->shadow ==
+            REASON_COUNT) // else what is in shadow would have refused it, or let it through, before
+            out->shadow = reason;
         return OUTCOME_SHADOW;
     }
     out->reason = reason;
@@ -334,6 +337,7 @@ static enum outcome defer_try(const struct chain_in *in, struct verdict *out,
     uint64_t age_ms = in->facts->now_ms > first->at_ms ? in->facts->now_ms - first->at_ms : 0;
     bool own = is_own_try(in, first);
 
+    out->is_new = own;
     out->retry_after_ms =
         age_ms < settings->greylist.delay_ms ? settings->greylist.delay_ms - age_ms : 0;
     out->changes.align_pending = needs_alignment(in, first) && !in->facts->dry_run;
@@ -426,7 +430,7 @@ enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struc
         text_buf_add(why, "%s", not_ours);
         return OUTCOME_SKIP;
     }
-    if (out->shadow == REASON_rate) {
+    if (out->greylisted) {
         text_buf_add(why, "nothing was stored, because abuse would have decided");
         return OUTCOME_SKIP;
     }

@@ -62,6 +62,31 @@ static enum err prepare_parties(struct seat *seat)
     return ERR_NONE;
 }
 
+// What the world knows of the client's address.
+static bool find_country(const struct server *server, struct seat *seat)
+{
+    struct facts *facts = &seat->facts;
+    char *country = arena_alloc(&seat->arena, SERVER_COUNTRY_MAX);
+
+    if (country == NULL)
+        return false;
+    country[0] = '\0';
+    if (server->out.country != NULL && facts->client.family != 0)
+        (void)server->out.country(server->out.arg, &facts->client, country);
+    facts->country = country;
+    return true;
+}
+
+// Since when the sender's domain is ours: of interest to those who may not use it.
+static void find_declared(const struct server *server, struct seat *seat)
+{
+    struct facts *facts = &seat->facts;
+    const struct policy_domain *domain =
+        facts->trusted ? NULL : policy_domain_over(seat_policy(seat), facts->sender.domain);
+
+    facts->declared_ms = domain != NULL ? store_declared(server->store, domain->name) : 0;
+}
+
 // How many recipients the transaction has, as far as that is known: a gateway that asks one by one says how many
 // there were.
 static void count_recipients(struct seat *seat)
@@ -83,7 +108,6 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     facts->stage = check->stage;
     facts->client_name = check->client_name;
     facts->helo = check->helo;
-    facts->country = "";
     facts->spf = check->spf;
     facts->tls = check->tls;
     facts->smtputf8 = check->smtputf8;
@@ -104,9 +128,15 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     if (!client_identify(server->names, facts, &seat->arena, check->client_name,
                          check->spf == MSG_AUTH_PASS ? check->spf_domain : ""))
         return ERR_MEMORY;
+    if (!find_country(server, seat))
+        return ERR_MEMORY;
     facts->trusted =
         facts->auth_user[0] != '\0' || policy_is_trusted_ip(seat_policy(seat), &facts->client);
-    return prepare_parties(seat);
+    enum err err = prepare_parties(seat);
+
+    if (err == ERR_NONE)
+        find_declared(server, seat);
+    return err;
 }
 
 static enum err prepare_trace(struct seat *seat, struct recipient *recipient)
@@ -336,10 +366,7 @@ static void carry(struct seat *seat, bool (*needs)(const struct recipient *recip
 
 static bool is_deferred(const struct recipient *recipient)
 {
-    const struct verdict *verdict = &recipient->verdict;
-
-    return recipient->facts.grey.pending_asked &&
-           (reason_row(verdict->reason)->action == MSG_DEFER || verdict->shadow != REASON_COUNT);
+    return recipient->facts.grey.pending_asked && recipient->verdict.greylisted;
 }
 
 static enum check_state check_judge(struct server *server, struct seat *seat)
@@ -391,8 +418,7 @@ static void write_changes(struct server *server, struct seat *seat,
     const struct key_triplet *key = &recipient->facts.triplet;
     uint64_t now_ms = seat->facts.now_ms;
     uint64_t window_ms = seat_policy(seat)->settings.greylist.window_ms;
-    bool is_new = verdict->reason == REASON_greylist_new || verdict->shadow == REASON_greylist_new;
-    bool is_first = is_new && verdict->first_seen_ms == now_ms; // else the question was asked again
+    bool is_first = verdict->is_new && verdict->first_seen_ms == now_ms; // else it was asked again
 
     if (verdict->changes.write_passed)
         store_write_passed(server->store, key, now_ms, verdict->changes.passed_mark);

@@ -32,12 +32,24 @@ static void hold_release(struct policy_hold *hold)
     mem_free(hold);
 }
 
+// Since when each domain is declared is asked, and told, for the whole cluster.
+static void declare(struct server *server, const struct policy *policy)
+{
+    const char **domain = mem_new_array(policy->domain_count, sizeof(*domain));
+
+    for (size_t i = 0; i < policy->domain_count; i++)
+        domain[i] = policy->domain[i].name;
+    store_declare(server->store, domain, policy->domain_count);
+    mem_free((void *)domain);
+}
+
 void server_set_policy(struct server *server, struct policy *policy)
 {
     struct policy_hold *old = server->policy;
 
     server->policy = mem_new(sizeof(*server->policy));
     *server->policy = (struct policy_hold){.policy = policy, .users = 1, .current = true};
+    declare(server, policy);
     if (old == NULL)
         return;
     old->current = false;

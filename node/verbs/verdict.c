@@ -147,6 +147,7 @@ static void fill(const struct seat *seat, struct recipient *recipient, struct ms
         .rule = verdict->rule,
         .narrative = verdict->note,
         .direction = verdict->direction,
+        .hold_for = verdict->hold_for,
         .skip_reputation = verdict->skip_reputation,
         .skip_greylist = verdict->skip_greylist,
         .skip_spam = verdict->skip_spam,

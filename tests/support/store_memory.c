@@ -68,6 +68,8 @@ void memory_clear(struct memory *memory)
     memory->spared_count = 0;
     memory->roll.count = 0;
     mirror_clear(&memory->mirror);
+    since_clear(&memory->since);
+    memory_used_clear(memory);
 }
 
 uint64_t memory_now_ms(const struct memory *memory)
@@ -405,6 +407,7 @@ void store_free(struct store **store)
         continue;
     *at = (*store)->next;
     mirror_clear(&(*store)->mirror);
+    since_clear(&(*store)->since);
     mem_free(*store);
     *store = NULL;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "node/store/mirror.h"
+#include "node/store/since.h"
 #include "tests/support/store_memory.h"
 #include "tests/support/store_memory_table.h"
 
@@ -40,6 +41,13 @@ struct memory_roll {
     size_t count;
 };
 
+// How often a policy decided.
+struct memory_used_row {
+    char *id;
+    uint64_t hits, shadow_hits, last_ms;
+};
+enum { MEMORY_USED_ROWS = 64 };
+
 struct memory {
     struct memory_table table;
     struct key_ring ring;
@@ -53,6 +61,9 @@ struct memory {
     size_t spared_count;
     struct memory_roll roll;
     struct mirror mirror;
+    struct since since;
+    struct memory_used_row used_row[MEMORY_USED_ROWS];
+    size_t used_count;
     struct memory_used used;
     struct retry_counts retry[MEMORY_RETRY_SLICES];
     size_t retry_count;
@@ -69,6 +80,7 @@ struct store {
     unsigned node; // of tickets
     struct ticket last_ticket;
     struct mirror mirror; // its mirror
+    struct since since;   // of the domains in force
     struct memory_roll roll;
     struct store_counters counters;
 };
@@ -87,3 +99,4 @@ void memory_row_free(struct memory_row **row);                       // NULL-saf
 void memory_rows_add(struct memory *memory, struct memory_row *row); // takes
 void memory_rows_clear(struct memory *memory);
 void memory_retry_add(struct memory *memory, const struct retry_counts *counts);
+void memory_used_clear(struct memory *memory);
