@@ -11,6 +11,10 @@ enum outcome abuse_step(const struct chain_in *in, struct verdict *out, struct t
 {
     const unsigned long long cap = in->policy->settings.greylist.new_per_hour;
 
+    if (out->skip_greylist) {
+        text_buf_put(why, "a policy lets it through");
+        return OUTCOME_SKIP;
+    }
     if (!in->facts->over_rate) {
         text_buf_add(why, "new mail of this network is below its cap");
         return OUTCOME_PASS;
