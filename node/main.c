@@ -193,6 +193,7 @@ static void look_at_store(void *arg)
     enum store_state state = store_state(node->store);
 
     every_second(arg);
+    server_tick(node->server);
     node->was_up |= state == STORE_UP;
     if (state != STORE_FOREIGN || node->was_up)
         return;

@@ -115,7 +115,7 @@ enum outcome anti_spoof_step(const struct chain_in *in, struct verdict *out, str
         text_buf_put(why, "the sender is of no internal domain");
         return OUTCOME_PASS;
     }
-    const struct applied found = apply_find(in, POLICY_ANTI_SPOOF);
+    const struct applied found = apply_find(in, POLICY_ANTI_SPOOF, out);
 
     if (is_waived(in, found.rule))
         return pass(in, out, &found, domain, why);

@@ -8,7 +8,7 @@ bool apply_has_shadow(const struct policy *policy, enum policy_kind kind)
     return (policy->shadow_tables & tables) != 0;
 }
 
-struct applied apply_find(const struct chain_in *in, enum policy_kind kind)
+struct applied apply_find(const struct chain_in *in, enum policy_kind kind, struct verdict *out)
 {
     const struct policy_query query = chain_query(in);
     struct applied found = {.rule = policy_match(in->policy, kind, &query, POLICY_IN_FORCE)};
@@ -16,6 +16,9 @@ struct applied apply_find(const struct chain_in *in, enum policy_kind kind)
     found.as_if = apply_has_shadow(in->policy, kind)
                       ? policy_match(in->policy, kind, &query, POLICY_AS_IF)
                       : found.rule;
+    chain_use(out, found.rule);
+    if (found.as_if != found.rule)
+        chain_use(out, found.as_if);
     return found;
 }
 

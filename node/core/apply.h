@@ -11,8 +11,8 @@ struct applied {
     const struct policy_rule *as_if;
 };
 
-// apply_find: the most specific policy of the kind.
-struct applied apply_find(const struct chain_in *in, enum policy_kind kind);
+// apply_find: the most specific policy of the kind; noted as used.
+struct applied apply_find(const struct chain_in *in, enum policy_kind kind, struct verdict *out);
 // apply_has_shadow: a policy of the kind is in shadow, so POLICY_AS_IF may say something else.
 bool apply_has_shadow(const struct policy *policy, enum policy_kind kind);
 

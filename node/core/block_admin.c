@@ -21,7 +21,7 @@ static enum outcome block(const struct chain_in *in, struct verdict *out,
 
 enum outcome block_admin_step(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
-    const struct applied found = apply_find(in, POLICY_BLOCK);
+    const struct applied found = apply_find(in, POLICY_BLOCK, out);
 
     if (blocks(found.rule))
         return block(in, out, &found, why);

@@ -30,6 +30,12 @@ const char *outcome_text(enum outcome outcome)
     return words[outcome];
 }
 
+void chain_use(struct verdict *out, const struct policy_rule *rule)
+{
+    if (rule != NULL && out->used_count < VERDICT_USED_MAX)
+        out->used[out->used_count++] = (struct used_rule){rule, rule->mode == POLICY_SHADOW};
+}
+
 // The rest of the trace's memory, for one row's words.
 static struct text_buf row_begin(const struct trace *trace)
 {

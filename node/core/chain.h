@@ -48,6 +48,13 @@ struct changes {
     uint32_t earliest_mark;
 };
 
+// A policy that applied, whether or not something came of it: what operators count.
+struct used_rule {
+    const struct policy_rule *rule;
+    bool in_shadow; // it would have applied
+};
+enum { VERDICT_USED_MAX = 16 };
+
 struct verdict {
     enum reason reason;
     const char *rule;
@@ -70,6 +77,8 @@ struct verdict {
         enum reason reason;
         const char *rule, *note, *hold_for;
     } held;
+    struct used_rule used[VERDICT_USED_MAX]; // more are not noted
+    unsigned used_count;
     bool greylisted; // it waits, or would if greylisting were not in shadow
     bool is_new;     // its own first try is what it rests on
     bool carries;    // it is known by what this client did: it carries the other recipients
@@ -127,6 +136,9 @@ static inline struct policy_query chain_query(const struct chain_in *in)
                                  .client = &in->facts->client,
                                  .now_ms = in->facts->now_ms};
 }
+
+// chain_use: notes a policy that applied (NULL: none did), as in shadow if that is its mode.
+void chain_use(struct verdict *out, const struct policy_rule *rule);
 
 // greylist_is_due: would this recipient be greylisted if nothing were known of it? False:
 // greylist_step needs no fact of the store. so_far is what the steps before have said.

@@ -87,6 +87,9 @@ static enum outcome judge(const struct chain_in *in, struct verdict *out, struct
     const struct policy_rule *as_if =
         apply_has_shadow(in->policy, POLICY_GEO) ? find(in, POLICY_AS_IF) : rule;
 
+    chain_use(out, rule);
+    if (as_if != rule)
+        chain_use(out, as_if);
     if (rule == NULL)
         text_buf_add(why, "no policy is about country %s", in->facts->country);
     else

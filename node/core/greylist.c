@@ -434,11 +434,14 @@ enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struc
         text_buf_add(why, "nothing was stored, because abuse would have decided");
         return OUTCOME_SKIP;
     }
+    chain_use(out, rule);
     if (is_exempt_name(&in->recipient->address) || rule != NULL)
         return exempt(out, rule, why);
     if (is_expected(in))
         return exempt_expected(in, out, why);
-    if (shadow != NULL && shadow->mode == POLICY_SHADOW)
+    if (shadow != NULL && shadow->mode == POLICY_SHADOW) {
+        chain_use(out, shadow);
         text_buf_add(why, "policy %s in shadow would exempt it; ", shadow->id);
+    }
     return judge(in, out, why);
 }

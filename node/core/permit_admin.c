@@ -51,7 +51,7 @@ enum outcome permit_admin_step(const struct chain_in *in, struct verdict *out, s
         text_buf_put(why, "not inbound");
         return OUTCOME_SKIP;
     }
-    const struct applied found = apply_find(in, POLICY_PERMIT);
+    const struct applied found = apply_find(in, POLICY_PERMIT, out);
 
     if ((permits(found.rule) || permits(found.as_if)) && is_voided(in)) {
         text_buf_put(why, "voided by SPF fail: ");

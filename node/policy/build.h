@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "node/core/policy.h"
+#include "node/policy/set.h"
 #include "proto/base/yaml.h"
 #include "proto/err.h"
 
@@ -126,8 +127,7 @@ MUST_USE enum err source_list(struct policy_build *build, const struct yaml_node
 
 // rules.c: the section `policies` of all files.
 MUST_USE enum err rules_read(struct policy_build *build, struct err_detail *detail);
-// The words of a policy's kind and option, as it is written.
-const char *policy_kind_word(enum policy_kind kind);
+// The word of a policy's option, as it is written; that of its kind is in set.h.
 const char *policy_option_word(const struct policy_rule *rule);
 // countries_check: ERR_CONFIG unless each is a country or "*"; node is where they stand.
 MUST_USE enum err countries_check(const struct yaml_node *node, const struct yaml_texts *countries,

@@ -20,5 +20,8 @@ MUST_USE enum err policy_parse_bundle(const void *bytes, size_t len, struct poli
                                       struct err_detail *detail);
 void policy_free(struct policy **policy);
 
+// policy_kind_word: a kind as the file writes it.
+const char *policy_kind_word(enum policy_kind kind);
+
 // policy_print: the set in force, as YAML, to a stdio FILE (reeved -T).
 void policy_print(const struct policy *policy, void *stdio_file);

@@ -40,6 +40,7 @@ void grey_pass(struct admin_call *call);
 void grey_forget(struct admin_call *call);
 void grey_list(struct admin_call *call);
 void grey_seed(struct admin_call *call);
+void policy_used(struct admin_call *call);
 void spared_show(struct admin_call *call);
 void spared_forget(struct admin_call *call);
 void track_find(struct admin_call *call);

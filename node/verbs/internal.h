@@ -6,12 +6,14 @@
 #include "node/verbs/rate.h"
 #include "node/verbs/seat.h"
 #include "node/verbs/server.h"
+#include "node/verbs/used.h"
 
 // A policy set and how many requests are judged by it; the last one out of an old set frees it.
 struct policy_hold {
     struct policy *policy;
     unsigned users;
     bool current;
+    struct used *used; // how often its policies were; NULL = nobody counts: it is not in force
 };
 
 struct server {
@@ -28,6 +30,7 @@ struct server {
     bool draining;
     uint64_t started_ms;   // monotonic
     uint64_t last_came_ms; // monotonic
+    uint64_t flushed_ms;   // monotonic: when the store was last told how often policies were used
     uint64_t unique;       // makes the mark of a Check without a transaction its own
     double sample;         // accepts since the last one that got a tracking row, in rows
     struct arena scratch;  // for wire.c, between two replies

@@ -18,6 +18,7 @@ enum {
     NAMES = 4096,
     TRANSACTIONS = 4096,
     NETWORKS = 4096,
+    FLUSH_MS = 5000,
     SCRATCH_BYTES = 8U << 20,
     REPLY_BYTES = 8U << 20
 };
@@ -29,6 +30,7 @@ static void hold_release(struct policy_hold *hold)
     if (--hold->users > 0 || hold->current)
         return;
     policy_free(&hold->policy);
+    used_free(&hold->used);
     mem_free(hold);
 }
 
@@ -49,9 +51,11 @@ void server_set_policy(struct server *server, struct policy *policy)
 
     server->policy = mem_new(sizeof(*server->policy));
     *server->policy = (struct policy_hold){.policy = policy, .users = 1, .current = true};
+    server->policy->used = used_new(policy->rule_count);
     declare(server, policy);
     if (old == NULL)
         return;
+    used_flush(old->used, old->policy, server->store);
     old->current = false;
     hold_release(old);
 }
@@ -79,6 +83,7 @@ void server_new(struct server **out, const struct server_config *config, struct 
     server->carried_rate = rate_new(NETWORKS);
     server->started_ms = clock_mono_ms();
     server->last_came_ms = server->started_ms;
+    server->flushed_ms = server->started_ms;
     server->unique = (uint64_t)ticket_next(store, store_now_ms(store)).node << 32;
     arena_init(&server->scratch, mem_new(SCRATCH_BYTES), SCRATCH_BYTES);
     server->reply_size = REPLY_BYTES;
@@ -103,6 +108,16 @@ void server_free(struct server **server)
     mem_free((*server)->reply_bytes);
     mem_free(*server);
     *server = NULL;
+}
+
+void server_tick(struct server *server)
+{
+    uint64_t now_ms = clock_mono_ms();
+
+    if (now_ms - server->flushed_ms < FLUSH_MS)
+        return;
+    server->flushed_ms = now_ms;
+    used_flush(server->policy->used, server->policy->policy, server->store);
 }
 
 void server_drain(struct server *server)

@@ -63,6 +63,9 @@ const struct policy *server_policy(const struct server *server);
 void server_receive(struct server *server, enum server_door door, const struct door_peer *peer,
                     void *bytes, size_t len, uint64_t age_ms);
 
+// server_tick: once a second or so: what is told to the store by and by.
+void server_tick(struct server *server);
+
 // server_drain: replies say draining from now on. server_idle_ms: monotonic time since the last
 // request came in.
 void server_drain(struct server *server);

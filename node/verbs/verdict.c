@@ -219,6 +219,8 @@ void verdict_finish(struct server *server, struct seat *seat, size_t index)
         return;
     }
     server->stats->checks += index == 0;
+    if (seat->policy->used != NULL)
+        used_count(seat->policy->used, seat_policy(seat), &recipient->verdict, seat->facts.now_ms);
     count(server->stats, &recipient->verdict);
     publish(server, seat, out);
 }

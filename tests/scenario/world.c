@@ -70,6 +70,8 @@ bool world_set_time(struct world *world, uint64_t now_ms)
         return false;
     world->now_ms = now_ms;
     clock_scripted_set(now_ms);
+    for (size_t i = 0; i < world->node_count; i++)
+        server_tick(world->node[i].server);
     return true;
 }
 
