@@ -287,6 +287,39 @@ static bool has_read_the_roll(void *store)
     return ((struct store *)store)->reading.is_known;
 }
 
+static bool is_declared(void *store)
+{
+    return store_declared(store, "corp.example") != 0;
+}
+
+static void told_used(void *arg, enum store_state state, const struct store_used *rows,
+                      size_t count)
+{
+    struct told *told = arg;
+
+    told->calls++;
+    told->state = state;
+    told->count = count > 0 ? rows[0].hits : 0;
+}
+
+// A domain is declared, and a policy used.
+static void use_policies(struct scene *scene)
+{
+    static const char *const DOMAIN = "corp.example";
+    static const char *const ID = "b";
+    const struct store_used used = {ID, 2, 1, store_now_ms(scene->store)};
+    struct told told = {.calls = 0};
+
+    store_declare(scene->store, &DOMAIN, 1);
+    stage_until(&scene->stage, is_declared, scene->store);
+    assert_true(store_used_add(scene->store, &used));
+    settle(scene);
+    store_used_read(scene->store, &ID, 1, (struct used_done){told_used, &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
+    assert_int_equal(told.count, 2);
+}
+
 // Everything that the store ever asks goes through the line that is shipped, and the line allows
 // nothing that it does not ask.
 static void the_shipped_acl_is_enough(void **state)
@@ -322,6 +355,7 @@ static void the_shipped_acl_is_enough(void **state)
     assert_int_equal(ask_pair(&scene, store_pair_forget).count, 3);
     stage_until(&scene.stage, has_read_the_roll, scene.store);
     spare(&scene);
+    use_policies(&scene);
     told = rotate(&scene, 0);
     assert_non_null(strstr(told.text, "epoch 1"));
     stage_until(&scene.stage, has_two_epochs, scene.store);
