@@ -65,9 +65,9 @@ def sample_policy(**changes):
 
 class Node(Process):
     """A reeved. policy: a tree or the text of a policy file; store: its `store` section; the default is the embedded one in the
-    folder's state."""
+    folder's state. settings: other keys of reeve.yaml."""
 
-    def __init__(self, folder, name="node", policy=None, store=None, state_dir=None):
+    def __init__(self, folder, name="node", policy=None, store=None, state_dir=None, **settings):
         folder = pathlib.Path(folder)
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -85,6 +85,7 @@ class Node(Process):
             "stats": {"listen": self.stats},
             "policy": [str(self.policy_path)],
             "store": store or {"mode": "embedded"},
+            **settings,
         }))
         super().__init__(name, [program("reeved"), "-c", self.config_path], folder / "log")
 

@@ -1,5 +1,6 @@
 """Real Postfix instances: folders, ports and logs of their own, nothing shared with the machine's own Postfix, which need not run.
 They need root, as Postfix itself does; a test that cannot have it fails."""
+import json
 import os
 import pwd
 import smtplib
@@ -169,16 +170,16 @@ class Postfix(Process):
             smtp.close()
         return [f"{code} {text.decode(errors='replace')}" for code, text in replies]
 
-    def talk(self, sender, *recipients, **client):
+    def talk(self, sender, *recipients, lines=1, **client):
         """A whole transaction, as far as it goes: the reply to MAIL if that is refused, else those to each RCPT, and, if one was taken,
-        that to the end of the message, all as texts like '250 2.1.5 Ok'. client: as of smtp()."""
+        that to the end of the message of so many lines, all as texts like '250 2.1.5 Ok'. client: as of smtp()."""
         smtp = self.smtp(**client)
         try:
             replies = [smtp.mail(sender)]
             if replies[0][0] == 250:
                 replies = [smtp.rcpt(recipient) for recipient in recipients]
             if any(code == 250 for code, _ in replies):
-                replies.append(smtp.data(f"From: {sender}\r\nSubject: a test\r\n\r\nHello.\r\n"))
+                replies.append(smtp.data(f"From: {sender}\r\nSubject: a test\r\n\r\n" + lines * (70 * "x" + "\r\n")))
         finally:
             smtp.close()
         return [f"{code} {text.decode(errors='replace')}" for code, text in replies]
@@ -199,6 +200,13 @@ class Postfix(Process):
     def queue(self):
         out = subprocess.run([tool("postqueue"), "-c", str(self.config), "-p"], capture_output=True, text=True, timeout=20)
         return out.stdout
+
+    def held(self):
+        """What is in the hold queue: a set of (sender, its recipients in order) pairs."""
+        out = subprocess.run([tool("postqueue"), "-c", str(self.config), "-j"], capture_output=True, text=True, timeout=20)
+        mails = [json.loads(line) for line in out.stdout.splitlines()]
+        return {(mail["sender"], tuple(sorted(recipient["address"] for recipient in mail["recipients"])))
+                for mail in mails if mail["queue_name"] == "hold"}
 
 
 def sample_main_cf(service, name="main.cf"):
