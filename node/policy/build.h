@@ -97,6 +97,8 @@ MUST_USE enum err nets_read(struct policy_build *build, const struct yaml_node *
 // settings.c: the section `settings` of all files, gathered into one.
 MUST_USE enum err settings_read(struct policy_build *build, struct err_detail *detail);
 void settings_print(const struct policy_settings *settings, void *stdio_file);
+// setting_node: where "leaving.rcpt_per_mail" was said, or NULL.
+const struct yaml_node *setting_node(const struct policy_build *build, const char *key);
 // settings_each: those that are not the default.
 struct setting {
     const char *key;   // "greylist.delay"

@@ -227,13 +227,27 @@ void settings_print(const struct policy_settings *settings, void *stdio_file)
     }
 }
 
+const struct yaml_node *setting_node(const struct policy_build *build, const char *key)
+{
+    const char *dot = strchr(key, '.');
+    const char *name = dot != NULL ? dot + 1 : key;
+    size_t len = dot != NULL ? (size_t)(dot - key) : 0;
+
+    for (size_t i = 0; i < SECTIONS; i++) {
+        const struct yaml_node map = {.kind = YAML_MAP, .child = build->setting[i]};
+
+        if (strlen(sections[i].key) == len && strncmp(sections[i].key, key, len) == 0)
+            return yaml_find(&map, name);
+    }
+    return NULL;
+}
+
 static void visit_row(const struct policy_build *build, size_t section, const struct yaml_row *row,
                       void (*visit)(const struct setting *setting, void *arg), void *arg)
 {
-    const struct yaml_node map = {.kind = YAML_MAP, .child = build->setting[section]};
-    const struct yaml_node *node = yaml_find(&map, row->key);
     const char *prefix = sections[section].key;
     char *key = mem_format("%s%s%s", prefix, prefix[0] != '\0' ? "." : "", row->key);
+    const struct yaml_node *node = setting_node(build, key);
     char *value = yaml_value(row, &build->policy.settings);
 
     visit(&(struct setting){.key = key,
