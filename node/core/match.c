@@ -1,127 +1,14 @@
-// match.c: which policy of a kind applies. The patterns that sender and recipient fit are climbed down from the most
-// specific; each pair of them names a bucket of policies, and in a bucket the closest source network is found
-// by its prefix. Promises: a pattern that no policy of the kind names costs nothing but a bit that is tested.
+// match.c: which policy of a kind applies. The patterns that sender and recipient fit are gone through from the most
+// specific on; each pair of them names a bucket of policies, and in a bucket the closest source network is found
+// by its prefix. Promises: a table in which policies name nothing that sender and recipient fit costs two bits that are
+// tested.
 #include "node/core/policy_hash.h"
 
 #include <string.h>
 
-enum { GROUP_RANK = POLICY_GROUP * 32, IPV4_BITS = 32, IPV6_BITS = 128 };
+enum { IPV6_WORDS = 3 }; // of the lengths of a bucket's IPv6 networks
 
-// ---- Climbing
-
-// The patterns of one side that policies of a table name: the party's own, and at their rank the groups that those list
-// in. A copy of it goes on by itself.
-struct climb {
-    const struct policy *policy;
-    const struct policy_party *party;
-    uint32_t bit; // 1 << table
-    bool is_from;
-    enum { ABOVE_GROUPS, IN_GROUPS, UNDER_GROUPS } phase;
-    unsigned key;    // of the party
-    uint32_t member; // of that key's groups
-};
-
-struct rung {
-    uint32_t pattern;
-    uint8_t rank;
-    bool is_base;
-};
-
-static bool is_named(const struct climb *climb, uint32_t pattern)
-{
-    const struct policy_known *known = &climb->policy->known[pattern];
-
-    return ((climb->is_from ? known->from_tables : known->to_tables) & climb->bit) != 0;
-}
-
-// The next group of the keys from here on; false at the end of all groups.
-static bool next_group(struct climb *climb, struct rung *out)
-{
-    for (; climb->key < climb->party->count; climb->key++, climb->member = 0) {
-        const struct policy_key *key = &climb->party->key[climb->key];
-        const struct policy_known *known = &climb->policy->known[key->pattern];
-
-        while (climb->member < known->group_count) {
-            const struct policy_membership *in =
-                &climb->policy->membership[known->first_group + climb->member++];
-
-            if ((in->as_recipient && climb->party->role != POLICY_AS_RECIPIENT) ||
-                !is_named(climb, in->pattern))
-                continue;
-            *out = (struct rung){in->pattern, GROUP_RANK, key->is_base};
-            return true;
-        }
-    }
-    return false;
-}
-
-// The keys below groups begin here.
-static unsigned below_groups(const struct policy_party *party)
-{
-    unsigned at = 0;
-
-    while (at < party->count && party->key[at].rank > GROUP_RANK)
-        at++;
-    return at;
-}
-
-static bool next_key(struct climb *climb, unsigned end, struct rung *out)
-{
-    while (climb->key < end) {
-        const struct policy_key *key = &climb->party->key[climb->key++];
-
-        if (is_named(climb, key->pattern)) {
-            *out = (struct rung){key->pattern, key->rank, key->is_base};
-            return true;
-        }
-    }
-    return false;
-}
-
-// climb_next: the next pattern, never a more specific one than that before.
-static bool climb_next(struct climb *climb, struct rung *out)
-{
-    const unsigned middle = below_groups(climb->party);
-
-    if (climb->phase == ABOVE_GROUPS && next_key(climb, middle, out))
-        return true;
-    if (climb->phase == ABOVE_GROUPS) {
-        climb->phase = IN_GROUPS;
-        climb->key = 0;
-    }
-    if (climb->phase == IN_GROUPS && next_group(climb, out))
-        return true;
-    if (climb->phase == IN_GROUPS) {
-        climb->phase = UNDER_GROUPS;
-        climb->key = middle;
-    }
-    return next_key(climb, climb->party->count, out);
-}
-
-// climb_level: all that is as specific as what comes next: returns where it begins, and moves *climb behind it.
-// False at the end.
-static bool climb_level(struct climb *climb, struct climb *begin, uint8_t *rank)
-{
-    struct climb ahead = *climb;
-    struct rung rung;
-
-    *begin = *climb;
-    if (!climb_next(&ahead, &rung))
-        return false;
-    *rank = rung.rank;
-    do {
-        *climb = ahead;
-    } while (climb_next(&ahead, &rung) && rung.rank == *rank);
-    return true;
-}
-
-static bool climb_in_level(struct climb *climb, uint8_t rank, struct rung *out)
-{
-    return climb_next(climb, out) && out->rank == rank;
-}
-
-// ---- One bucket
-
+// What is looked for, and who wants to see it.
 struct search {
     const struct policy *policy;
     const struct policy_query *query;
@@ -131,6 +18,121 @@ struct search {
     bool (*visit)(const struct policy_fit *fit, void *arg);
     void *arg;
 };
+
+// ---- Levels
+
+// The keys of one side that are equally specific and that policies of a table name: of key[first] to key[end - 1] those whose
+// bit is set; or all groups that keys list in, which stand at one level.
+struct level {
+    uint8_t rank;
+    bool is_groups;
+    uint8_t first, end;
+};
+
+struct side {
+    const struct policy *policy;
+    const struct policy_party *party;
+    uint32_t bit; // 1 << table
+    unsigned count;
+    struct level level[POLICY_PARTY_KEYS_MAX + 1]; // most specific first
+};
+
+static void add_groups(struct side *side)
+{
+    side->level[side->count++] =
+        (struct level){.rank = POLICY_GROUP_RANK, .is_groups = true, .end = side->party->count};
+}
+
+static void add_key(struct side *side, unsigned at)
+{
+    const uint8_t rank = side->party->key[at].rank;
+    struct level *last = &side->level[side->count - 1];
+
+    if (side->count > 0 && last->rank == rank)
+        last->end = (uint8_t)(at + 1);
+    else
+        side->level[side->count++] =
+            (struct level){.rank = rank, .first = (uint8_t)at, .end = (uint8_t)(at + 1)};
+}
+
+static void find_levels(struct side *side, const struct search *search,
+                        const struct policy_party *party)
+{
+    const bool has_groups = (party->groups & 1U << search->table) != 0;
+
+    side->policy = search->policy;
+    side->party = party;
+    side->bit = 1U << search->table;
+    side->count = 0;
+    for (unsigned i = 0; i < party->count; i++) {
+        if (has_groups && i == party->above)
+            add_groups(side);
+        if ((party->key[i].tables & side->bit) != 0)
+            add_key(side, i);
+    }
+    if (has_groups && party->above == party->count)
+        add_groups(side);
+}
+
+// The patterns of one level, one after the other.
+struct walk {
+    const struct side *side;
+    const struct level *level;
+    unsigned key;
+    uint32_t member; // of that key's groups
+};
+
+struct rung {
+    uint32_t pattern;
+    bool is_base;
+};
+
+static bool is_named_group(const struct side *side, const struct policy_membership *in)
+{
+    const struct policy_known *group = &side->policy->known[in->pattern];
+    const bool is_sender = side->party->role == POLICY_AS_SENDER;
+
+    return ((is_sender ? group->from_tables : group->to_tables) & side->bit) != 0 &&
+           !(is_sender && in->as_recipient);
+}
+
+static bool next_group(struct walk *walk, struct rung *out)
+{
+    const struct side *side = walk->side;
+
+    for (; walk->key < walk->level->end; walk->key++, walk->member = 0) {
+        const struct policy_key *key = &side->party->key[walk->key];
+        const struct policy_known *known = &side->policy->known[key->pattern];
+
+        while ((key->groups & side->bit) != 0 && walk->member < known->group_count) {
+            const struct policy_membership *in =
+                &side->policy->membership[known->first_group + walk->member++];
+
+            if (!is_named_group(side, in))
+                continue;
+            *out = (struct rung){in->pattern, key->is_base};
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool next_rung(struct walk *walk, struct rung *out)
+{
+    if (walk->level->is_groups)
+        return next_group(walk, out);
+    while (walk->key < walk->level->end) {
+        const struct policy_key *key = &walk->side->party->key[walk->key++];
+
+        if ((key->tables & walk->side->bit) == 0)
+            continue;
+        *out = (struct rung){key->pattern, key->is_base};
+        return true;
+    }
+    return false;
+}
+
+// ---- One bucket
 
 // A sender that is only the base of a tagged address: what restricts the base address restricts it, what lets the
 // base address through says nothing of it (README.md, section 1). Mail policies and limits are about the user.
@@ -196,31 +198,33 @@ static const struct policy_place *find_place(const struct policy *policy, uint32
     }
 }
 
-static bool has_length(const struct policy_bucket *bucket, const struct ip *client, unsigned bits)
+static bool visit_place(const struct search *search, const struct policy_bucket *bucket,
+                        unsigned bits, bool is_base)
 {
-    if (client->family == 4)
-        return (bucket->bits4 >> bits & 1) != 0;
-    return (bucket->bits6[bits / 64] >> bits % 64 & 1) != 0;
+    const struct ip_net net = ip_net_of(search->query->client, bits);
+    const struct policy_place *place =
+        find_place(search->policy, (uint32_t)(bucket - search->policy->bucket), &net);
+
+    return place == NULL || visit_range(search, place->first, place->count, (int)bits, is_base);
 }
 
-// Longest prefix first.
+// Longest prefix first, of those lengths that the bucket has.
 static bool visit_sources(const struct search *search, const struct policy_bucket *bucket,
                           bool is_base)
 {
-    const struct ip *client = search->query->client;
-    const uint32_t number = (uint32_t)(bucket - search->policy->bucket);
-    const unsigned most = client->family == 4 ? IPV4_BITS : IPV6_BITS;
+    const unsigned family = search->query->client->family;
+    const uint64_t *lengths = family == 4 ? &bucket->bits4 : bucket->bits6;
 
-    if (client->family == 0)
+    if (family == 0)
         return true;
-    for (unsigned bits = most + 1; bits-- > 0;) {
-        if (!has_length(bucket, client, bits))
-            continue;
-        const struct ip_net net = ip_net_of(client, bits);
-        const struct policy_place *place = find_place(search->policy, number, &net);
+    for (unsigned word = family == 4 ? 1 : IPV6_WORDS; word-- > 0;) {
+        for (uint64_t left = lengths[word]; left != 0;) {
+            const unsigned bit = 63 - (unsigned)__builtin_clzll(left);
 
-        if (place != NULL && !visit_range(search, place->first, place->count, (int)bits, is_base))
-            return false;
+            left &= ~(1ULL << bit);
+            if (!visit_place(search, bucket, word * 64 + bit, is_base))
+                return false;
+        }
     }
     return true;
 }
@@ -255,16 +259,18 @@ static bool visit_pair(const struct search *search, const struct rung *from, con
 
 // ---- All of them, level by level
 
-static bool visit_level(const struct search *search, struct climb from, uint8_t from_rank,
-                        const struct climb *to_begin, uint8_t to_rank)
+static bool visit_level(const struct search *search, const struct side *from_side,
+                        const struct level *from, const struct side *to_side,
+                        const struct level *to)
 {
+    struct walk from_walk = {.side = from_side, .level = from, .key = from->first};
     struct rung from_rung;
     struct rung to_rung;
 
-    while (climb_in_level(&from, from_rank, &from_rung)) {
-        struct climb to = *to_begin;
+    while (next_rung(&from_walk, &from_rung)) {
+        struct walk to_walk = {.side = to_side, .level = to, .key = to->first};
 
-        while (climb_in_level(&to, to_rank, &to_rung))
+        while (next_rung(&to_walk, &to_rung))
             if (!visit_pair(search, &from_rung, &to_rung))
                 return false;
     }
@@ -273,22 +279,17 @@ static bool visit_level(const struct search *search, struct climb from, uint8_t 
 
 static bool visit_table(struct search *search)
 {
-    const uint32_t bit = 1U << search->table;
-    struct climb from = {
-        .policy = search->policy, .party = search->query->from, .bit = bit, .is_from = true};
-    struct climb from_begin;
-    uint8_t from_rank;
+    const uint32_t last = (search->table & 1U) != 0 ? 0 : 1U << 16; // without override
+    struct side from;
+    struct side to;
 
-    while (climb_level(&from, &from_begin, &from_rank)) {
-        struct climb to = {.policy = search->policy, .party = search->query->to, .bit = bit};
-        struct climb to_begin;
-        uint8_t to_rank;
-
-        while (climb_level(&to, &to_begin, &to_rank)) {
-            search->level = (search->table & 1U ? 0 : 1U << 16) |
-                            (uint32_t)(UINT8_MAX - from_rank) << 8 |
-                            (uint32_t)(UINT8_MAX - to_rank);
-            if (!visit_level(search, from_begin, from_rank, &to_begin, to_rank))
+    find_levels(&from, search, search->query->from);
+    find_levels(&to, search, search->query->to);
+    for (unsigned f = 0; f < from.count; f++) {
+        for (unsigned t = 0; t < to.count; t++) {
+            search->level = last | (uint32_t)(UINT8_MAX - from.level[f].rank) << 8 |
+                            (uint32_t)(UINT8_MAX - to.level[t].rank);
+            if (!visit_level(search, &from, &from.level[f], &to, &to.level[t]))
                 return false;
         }
     }
@@ -302,9 +303,12 @@ void policy_each(const struct policy *policy, enum policy_kind kind,
     struct search search = {
         .policy = policy, .query = query, .view = view, .visit = visit, .arg = arg};
 
+    const uint32_t from = query->from->tables | query->from->groups;
+    const uint32_t to = query->to->tables | query->to->groups;
+
     for (unsigned override = 2; override-- > 0;) {
         search.table = policy_table(kind, override != 0);
-        if ((policy->tables >> search.table & 1U) != 0 && !visit_table(&search))
+        if ((from & to & 1U << search.table) != 0 && !visit_table(&search))
             return;
     }
 }

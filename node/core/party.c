@@ -7,6 +7,7 @@
 
 // Of the kinds, and between everyone and a domain one for each depth.
 enum { RANK_EVERYONE = 1, RANK_PARTY = 2, RANK_BELOW = 3, RANK_STEP = 32 };
+_Static_assert(POLICY_GROUP *RANK_STEP == POLICY_GROUP_RANK, "it is what policy_rank says");
 
 uint8_t policy_rank(const struct policy_pattern *pattern)
 {
@@ -42,7 +43,15 @@ struct finding {
 static void add_number(const struct finding *f, uint32_t number, bool is_base)
 {
     struct policy_party *party = f->party;
-    const struct policy_key key = {number, policy_rank(&f->policy->known[number].pattern), is_base};
+    const struct policy_known *known = &f->policy->known[number];
+    const bool is_sender = party->role == POLICY_AS_SENDER;
+    const struct policy_key key = {
+        .pattern = number,
+        .rank = policy_rank(&known->pattern),
+        .is_base = is_base,
+        .tables = is_sender ? known->from_tables : known->to_tables,
+        .groups = is_sender ? known->from_groups : known->to_groups,
+    };
     unsigned at = party->count;
 
     if (party->count == POLICY_PARTY_KEYS_MAX) // more than the builder lets a set name
@@ -54,6 +63,10 @@ static void add_number(const struct finding *f, uint32_t number, bool is_base)
         party->key[at] = party->key[at - 1];
     party->key[at] = key;
     party->count++;
+    if (key.rank > POLICY_GROUP_RANK)
+        party->above++;
+    party->tables |= key.tables;
+    party->groups |= key.groups;
 }
 
 static uint32_t probe(const struct finding *f, enum policy_pattern_kind kind, const char *local,

@@ -80,6 +80,8 @@ struct policy_known {
     struct policy_pattern pattern;
     uint32_t from_tables; // bit 1 << table: a policy there names it as its from
     uint32_t to_tables;   // likewise to
+    uint32_t from_groups; // likewise: a policy there names a group that lists this pattern
+    uint32_t to_groups;   // likewise to
     uint32_t first_group; // into policy->membership: the groups that list it, nested ones included
     uint32_t group_count;
     uint32_t user;  // POLICY_ADDRESS: the user whose mailbox or alias it is; POLICY_NOBODY = none
@@ -117,7 +119,7 @@ struct policy_user {
 
 enum policy_role { POLICY_AS_SENDER, POLICY_AS_RECIPIENT };
 
-enum { POLICY_PARTY_KEYS_MAX = POLICY_BELOW_LABELS_MAX + 12 };
+enum { POLICY_PARTY_KEYS_MAX = POLICY_BELOW_LABELS_MAX + 12, POLICY_GROUP_RANK = 128 };
 
 // One pattern that an address fits.
 struct policy_key {
@@ -125,13 +127,18 @@ struct policy_key {
     uint8_t rank; // higher is more specific; equal within one kind (of POLICY_BELOW: one depth)
     bool
         is_base; // only without its +tag: an entry that blocks fits, one that lets through does not
+    uint32_t tables; // bit 1 << table: a policy there names it, in the party's role
+    uint32_t groups; // likewise: a group that lists it
 };
 
 // The patterns of the set that an address fits, groups apart, most specific first. Zeroed: nobody, whom not even
 // * fits.
 struct policy_party {
     uint8_t count;
-    bool internal; // its domain is ours
+    uint8_t above;   // so many keys are more specific than a group
+    bool internal;   // its domain is ours
+    uint32_t tables; // of all keys
+    uint32_t groups;
     enum policy_role role;
     uint32_t user; // whose mailbox or alias it is; POLICY_NOBODY = no user of the set
     struct policy_key key[POLICY_PARTY_KEYS_MAX];

@@ -214,6 +214,24 @@ static void index_rules(struct policy_build *build)
     policy->place_slots = place_slots(build, &out);
 }
 
+// Where policies name a group that lists a pattern.
+static void note_groups(struct policy_build *build)
+{
+    const struct policy_membership *membership = build->policy.membership;
+
+    for (size_t i = 0; i < build->known_count; i++) {
+        struct policy_known *known = &build->known[i];
+
+        for (uint32_t k = 0; k < known->group_count; k++) {
+            const struct policy_known *group =
+                &build->known[membership[known->first_group + k].pattern];
+
+            known->from_groups |= group->from_tables;
+            known->to_groups |= group->to_tables;
+        }
+    }
+}
+
 void build_index(struct policy_build *build)
 {
     struct policy *policy = &build->policy;
@@ -226,6 +244,7 @@ void build_index(struct policy_build *build)
                                      << policy_table(build->rule[i].kind, build->rule[i].override);
     groups_resolve(build);
     index_rules(build);
+    note_groups(build);
     policy->rule = build->rule;
     policy->rule_count = build->rule_count;
     policy->known = build->known;
