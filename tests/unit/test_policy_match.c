@@ -14,33 +14,11 @@
 #include "node/core/policy.h"
 #include "node/policy/set.h"
 #include "proto/base/mem.h"
+#include "tests/support/policy_kinds.h"
 #include "tests/support/policy_reference.h"
 #include "tests/support/table.h"
 
 enum { SETS = 900, MAILS = 40, LARGE = WRITTEN_POLICIES_MAX };
-
-static const struct written_kind_row kinds[] = {
-    {"geo, country: [\"*\"]",
-     {{"option: no_action", 0, true},
-      {"option: permit", 2, true},
-      {"option: hold", 3, false},
-      {"option: block", 4, false}},
-     4},
-    {"anti_spoof",
-     {{"option: no_action", 0, true},
-      {"option: spf_bypass", 1, true},
-      {"option: reject", 4, false}},
-     3},
-    {"block", {{"option: no_action", 0, true}, {"", 4, false}}, 2},
-    // What takes a permit back from an address restricts it, also under a tag.
-    {"permit", {{"option: no_action", 0, false}, {"option: permit", 2, true}}, 2},
-    {"greylist", {{"option: no_action", 0, true}}, 1},
-};
-enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
-
-// Where the set has them: the kind of kinds[i].
-static const enum policy_kind compiled_kind[KINDS] = {POLICY_GEO, POLICY_ANTI_SPOOF, POLICY_BLOCK,
-                                                      POLICY_PERMIT, POLICY_GREYLIST};
 
 // ---- One set, and what it is asked
 
@@ -57,8 +35,11 @@ struct play {
 static void play_open(struct play *play, uint64_t seed, unsigned policies)
 {
     static const struct written_shuffle in_order = {.files = 1};
-    const struct written_shape shape = {
-        .kind = kinds, .kind_count = KINDS, .policies = policies, .groups = false, .users = false};
+    const struct written_shape shape = {.kind = written_kinds,
+                                        .kind_count = WRITTEN_KINDS,
+                                        .policies = policies,
+                                        .groups = true,
+                                        .users = true};
     struct err_detail detail = {.text = ""};
 
     play->seed = seed;
@@ -122,15 +103,15 @@ static void compare_match(struct play *play, const struct written_mail *mail,
                           const struct seen *seen, size_t kind, enum policy_view view)
 {
     const struct written_policy *wanted =
-        reference_match(&play->set, &kinds[kind], mail, view == POLICY_AS_IF);
+        reference_match(&play->set, &written_kinds[kind], mail, view == POLICY_AS_IF);
     const struct policy_rule *came =
-        policy_match(play->policy, compiled_kind[kind], &seen->query, view);
+        policy_match(play->policy, written_compiled[kind], &seen->query, view);
     const char *id = wanted != NULL ? wanted->id : "";
 
     play->compared++;
     play->matched += wanted != NULL;
     if (strcmp(id, id_of(came)) != 0)
-        play_fail(play, mail, kinds[kind].word, id, id_of(came));
+        play_fail(play, mail, written_kinds[kind].word, id, id_of(came));
 }
 
 static void compare_mail(struct play *play)
@@ -140,7 +121,7 @@ static void compare_mail(struct play *play)
 
     written_random_mail(&play->random, &play->set, &mail);
     see(play, &mail, &seen);
-    for (size_t kind = 0; kind < KINDS; kind++) {
+    for (size_t kind = 0; kind < WRITTEN_KINDS; kind++) {
         compare_match(play, &mail, &seen, kind, POLICY_IN_FORCE);
         compare_match(play, &mail, &seen, kind, POLICY_AS_IF);
     }
@@ -322,17 +303,18 @@ static void compare_visits(struct play *play)
 
     written_random_mail(&play->random, &play->set, &mail);
     see(play, &mail, &seen);
-    for (size_t kind = 0; kind < KINDS; kind++) {
+    for (size_t kind = 0; kind < WRITTEN_KINDS; kind++) {
         struct visits visits = {.play = play, .is_ordered = true};
 
-        policy_each(play->policy, compiled_kind[kind], &seen.query, POLICY_AS_IF, note_visit,
+        policy_each(play->policy, written_compiled[kind], &seen.query, POLICY_AS_IF, note_visit,
                     &visits);
         if (!visits.is_ordered)
-            play_fail(play, &mail, kinds[kind].word, "most specific first", "another order");
+            play_fail(play, &mail, written_kinds[kind].word, "most specific first",
+                      "another order");
         for (unsigned i = 0; i < play->set.policy_count; i++) {
             const struct written_policy *policy = &play->set.policy[i];
-            bool wanted =
-                policy->kind == &kinds[kind] && reference_applies(&play->set, policy, &mail);
+            bool wanted = policy->kind == &written_kinds[kind] &&
+                          reference_applies(&play->set, policy, &mail);
 
             play->compared++;
             if (wanted != (visits.times[i] > 0))
@@ -378,11 +360,11 @@ static void a_visit_can_be_ended(void **state)
         play_open(play, seed + i, LARGE);
         written_random_mail(&play->random, &play->set, &mail);
         see(play, &mail, &seen);
-        for (size_t kind = 0; kind < KINDS; kind++) {
+        for (size_t kind = 0; kind < WRITTEN_KINDS; kind++) {
             unsigned visits = 0;
 
-            policy_each(play->policy, compiled_kind[kind], &seen.query, POLICY_AS_IF, end_at_once,
-                        &visits);
+            policy_each(play->policy, written_compiled[kind], &seen.query, POLICY_AS_IF,
+                        end_at_once, &visits);
             most = visits > most ? visits : most;
         }
         play_close(play);
@@ -413,21 +395,21 @@ static void the_last_word_is_asked(void **state)
         play_open(play, seed + i, LARGE);
         written_random_mail(&play->random, &play->set, &mail);
         see(play, &mail, &seen);
-        for (size_t kind = 0; kind < KINDS; kind++) {
+        for (size_t kind = 0; kind < WRITTEN_KINDS; kind++) {
             const struct written_policy *first =
-                reference_match(&play->set, &kinds[kind], &mail, true);
+                reference_match(&play->set, &written_kinds[kind], &mail, true);
             const struct policy_rule *came;
 
             if (first == NULL)
                 continue;
             seen.query.accepts = is_not;
             seen.query.arg = first->id;
-            came = policy_match(play->policy, compiled_kind[kind], &seen.query, POLICY_AS_IF);
+            came = policy_match(play->policy, written_compiled[kind], &seen.query, POLICY_AS_IF);
             seen.query.accepts = NULL;
             for (unsigned k = 0; k < play->set.policy_count; k++) // now it is really not there
                 play->set.policy[k].enabled =
                     play->set.policy[k].enabled && &play->set.policy[k] != first;
-            first = reference_match(&play->set, &kinds[kind], &mail, true);
+            first = reference_match(&play->set, &written_kinds[kind], &mail, true);
             refused++;
             if (strcmp(first != NULL ? first->id : "", id_of(came)) != 0)
                 play_fail(play, &mail, "without the one that is refused",
