@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "node/core/apply.h"
+#include "node/core/near.h"
 
 // SPF passed for the sender's own domain. A gateway that names no domain means that one (RFC 7208, 2.4).
 static bool has_passed_spf(const struct facts *facts)
@@ -103,6 +104,11 @@ static enum outcome reject(const struct chain_in *in, struct verdict *out,
     return OUTCOME_HIT;
 }
 
+static bool lets(const struct policy_rule *rule)
+{
+    return rule->option != POLICY_REJECT;
+}
+
 enum outcome anti_spoof_step(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
     const struct policy_domain *domain = policy_domain_over(in->policy, in->facts->sender.domain);
@@ -119,5 +125,8 @@ enum outcome anti_spoof_step(const struct chain_in *in, struct verdict *out, str
 
     if (is_waived(in, found.rule))
         return pass(in, out, &found, domain, why);
-    return reject(in, out, &found, domain, why);
+    const enum outcome outcome = reject(in, out, &found, domain, why);
+
+    near_say(in, &(struct near_question){POLICY_ANTI_SPOOF, lets, "let it", found.rule}, why);
+    return outcome;
 }

@@ -14,7 +14,8 @@
 // where one whose window is over stood in its place, on a store that took writes just before; in a
 // dry run on the store's answer that it holds none. What the store did not say lets the mail pass,
 // unless settings.fail says defer. Source: RFC 6647, in particular 2.2, 3 and 5.
-#include "node/core/chain.h"
+#include "node/core/apply.h"
+#include "node/core/near.h"
 
 #include <string.h>
 
@@ -420,11 +421,20 @@ static enum outcome judge(const struct chain_in *in, struct verdict *out, struct
     return judge_pending(in, out, why);
 }
 
+static bool exempts(const struct policy_rule *rule)
+{
+    return rule->option == POLICY_NO_ACTION;
+}
+
 enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
     const char *not_ours = why_not_ours(in, out);
     const struct policy_rule *rule = not_ours == NULL ? exempting_rule(in, POLICY_IN_FORCE) : NULL;
-    const struct policy_rule *shadow = not_ours == NULL ? exempting_rule(in, POLICY_AS_IF) : NULL;
+    const struct policy_rule *shadow =
+        not_ours == NULL && apply_has_shadow(in->policy, POLICY_GREYLIST)
+            ? exempting_rule(in, POLICY_AS_IF)
+            : NULL;
+    enum outcome outcome;
 
     if (not_ours != NULL) {
         text_buf_add(why, "%s", not_ours);
@@ -443,5 +453,8 @@ enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struc
         chain_use(out, shadow);
         text_buf_add(why, "policy %s in shadow would exempt it; ", shadow->id);
     }
-    return judge(in, out, why);
+    outcome = judge(in, out, why);
+    if (out->greylisted)
+        near_say(in, &(struct near_question){POLICY_GREYLIST, exempts, "exempt it", rule}, why);
+    return outcome;
 }

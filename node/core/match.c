@@ -134,9 +134,7 @@ static bool next_rung(struct walk *walk, struct rung *out)
 
 // ---- One bucket
 
-// A sender that is only the base of a tagged address: what restricts the base address restricts it, what lets the
-// base address through says nothing of it (README.md, section 1). Mail policies and limits are about the user.
-static bool takes_base(const struct policy_rule *rule)
+bool policy_takes_base(const struct policy_rule *rule)
 {
     switch (rule->kind) {
     case POLICY_GEO:
@@ -163,7 +161,7 @@ static bool is_candidate(const struct search *search, const struct policy_rule *
 
     return (search->view == POLICY_AS_IF || rule->mode == POLICY_ENFORCE) &&
            (rule->part & POLICY_ENVELOPE) != 0 && policy_is_valid(rule, query->now_ms) &&
-           (!is_base || takes_base(rule)) &&
+           (!is_base || policy_takes_base(rule)) &&
            (query->accepts == NULL || query->accepts(rule, query->arg));
 }
 
@@ -229,7 +227,7 @@ static bool visit_sources(const struct search *search, const struct policy_bucke
     return true;
 }
 
-static const struct policy_bucket *find_bucket(const struct policy *policy, uint32_t table,
+const struct policy_bucket *policy_find_bucket(const struct policy *policy, uint32_t table,
                                                uint32_t from, uint32_t to)
 {
     const struct policy_slots *slots = &policy->bucket_slots;
@@ -250,7 +248,7 @@ static const struct policy_bucket *find_bucket(const struct policy *policy, uint
 static bool visit_pair(const struct search *search, const struct rung *from, const struct rung *to)
 {
     const struct policy_bucket *bucket =
-        find_bucket(search->policy, search->table, from->pattern, to->pattern);
+        policy_find_bucket(search->policy, search->table, from->pattern, to->pattern);
     const bool is_base = from->is_base || to->is_base;
 
     return bucket == NULL || (visit_sources(search, bucket, is_base) &&

@@ -4,6 +4,7 @@
 //
 // Promises: mail that SPF fails for is never let through by it, unless settings.auth_failure_voids says so.
 #include "node/core/apply.h"
+#include "node/core/near.h"
 
 static bool permits(const struct policy_rule *rule)
 {
@@ -58,5 +59,9 @@ enum outcome permit_admin_step(const struct chain_in *in, struct verdict *out, s
         apply_say(why, in, permits(found.rule) ? found.rule : found.as_if, "permits it");
         return OUTCOME_SKIP;
     }
-    return judge(in, out, &found, why);
+    const enum outcome outcome = judge(in, out, &found, why);
+
+    if (!permits(found.rule))
+        near_say(in, &(struct near_question){POLICY_PERMIT, permits, "permit it", found.rule}, why);
+    return outcome;
 }

@@ -268,9 +268,10 @@ struct policy_domain {
 // Policies of one (table, from, to).
 struct policy_bucket {
     uint32_t table, from, to;
-    uint32_t first, count; // into policy->order: those without a source network
-    uint64_t bits4;        // bit n: one has an IPv4 network of n bits
-    uint64_t bits6[3];     // likewise IPv6, 0..128
+    uint32_t first, count;         // into policy->order: those without a source network
+    uint32_t all_first, all_count; // likewise: all of them, those with a network once for each
+    uint64_t bits4;                // bit n: one has an IPv4 network of n bits
+    uint64_t bits6[3];             // likewise IPv6, 0..128
 };
 // Policies of a bucket whose source lists this network.
 struct policy_place {
@@ -369,6 +370,11 @@ struct policy_fit {
 void policy_each(const struct policy *policy, enum policy_kind kind,
                  const struct policy_query *query, enum policy_view view,
                  bool (*visit)(const struct policy_fit *fit, void *arg), void *arg);
+
+// policy_takes_base: whether it also fits a sender of which only the address without its +tag fits: what restricts the
+// base address restricts the tagged one, what lets it through says nothing of that. Mail policies and limits are about
+// the user.
+bool policy_takes_base(const struct policy_rule *rule);
 
 // policy_is_valid: enabled, and now_ms lies in its time.
 bool policy_is_valid(const struct policy_rule *rule, uint64_t now_ms);

@@ -36,3 +36,6 @@ static inline uint64_t policy_hash_end(uint64_t hash, enum policy_pattern_kind k
 // policy_find_hashed: the number of a pattern whose hash is known, or POLICY_NOBODY.
 uint32_t policy_find_hashed(const struct policy *policy, const struct policy_pattern *pattern,
                             uint64_t hash);
+// policy_find_bucket: the policies that name these two, or NULL. Only if the table is not empty.
+const struct policy_bucket *policy_find_bucket(const struct policy *policy, uint32_t table,
+                                               uint32_t from, uint32_t to);

@@ -115,13 +115,13 @@ struct layout {
     size_t place_count;
 };
 
-static void open_bucket(struct layout *out, const struct entry *entry)
+static void open_bucket(struct layout *out, const struct entry *entry, uint32_t first)
 {
     struct policy *policy = &out->build->policy;
     const uint32_t bit = 1U << entry->table;
 
-    out->bucket[out->bucket_count++] =
-        (struct policy_bucket){.table = entry->table, .from = entry->from, .to = entry->to};
+    out->bucket[out->bucket_count++] = (struct policy_bucket){
+        .table = entry->table, .from = entry->from, .to = entry->to, .all_first = first};
     out->build->known[entry->from].from_tables |= bit;
     out->build->known[entry->to].to_tables |= bit;
     policy->tables |= bit;
@@ -141,6 +141,7 @@ static void open_range(struct layout *out, const struct entry *entry, uint32_t f
 {
     struct policy_bucket *bucket = &out->bucket[out->bucket_count - 1];
 
+    bucket->all_count += count;
     if (!entry->has_net) {
         bucket->first = first;
         bucket->count = count;
@@ -160,7 +161,7 @@ static void lay_out(struct layout *out, const struct entries *all)
 
     for (size_t i = 0; i < all->count; i = end) {
         if (i == 0 || !is_same_bucket(&all->entry[i - 1], &all->entry[i]))
-            open_bucket(out, &all->entry[i]);
+            open_bucket(out, &all->entry[i], (uint32_t)i);
         for (end = i; end < all->count && is_same_place(&all->entry[i], &all->entry[end]); end++)
             out->order[end] = all->entry[end].rule;
         open_range(out, &all->entry[i], (uint32_t)i, (uint32_t)(end - i));

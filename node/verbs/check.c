@@ -13,7 +13,7 @@
 #include "node/verbs/internal.h"
 #include "proto/base/clock.h"
 
-enum { TRACE_TEXT_BYTES = 2048 };
+enum { TRACE_TEXT_BYTES = 2048, WHY_TEXT_BYTES = 6144 }; // who asks why is told more
 
 // ---- preparing
 
@@ -141,14 +141,15 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
 
 static enum err prepare_trace(struct seat *seat, struct recipient *recipient)
 {
-    char *text = arena_alloc(&seat->arena, TRACE_TEXT_BYTES);
+    const size_t size = seat->facts.dry_run ? WHY_TEXT_BYTES : TRACE_TEXT_BYTES;
+    char *text = arena_alloc(&seat->arena, size);
 
     recipient->trace.rows =
         arena_zalloc(&seat->arena, CHAIN_STEPS_MAX * sizeof(*recipient->trace.rows));
     recipient->steps = arena_zalloc(&seat->arena, CHAIN_STEPS_MAX * sizeof(*recipient->steps));
     if (text == NULL || recipient->trace.rows == NULL || recipient->steps == NULL)
         return ERR_MEMORY;
-    text_buf_init(&recipient->trace.text, text, TRACE_TEXT_BYTES);
+    text_buf_init(&recipient->trace.text, text, size);
     return ERR_NONE;
 }
 
