@@ -70,14 +70,9 @@ static bool goes_first(const struct before *b, const struct cover_fit *fit)
 // Of all geo policies that fit the strongest decides, not the most specific.
 static bool is_stronger(const struct before *b, const struct cover_fit *fit)
 {
-    static const int strength[] = {[POLICY_NO_ACTION] = 0,
-                                   [POLICY_SPF_BYPASS] = 0,
-                                   [POLICY_REJECT] = 1,
-                                   [POLICY_HOLD] = 2,
-                                   [POLICY_ALLOW] = 3};
-
-    if (strength[fit->rule->option] != strength[b->rule->option])
-        return strength[fit->rule->option] > strength[b->rule->option];
+    // As core/geo.c: whoever lets it pass, then a hold, then a block.
+    if (fit->rule->option != b->rule->option)
+        return fit->rule->option < b->rule->option;
     return fit->rule < b->rule;
 }
 

@@ -91,6 +91,8 @@ struct written_user {
 struct written_set {
     const char *domain[WRITTEN_DOMAINS_MAX]; // internal
     unsigned domain_count;
+    const char *anti_spoof[WRITTEN_DOMAINS_MAX]; // of each
+    const char *head;                            // settings and the like, as YAML
     struct written_group group[WRITTEN_GROUPS_MAX];
     unsigned group_count;
     struct written_user user[WRITTEN_USERS_MAX];
@@ -123,6 +125,11 @@ static const char *const written_domains[] = {
     "example",      "a.example",        "x.a.example",           "y.x.a.example", "xa.example",
     "corp.example", "sub.corp.example", "xn--bcher-kva.example", "internal",
 };
+static const char *const written_spoofs[] = {"{}", "{anti_spoof: enforce}", "{anti_spoof: shadow}"};
+static const char *const written_heads[] = {
+    "", "settings: {relay: ignore}\n",
+    "settings: {relay: ignore, greylist: {mode: enforce}, auth_failure_voids: false}\n",
+    "settings: {relay: ignore, greylist: {mode: enforce}}\ntrusted_sources: [192.0.2.66]\n"};
 static const char *const written_locals[] = {"ann", "bob", "eve", "ann+x", "bob+y"};
 static const char *const written_bases[] = {"ann", "bob", "eve", "info"};
 
@@ -309,6 +316,9 @@ static inline void written_random(struct random *random, const struct written_sh
     out->domain_count = 1 + random_below(random, WRITTEN_DOMAINS_MAX);
     for (unsigned i = 0, first = random_below(random, 9); i < out->domain_count; i++)
         out->domain[i] = written_domains[(first + 2 * i) % 9];
+    for (unsigned i = 0; i < out->domain_count; i++)
+        out->anti_spoof[i] = RANDOM_OF(random, written_spoofs);
+    out->head = RANDOM_OF(random, written_heads);
     if (shape->groups)
         written_random_groups(random, out);
     if (shape->users)
@@ -437,8 +447,7 @@ static inline void written_print_domain(const struct written_set *set, const voi
 {
     const char *const *domain = entry;
 
-    (void)set;
-    (void)fprintf(out, "  %s: {}\n", *domain);
+    (void)fprintf(out, "  %s: %s\n", *domain, set->anti_spoof[domain - set->domain]);
 }
 
 static inline void written_print_user(const struct written_set *set, const void *entry, FILE *out)
@@ -505,6 +514,7 @@ static inline void written_yaml(const struct written_set *set,
     };
     FILE *out = fmemopen(text, WRITTEN_YAML_MAX, "w");
 
+    (void)fprintf(out, "%s", file == 0 ? set->head : "");
     for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
         written_print_section(set, &sections[i], shuffle, file, out);
     (void)fprintf(out, "# end\n");

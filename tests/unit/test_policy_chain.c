@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "node/core/chain.h"
+#include "node/policy/lint.h"
 #include "node/policy/set.h"
 #include "proto/base/mem.h"
 #include "tests/support/policy_kinds.h"
@@ -347,6 +348,69 @@ static void a_trace_has_each_step_once(void **state)
     play_all(4000000, look_at_trace);
 }
 
+// ---- Lint
+
+// Those that lint says never decide anything, by their lines: a policy each.
+struct dead {
+    unsigned line[WRITTEN_POLICIES_MAX];
+    unsigned count;
+};
+
+static bool note_dead(const struct policy_finding *finding, void *arg)
+{
+    struct dead *dead = arg;
+
+    if (strcmp(finding->kind, "dead") != 0 && strcmp(finding->kind, "shadowed") != 0)
+        return true;
+    assert_true(dead->count < WRITTEN_POLICIES_MAX);
+    dead->line[dead->count++] = finding->line;
+    return true;
+}
+
+static bool is_dead(const struct dead *dead, const struct policy *policy, const char *id)
+{
+    for (size_t i = 0; i < policy->rule_count; i++)
+        for (unsigned k = 0; k < dead->count; k++)
+            if (policy->rule[i].line == dead->line[k] && strcmp(policy->rule[i].id, id) == 0)
+                return true;
+    return false;
+}
+
+static unsigned called_dead;
+
+// The verdict without them is the same, but for who is named: one that lets where all is let may well be the one that applies.
+static void without_the_dead(struct play *play, const struct written_mail *mail,
+                             const struct manner *manner, const struct judged *first)
+{
+    static struct written_set fewer;
+    struct judged *other = mem_new(sizeof(*other));
+    struct judged nameless = *first;
+    struct dead dead = {.count = 0};
+    struct policy *policy;
+
+    policy_lint(play->policy, mail->now_ms, note_dead, &dead);
+    fewer = play->set;
+    fewer.policy_count = 0;
+    for (unsigned i = 0; i < play->set.policy_count; i++)
+        if (!is_dead(&dead, play->policy, play->set.policy[i].id))
+            fewer.policy[fewer.policy_count++] = play->set.policy[i];
+    called_dead += dead.count;
+    policy = compiled(play, &fewer, &in_order);
+    judge(policy, mail, manner, true, other);
+    nameless.rule[0] = nameless.shadow_rule[0] = other->rule[0] = other->shadow_rule[0] = '\0';
+    must_be_same(play, mail, &nameless, other, "without those that lint calls dead");
+    policy_free(&policy);
+    mem_free(other);
+}
+
+static void nobody_misses_what_lint_calls_dead(void **state)
+{
+    (void)state;
+    play_all(5000000, without_the_dead);
+    print_message("%u times a policy was called dead\n", called_dead);
+    assert_true(called_dead > SETS * MAILS / 4);
+}
+
 int main(void)
 {
     static struct table table;
@@ -355,5 +419,6 @@ int main(void)
     TABLE_TEST(&table, order_changes_no_verdict);
     TABLE_TEST(&table, a_trace_changes_no_verdict);
     TABLE_TEST(&table, a_trace_has_each_step_once);
+    TABLE_TEST(&table, nobody_misses_what_lint_calls_dead);
     return table_run(&table, "policy_chain");
 }
