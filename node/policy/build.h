@@ -79,13 +79,13 @@ void build_slot(uint64_t *slots, uint32_t mask, uint64_t hash, uint32_t number);
 // build_grow: room for one more element behind count in an array that mem_free frees.
 void *build_grow(void *array, size_t count, size_t size);
 
-// membership.c: policy->membership, and each pattern's place in it, out of the pairs.
-void groups_resolve(struct policy_build *build);
+// membership.c: policy->membership, and each pattern's place in it, out of the pairs. ERR_CONFIG if that becomes too much.
+MUST_USE enum err groups_resolve(struct policy_build *build, struct err_detail *detail);
 
 // index.c: the tables of core/policy.h.
 // build_index: once everything was read: the tables by which policies are found. Groups inside of groups are
 // resolved here, also where they go round in a circle: then each of them has the members of all.
-void build_index(struct policy_build *build);
+MUST_USE enum err build_index(struct policy_build *build, struct err_detail *detail);
 
 // parties.c: the sections `domains` and `trusted_sources` of all files; and one list of networks,
 // sorted, none twice.

@@ -150,12 +150,11 @@ static void tell_members(struct telling *t, const struct policy_group *group,
 // Numbers of groups are in the order of their names, and pairs in the order of those.
 static void tell_groups(struct telling *t)
 {
-    const struct build_pair *pair = t->build->pair;
-    const struct build_pair *end = pair + t->build->pair_count;
+    size_t next = 0;
 
     for (size_t i = 0; i < t->policy->group_count && !t->over; i++) {
         const struct policy_group *group = &t->policy->group[i];
-        const struct build_pair *first = pair;
+        size_t first = next;
 
         begin(t, "group ", group->name);
         line_open(&t->value, "{");
@@ -165,9 +164,10 @@ static void tell_groups(struct telling *t)
         }
         line_close(&t->value, "}");
         tell(t, CANONICAL_GROUP, group->file, group->line);
-        while (pair < end && pair->group == group->pattern)
-            pair++;
-        tell_members(t, group, first, (size_t)(pair - first));
+        while (next < t->build->pair_count && t->build->pair[next].group == group->pattern)
+            next++;
+        if (next > first)
+            tell_members(t, group, &t->build->pair[first], next - first);
     }
 }
 

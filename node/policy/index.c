@@ -233,9 +233,13 @@ static void note_groups(struct policy_build *build)
     }
 }
 
-void build_index(struct policy_build *build)
+enum err build_index(struct policy_build *build, struct err_detail *detail)
 {
     struct policy *policy = &build->policy;
+    enum err err = groups_resolve(build, detail);
+
+    if (err != ERR_NONE)
+        return err;
 
     if (build->rule_count > 0)
         qsort(build->rule, build->rule_count, sizeof(*build->rule), compare_rules);
@@ -243,7 +247,6 @@ void build_index(struct policy_build *build)
         if (build->rule[i].mode == POLICY_SHADOW)
             policy->shadow_tables |= 1U
                                      << policy_table(build->rule[i].kind, build->rule[i].override);
-    groups_resolve(build);
     index_rules(build);
     note_groups(build);
     policy->rule = build->rule;
@@ -251,4 +254,5 @@ void build_index(struct policy_build *build)
     policy->known = build->known;
     policy->known_count = build->known_count;
     policy->known_slots = (struct policy_slots){build->known_slot, build->known_mask};
+    return ERR_NONE;
 }

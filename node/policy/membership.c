@@ -1,11 +1,14 @@
 // membership.c: groups in groups. Which groups a pattern lists in, however deep, is worked out once, when the set is
 // read, so that a lookup only looks. Promises: groups that go round in a circle end, and then each of them has the members of
-// all.
+// all; what grows with the square of the groups is bounded, so that no set takes the node's memory.
 #include <stdlib.h>
 #include <string.h>
 
 #include "node/policy/build.h"
 #include "proto/base/mem.h"
+
+// Groups in groups, and patterns in groups, all told.
+enum { ABOVE_MAX = 8 << 20, MEMBERSHIP_MAX = 32 << 20 };
 
 // All groups that each group lies in, itself included: above[first[g] .. first[g + 1]], by the order of `group`.
 struct nest {
@@ -69,7 +72,7 @@ static void climb(struct nest *nest, uint32_t from, uint32_t *seen)
     nest->above = build_grow(nest->above, nest->above_count, sizeof(*nest->above));
     nest->above[nest->above_count++] = from;
     seen[from] = from + 1;
-    for (; next < nest->above_count; next++) {
+    for (; next < nest->above_count && nest->above_count <= ABOVE_MAX; next++) {
         const uint32_t at = nest->above[next];
 
         for (size_t i = nest->parent_first[at]; i < nest->parent_first[at + 1]; i++) {
@@ -147,34 +150,53 @@ static void fill(struct policy_build *build, const struct nest *nest,
     }
 }
 
-void groups_resolve(struct policy_build *build)
+// lay_out: each pattern's groups one after the other. False if they are too many.
+static bool lay_out(struct policy_build *build, const struct nest *nest)
 {
-    struct nest nest = {.build = build};
+    struct policy_membership *membership;
     size_t total = 0;
 
-    find_groups(&nest);
-    find_parents(&nest);
-    find_above(&nest);
     for (size_t i = 0; i < build->pair_count; i++) { // first how many
         size_t first;
+        size_t count = above_of(nest, &build->pair[i], &first);
 
-        build->known[build->pair[i].pattern].group_count +=
-            (uint32_t)above_of(&nest, &build->pair[i], &first);
+        build->known[build->pair[i].pattern].group_count += (uint32_t)count;
+        total += count;
+        if (total > MEMBERSHIP_MAX)
+            return false;
     }
+    total = 0;
     for (size_t i = 0; i < build->known_count; i++) {
         build->known[i].first_group = (uint32_t)total;
         total += build->known[i].group_count;
         build->known[i].group_count = 0;
     }
-    struct policy_membership *membership =
-        build_keep(build, mem_new_array(total + 1, sizeof(*membership)));
-
-    fill(build, &nest, membership);
+    membership = build_keep(build, mem_new_array(total + 1, sizeof(*membership)));
+    fill(build, nest, membership);
     build->policy.membership = membership;
+    return true;
+}
+
+enum err groups_resolve(struct policy_build *build, struct err_detail *detail)
+{
+    struct nest nest = {.build = build};
+    bool fits;
+
+    find_groups(&nest);
+    find_parents(&nest);
+    find_above(&nest);
+    fits = nest.above_count <= ABOVE_MAX && lay_out(build, &nest);
     mem_free(nest.place);
     mem_free(nest.group);
     mem_free(nest.parent);
     mem_free(nest.parent_first);
     mem_free(nest.above);
     mem_free(nest.first);
+    if (fits)
+        return ERR_NONE;
+    return err_say(
+        detail, ERR_CONFIG,
+        "groups: they lie in each other too often (%d groups in groups and %d members of "
+        "them, however deep, are what one set may have)",
+        ABOVE_MAX, MEMBERSHIP_MAX);
 }

@@ -77,9 +77,10 @@ static enum err compile(struct policy_build *build, struct err_detail *detail)
         err = users_read(build, detail);
     if (err == ERR_NONE)
         err = rules_read(build, detail);
+    if (err == ERR_NONE)
+        err = build_index(build, detail);
     if (err != ERR_NONE)
         return err;
-    build_index(build);
     groups_finish(build);
     if (build->file_count > 0)
         build->policy.hash = build->policy.version = version_of(&build->policy);

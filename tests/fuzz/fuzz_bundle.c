@@ -1,10 +1,11 @@
-// Fuzz target: any bytes as a bundle, the files of a policy set in one piece. Beside not crashing it holds that an
-// error has a text, that names are names, and that what was unpacked packs and unpacks to the same files.
+// Fuzz target: any bytes as a bundle, the files of a policy set in one piece, and as the set in it. Beside not crashing it
+// holds that an error has a text, that names are names, and that what was unpacked packs and unpacks to the same files.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/policy/set.h"
 #include "proto/base/mem.h"
 #include "proto/bundle.h"
 
@@ -52,6 +53,17 @@ static void check_again(const struct bundle *bundle, int plain)
     mem_free(bytes);
 }
 
+static void check_set(const uint8_t *data, size_t size)
+{
+    struct policy *policy = NULL;
+    struct err_detail detail = {.text = ""};
+    enum err err = policy_parse_bundle(data, size, &policy, &detail);
+
+    must((err == ERR_NONE) == (policy != NULL), "there is a set if and only if there is no error");
+    must((err == ERR_NONE) == (detail.text[0] == '\0'), "an error of the set has a text");
+    policy_free(&policy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bundle *bundle = NULL;
@@ -63,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     check_names(bundle);
     check_again(bundle, size % 2 == 0);
+    check_set(data, size);
     bundle_free(&bundle);
     return 0;
 }

@@ -1,11 +1,13 @@
 // Fuzz target: any bytes as a YAML file and as a policy file. Beside not crashing it holds that an
-// error has a text, that a set has a version, and that what is printed of a set reads back as the
-// same set.
+// error has a text, that a set has a version, that what is printed of a set reads back as the same
+// set, and that what lint finds has a place.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/policy/diff.h"
+#include "node/policy/lint.h"
 #include "node/policy/set.h"
 #include "proto/base/yaml.h"
 
@@ -51,6 +53,32 @@ static void print_and_parse(const struct policy *policy)
     free(text);
 }
 
+static bool check_finding(const struct policy_finding *finding, void *arg)
+{
+    (void)arg;
+    must(finding->kind[0] != '\0' && finding->what[0] != '\0', "a finding says what was found");
+    must(strcmp(finding->file, "fuzz") == 0 && finding->line > 0, "a finding has a place");
+    return true;
+}
+
+static bool check_change(const struct policy_change *change, void *arg)
+{
+    (void)arg;
+    must(change->kind == POLICY_ADDED && change->before[0] == '\0' && change->after[0] != '\0',
+         "a set says more than none");
+    return true;
+}
+
+static void lint_and_diff(const struct policy *policy)
+{
+    struct policy *none = NULL;
+
+    policy_lint(policy, 1800000000000ULL, check_finding, NULL);
+    must(policy_parse("fuzz", "trusted_sources: []", 19, &none, NULL) == ERR_NONE, "nothing");
+    policy_diff(none, policy, check_change, NULL);
+    policy_free(&none);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct policy *policy = NULL;
@@ -61,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(policy->version > 0 && policy->version < 1ULL << 53,
              "a version has 53 bits and is not 0");
         print_and_parse(policy);
+        lint_and_diff(policy);
         policy_free(&policy);
     } else {
         must(detail.text[0] != '\0', "an error has a text");

@@ -175,6 +175,43 @@ static void groups_know_what_they_hold(void **state)
     policy_free(&policy);
 }
 
+// circle: so many groups, each in the next one.
+static char *circle(unsigned count)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    assert_non_null(out);
+    (void)fputs("groups:\n", out);
+    for (unsigned i = 0; i < count; i++)
+        (void)fprintf(out, "  g%u: [{group: g%u}]\n", i, (i + 1) % count);
+    (void)fputs("  g: [a@x.example, {group: g0}]\n", out);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static void nesting_is_bounded(void **state)
+{
+    char *much = circle(1000);
+    char *too_much = circle(3000);
+    struct policy *policy = parsed(much);
+    struct err_detail detail = {.text = ""};
+
+    (void)state;
+    assert_false(fits(policy, "a@x.example", POLICY_AS_SENDER, "g500"));
+    assert_true(fits(policy, "a@x.example", POLICY_AS_SENDER, "g"));
+    policy_free(&policy);
+    assert_int_equal(policy_parse("p.yaml", too_much, strlen(too_much), &policy, &detail),
+                     ERR_CONFIG);
+    assert_string_equal(detail.text,
+                        "groups: they lie in each other too often (8388608 groups in groups and "
+                        "33554432 members of them, however deep, are what one set may have)");
+    assert_null(policy);
+    free(much);
+    free(too_much);
+}
+
 // ---- Users
 
 static void users_are_read(void **state)
@@ -503,6 +540,7 @@ int main(void)
     TABLE_ROWS(&table, fits_rows, check_fits);
     TABLE_TEST(&table, the_address_of_a_group_is_no_member);
     TABLE_TEST(&table, groups_know_what_they_hold);
+    TABLE_TEST(&table, nesting_is_bounded);
     TABLE_TEST(&table, users_are_read);
     TABLE_ROWS(&table, refused_rows, check_refused);
     TABLE_ROWS(&table, list_rows, check_list);
