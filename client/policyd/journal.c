@@ -69,10 +69,13 @@ static void write_decision(const struct policy_request *request,
     char client[LOG_QUOTE_MAX];
     char from[LOG_QUOTE_MAX];
     char to[LOG_QUOTE_MAX];
-    char memory[128];
+    char login[LOG_QUOTE_MAX];
+    char memory[128 + LOG_QUOTE_MAX];
     struct text_buf more;
 
     text_buf_init(&more, memory, sizeof(memory));
+    if (request->sasl_username[0] != '\0')
+        text_buf_add(&more, " login=%s", log_quote(login, request->sasl_username));
     if (recipients > 1)
         text_buf_add(&more, " recipients=%zu", recipients);
     if (verdict->waited_s > 0)

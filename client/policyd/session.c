@@ -316,10 +316,12 @@ static void ask_node(struct session *session, const struct spf_subject *subject,
                      enum spf_outcome outcome)
 {
     const char *names[MSG_RECIPIENTS_MAX];
+    char login[MSG_AUTH_USER_MAX + 1];
     struct session_hub *hub = session->hub;
     struct reeve_check check = {0};
 
     (void)translate_request(&session->seat->request, &check);
+    check.auth_user = translate_login(&session->seat->request, login);
     if (!name_recipients(session, &check, names)) {
         journal_unnamed(&hub->journal, &session->seat->request, clock_mono_ms());
         send_dunno(session);

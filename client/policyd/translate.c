@@ -7,8 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#define TRANSACTION_MAX 128 // of the wire contract
-
 static const struct stage_row {
     const char *state;
     enum reeve_stage stage;
@@ -39,7 +37,7 @@ static void fill_check(const struct policy_request *request, const struct stage_
 {
     *check = (struct reeve_check){
         .stage = row->stage,
-        .transaction = strlen(request->instance) <= TRANSACTION_MAX ? request->instance : NULL,
+        .transaction = strlen(request->instance) <= MSG_TRANSACTION_MAX ? request->instance : NULL,
         .client_ip = known_or_null(request->client_address),
         .client_name = known_or_null(request->client_name),
         .helo = request->helo_name,
@@ -72,6 +70,17 @@ enum translate_plan translate_request(const struct policy_request *request,
     check->recipient_total = 0;
     return row->stage == REEVE_END && request->recipient_count > 0 ? TRANSLATE_ASK_ALL
                                                                    : TRANSLATE_DUNNO;
+}
+
+const char *translate_login(const struct policy_request *request, char out[MSG_AUTH_USER_MAX + 1])
+{
+    const char *login = request->sasl_username;
+    size_t len = strlen(login);
+
+    if (text_is_clean(login, len, MSG_AUTH_USER_MAX))
+        return login;
+    (void)text_clean(out, MSG_AUTH_USER_MAX, login, len);
+    return out;
 }
 
 bool translate_is_rcpt(const struct policy_request *request)

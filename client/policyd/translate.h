@@ -21,6 +21,7 @@
 #include "client/lib/reeve.h"
 #include "client/policyd/request.h"
 #include "client/spf/evaluate.h"
+#include "proto/msg.h"
 #include "proto/text.h"
 
 enum {
@@ -39,6 +40,11 @@ enum translate_plan {
 // TRANSLATE_ASK or TRANSLATE_ASK_ALL.
 enum translate_plan translate_request(const struct policy_request *request,
                                       struct reeve_check *check);
+
+// translate_login: who the client authenticated itself as, in a form that a node takes. A login that
+// is none (too long, not UTF-8, with control characters) is nobody's, and it is still one: the node
+// must not refuse the question, which would let the mail pass unjudged.
+const char *translate_login(const struct policy_request *request, char out[MSG_AUTH_USER_MAX + 1]);
 
 bool translate_is_rcpt(const struct policy_request *request); // protocol_state RCPT
 bool translate_is_end(const struct policy_request *request);  // END-OF-MESSAGE

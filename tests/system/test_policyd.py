@@ -139,7 +139,10 @@ def test_which_decisions_are_logged(site, mode, reasons):
 def test_a_log_line_stays_one_line(site):
     policyd = site.policyd(site.fake_node(accept), log_decisions="all")
     with tcp(policyd) as client:
+        client.ask(sasl_username=b'x" to="y\xff', recipient="carol@rcpt.example")
         client.ask(sender=b'a"b action=reject \xff\xc2\x85@x', client_address='"x" y=z')
+    line, = policyd.log_lines("to=\"carol@rcpt.example\"")
+    assert line.endswith(' wait_s=0 login="x\\" to=\\"y\ufffdFF"')
     line, = policyd.log_lines("to=\"bob@rcpt.example\"")
     assert r'client="\"x\" y=z" from="a\"b action=reject ' in line
     assert "action=accept reason=accept" in line

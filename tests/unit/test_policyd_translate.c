@@ -141,6 +141,44 @@ static void a_transaction_that_is_too_long_for_the_wire_is_not_given(void **unus
     }
 }
 
+static const struct login_row {
+    const char *name;
+    const char *login;
+    size_t x_count; // so many more letters
+    const char *expected;
+    size_t bytes; // of what the node is told; 0 = just what is expected
+} LOGINS[] = {
+    {"nobody", "", 0, "", 0},
+    {"an address", "ann@corp.example", 0, "ann@corp.example", 0},
+    {"not ASCII", "j\xc3\xbcrg", 0, "j\xc3\xbcrg", 0},
+    {"not UTF-8", "ann\xff", 0, "ann" TEXT_DAMAGE "FF", 0},
+    {"control characters of two bytes", "ann\xc2\x85", 0, "ann" TEXT_DAMAGE "C2", 0},
+    {"as long as can be", "a", MSG_AUTH_USER_MAX - 1, "ax", MSG_AUTH_USER_MAX},
+    {"longer", "a", MSG_AUTH_USER_MAX, "ax", MSG_AUTH_USER_MAX},
+};
+
+static void check_login(void **state)
+{
+    const struct login_row *row = *state;
+    char *more = mem_new(row->x_count + 1);
+    char *text = NULL;
+    char memory[MSG_AUTH_USER_MAX + 1];
+    struct policy_parser *parser = NULL;
+    const char *login = NULL;
+
+    memset(more, 'x', row->x_count);
+    text = mem_format("sasl_username=%s%s", row->login, more);
+    parser = parse(text);
+    login = translate_login(&parser->request, memory);
+    assert_int_equal(strncmp(login, row->expected, strlen(row->expected)), 0);
+    assert_in_range(strlen(login), row->bytes > 0 ? row->bytes - 3 : strlen(login),
+                    row->bytes > 0 ? row->bytes : strlen(login));
+    assert_true(text_is_clean(login, strlen(login), MSG_AUTH_USER_MAX));
+    mem_free(parser);
+    mem_free(text);
+    mem_free(more);
+}
+
 // ---- answers
 
 #define WALL_MS 1795296000123U // Sat, 21 Nov 2026 21:20:00 UTC
@@ -353,6 +391,7 @@ int main(void)
     TABLE_TEST(&table, every_field_is_carried);
     TABLE_TEST(&table, what_postfix_does_not_know_is_not_given);
     TABLE_TEST(&table, a_transaction_that_is_too_long_for_the_wire_is_not_given);
+    TABLE_ROWS(&table, LOGINS, check_login);
     TABLE_ROWS(&table, ANSWERS, check_answer);
     TABLE_ROWS(&table, CODES, check_code);
     TABLE_TEST(&table, an_action_never_outgrows_its_room);
