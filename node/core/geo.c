@@ -99,7 +99,8 @@ static enum outcome judge(const struct chain_in *in, struct verdict *out, struct
             text_buf_add(why, "; policy %s in shadow would permit it", as_if->id);
         apply_take(out, rule);
         out->reason = reason_of(rule);
-        out->hold_for = rule->option == POLICY_HOLD ? rule->hold_for : "";
+        if (rule->option == POLICY_HOLD)
+            out->hold_for = rule->hold_for != NULL ? rule->hold_for : "moderator";
         return OUTCOME_HIT;
     }
     return lets_pass(as_if) ? OUTCOME_PASS : judge_shadow(in, out, as_if, why);
