@@ -55,6 +55,7 @@ static const struct known KNOWN[] = {
     {"skip_greylist", KIND_FLAG, offsetof(struct msg_verdict, skip_greylist)},
     {"skip_reputation", KIND_FLAG, offsetof(struct msg_verdict, skip_reputation)},
     {"skip_spam", KIND_FLAG, offsetof(struct msg_verdict, skip_spam)},
+    {"hold_for", KIND_TEXT, offsetof(struct msg_verdict, hold_for)},
 };
 
 static const struct known *find(const char *key)
