@@ -4,6 +4,7 @@
 #include "node/config.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,10 @@ static const struct yaml_row admin_rows[] = {
     {"listen", YAML_IS_TEXT, AT(config.admin_listen), "ipc:///run/reeve/admin.sock", 1,
      PATH_TEXT_MAX, NULL,
      "endpoint of reevectl; who can connect to it may change what is remembered"},
+    {"mode", YAML_IS_TEXT, AT(config.admin_mode_text), "0660", 1, 8, NULL,
+     "mode of its socket file: who may connect"},
+    {"group", YAML_IS_TEXT, AT(config.admin_group_name), NULL, 0, 64, NULL,
+     "group of its socket file; empty: the node's own"},
     {0},
 };
 static const struct yaml_row stats_rows[] = {
@@ -280,6 +285,38 @@ static enum err check_listeners(const struct loaded *loaded, struct err_detail *
     return err;
 }
 
+// take_mode: octal, read and write alone, and always for the owner.
+static enum err take_mode(struct loaded *loaded, struct err_detail *detail)
+{
+    const char *text = loaded->config.admin_mode_text;
+    unsigned long mode = strtoul(text, NULL, 8);
+
+    if (strspn(text, "01234567") != strlen(text) || (mode & ~0666UL) != 0 || (mode & 0600) != 0600)
+        return complain(loaded, "admin", "mode", detail,
+                        "expected 0600 (the owner), 0660 (the group too) or 0666 (everybody), not "
+                        "'%s'",
+                        text);
+    loaded->config.admin_mode = (unsigned)mode;
+    return ERR_NONE;
+}
+
+static enum err take_group(struct loaded *loaded, struct err_detail *detail)
+{
+    const char *name = loaded->config.admin_group_name;
+    const struct group *entry = name[0] == '\0' ? NULL : getgrnam(name);
+
+    loaded->config.admin_group = entry == NULL ? CONFIG_NO_GROUP : (uint32_t)entry->gr_gid;
+    if (entry == NULL && name[0] != '\0')
+        return complain(loaded, "admin", "group", detail,
+                        "there is no group '%s' on this host (groupadd --system %s makes it)", name,
+                        name);
+    if (name[0] != '\0' && !is_ipc(loaded->config.admin_listen))
+        return complain(loaded, "admin", "group", detail,
+                        "only a socket file has a group: admin.listen is %s",
+                        loaded->config.admin_listen);
+    return ERR_NONE;
+}
+
 static enum err check_single(const struct loaded *loaded, struct err_detail *detail)
 {
     const char *address = loaded->config.store.address;
@@ -471,6 +508,10 @@ static enum err load(struct loaded *loaded, const char *path, struct err_detail 
         return err;
     finish(loaded);
     err = check_listeners(loaded, detail);
+    if (err == ERR_NONE)
+        err = take_mode(loaded, detail);
+    if (err == ERR_NONE)
+        err = take_group(loaded, detail);
     return err != ERR_NONE ? err : check_store(loaded, detail);
 }
 

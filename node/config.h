@@ -10,17 +10,22 @@
 #include "proto/base/yaml.h"
 #include "proto/err.h"
 
+#define CONFIG_NO_GROUP UINT32_MAX
+
 struct config {
     const char *node; // name in replies, logs, metrics; default: the host's name
     const char *state_dir;
     const char *lookups_listen; // tcp://... or ipc://...; IPv6 in brackets
     uint64_t lookups_budget_ms;
     uint64_t lookups_seats;
-    const char *admin_listen; // an ipc socket is made with mode 0660
-    const char *stats_listen; // "" = no stats socket
+    const char *admin_listen;
+    const char *admin_mode_text, *admin_group_name; // as they were written; of an ipc socket:
+    unsigned admin_mode;                            // 0600 and what others get
+    uint32_t admin_group;                           // CONFIG_NO_GROUP = the process's own
+    const char *stats_listen;                       // "" = no stats socket
     bool stats_show_addresses;
-    int log_level; // enum log_level
-    const char *geo_country;  // path of a database of countries; "" = none
+    int log_level;           // enum log_level
+    const char *geo_country; // path of a database of countries; "" = none
     struct store_config store;
     struct yaml_texts policy; // paths
     const char *path;         // the file this was read from; NULL = all defaults

@@ -259,7 +259,8 @@ static enum err open_door(struct node *node, enum server_door door, struct err_d
         .endpoint = lookups ? node->config->lookups_listen : node->config->admin_listen,
         .message_max = lookups ? MSG_LOOKUP_BYTES_MAX : MSG_ADMIN_BYTES_MAX,
         .waiting_max = lookups ? LOOKUPS_WAITING : ADMIN_WAITING,
-        .ipc_mode = 0660};
+        .ipc = {lookups ? 0660 : node->config->admin_mode,
+                lookups ? ENDPOINT_NO_GROUP : node->config->admin_group}};
     const struct door_calls calls = {lookups ? lookup_came : admin_came, malformed_came, node};
 
     return door_new(&node->doors[door], node->loop, node->zmq, &config, calls, detail);

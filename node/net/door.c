@@ -207,8 +207,7 @@ enum err door_new(struct door **out, struct loop *loop, void *zmq_context,
         err = err_say(detail, ERR_SYSTEM, "cannot make a socket: %s", zmq_strerror(errno));
     if (err == ERR_NONE) {
         set_options(door->socket, config);
-        err =
-            endpoint_bind(door->socket, config->endpoint, config->ipc_mode, door->endpoint, detail);
+        err = endpoint_bind(door->socket, config->endpoint, config->ipc, door->endpoint, detail);
     }
     if (err != ERR_NONE) {
         door_free(&door);

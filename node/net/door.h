@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/net/endpoint.h"
 #include "proto/base/loop.h"
 #include "proto/err.h"
 
@@ -19,10 +20,10 @@ struct door_peer { // a routing id
 };
 
 struct door_config {
-    const char *endpoint; // tcp://address:port, tcp://address:*, ipc://path
-    uint64_t message_max; // bytes of a frame; a larger one disconnects its sender
-    unsigned waiting_max; // messages of one peer taken in unread; the rest waits on its side
-    unsigned ipc_mode;    // of an ipc socket: 0660
+    const char *endpoint;       // tcp://address:port, tcp://address:*, ipc://path
+    uint64_t message_max;       // bytes of a frame; a larger one disconnects its sender
+    unsigned waiting_max;       // messages of one peer taken in unread; the rest waits on its side
+    struct endpoint_access ipc; // of an ipc socket
 };
 
 struct door_calls {

@@ -70,7 +70,18 @@ static void choose_family(void *zmq_socket, const char *endpoint)
     (void)zmq_setsockopt(zmq_socket, ZMQ_IPV6, &ipv6, sizeof(ipv6));
 }
 
-enum err endpoint_bind(void *zmq_socket, const char *endpoint, unsigned ipc_mode,
+static enum err let_in(const char *path, struct endpoint_access access, struct err_detail *detail)
+{
+    if (access.group != ENDPOINT_NO_GROUP && chown(path, (uid_t)-1, (gid_t)access.group) != 0)
+        return err_say(detail, ERR_SYSTEM,
+                       "cannot give %s to group %u: %s (the node must be root, or in that group)",
+                       path, (unsigned)access.group, strerror(errno));
+    if (chmod(path, access.mode) != 0)
+        return err_say(detail, ERR_SYSTEM, "cannot set the mode of %s: %s", path, strerror(errno));
+    return ERR_NONE;
+}
+
+enum err endpoint_bind(void *zmq_socket, const char *endpoint, struct endpoint_access access,
                        char bound[ENDPOINT_MAX], struct err_detail *detail)
 {
     const char *path = ipc_path(endpoint);
@@ -79,15 +90,14 @@ enum err endpoint_bind(void *zmq_socket, const char *endpoint, unsigned ipc_mode
     if (path != NULL && is_listened_on(path))
         return explain(endpoint, EADDRINUSE, detail);
     choose_family(zmq_socket, endpoint);
-    mode_t before =
-        umask(path != NULL ? 0777U & ~ipc_mode : 077); // so the file is born with ipc_mode
+    mode_t before = umask(077); // the file is born for its owner alone
     int failed = zmq_bind(zmq_socket, endpoint) == 0 ? 0 : errno;
 
     (void)umask(before);
     if (failed != 0)
         return explain(endpoint, failed, detail);
-    if (path != NULL && chmod(path, ipc_mode) != 0)
-        return err_say(detail, ERR_SYSTEM, "cannot set the mode of %s: %s", path, strerror(errno));
+    if (path != NULL && let_in(path, access, detail) != ERR_NONE)
+        return ERR_SYSTEM;
     if (zmq_getsockopt(zmq_socket, ZMQ_LAST_ENDPOINT, bound, &size) != 0)
         return err_say(detail, ERR_SYSTEM, "cannot tell what %s was bound to: %s", endpoint,
                        zmq_strerror(errno));

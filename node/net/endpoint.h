@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto/err.h"
 
@@ -16,8 +17,16 @@ struct endpoint_option {
 // (assert).
 void endpoint_set(void *zmq_socket, const struct endpoint_option *options, size_t count);
 
+// Who may connect to an ipc socket.
+struct endpoint_access {
+    unsigned mode;  // of its file
+    uint32_t group; // ENDPOINT_NO_GROUP = the process's own
+};
+#define ENDPOINT_NO_GROUP UINT32_MAX
+
 // endpoint_bind: binds and writes the real endpoint (with the port the system chose) to bound. An
-// ipc socket gets ipc_mode before anybody can connect; a socket file that a dead process left is
+// ipc socket has its group and its mode before anybody else can connect; a socket file that a dead process left is
 // replaced, one that somebody listens on is ERR_CONFLICT.
-MUST_USE enum err endpoint_bind(void *zmq_socket, const char *endpoint, unsigned ipc_mode,
-                                char bound[ENDPOINT_MAX], struct err_detail *detail);
+MUST_USE enum err endpoint_bind(void *zmq_socket, const char *endpoint,
+                                struct endpoint_access access, char bound[ENDPOINT_MAX],
+                                struct err_detail *detail);

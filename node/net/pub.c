@@ -123,6 +123,7 @@ enum err pub_new(struct pub **out, struct loop *loop, void *zmq_context, const c
         {ZMQ_LINGER, 0},           {ZMQ_BACKLOG, 128},
         {ZMQ_SNDHWM, 10000},       {ZMQ_RCVHWM, PUB_WAITING_MAX},
         {ZMQ_HEARTBEAT_IVL, 1000}, {ZMQ_HEARTBEAT_TIMEOUT, 2500}};
+    const struct endpoint_access ipc = {.mode = 0660, .group = ENDPOINT_NO_GROUP};
     int64_t message_max = PUB_FRAME_MAX;
     struct pub *pub = mem_new(sizeof(*pub));
     enum err err = ERR_NONE;
@@ -133,7 +134,7 @@ enum err pub_new(struct pub **out, struct loop *loop, void *zmq_context, const c
     if (err == ERR_NONE) {
         endpoint_set(pub->socket, options, sizeof(options) / sizeof(options[0]));
         (void)zmq_setsockopt(pub->socket, ZMQ_MAXMSGSIZE, &message_max, sizeof(message_max));
-        err = endpoint_bind(pub->socket, endpoint, 0660, pub->endpoint, detail);
+        err = endpoint_bind(pub->socket, endpoint, ipc, pub->endpoint, detail);
     }
     if (err != ERR_NONE) {
         pub_free(&pub);

@@ -59,6 +59,7 @@ static struct config *loaded(const char *text, struct file *file)
 // ---- Refused
 
 #define LONG_50  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define MODES    "expected 0600 (the owner), 0660 (the group too) or 0666 (everybody), not "
 #define LONG_100 LONG_50 LONG_50
 
 struct refused_row {
@@ -167,6 +168,17 @@ static const struct refused_row refused_rows[] = {
      ":1: admin.listen: expected ipc:///path/of/a.sock, not 'ipc://@reeve'"},
     {"ipc path too long", "admin: {listen: ipc:///" LONG_100 "aaaaaaa}\n",
      ":1: admin.listen: the path of a socket may have 107 bytes, '/" LONG_100 "aaaaaaa' has 108"},
+    {"a mode that is no number", "admin: {mode: rw}\n", ":1: admin.mode: " MODES "'rw'"},
+    {"a mode that is not octal", "admin:\n  mode: 0680\n", ":2: admin.mode: " MODES "'0680'"},
+    {"a mode that shuts the owner out", "admin: {mode: 0060}\n", ":1: admin.mode: " MODES "'0060'"},
+    {"a mode with more than reading and writing", "admin: {mode: 0770}\n",
+     ":1: admin.mode: " MODES "'0770'"},
+    {"a mode with a bit for root", "admin: {mode: 4660}\n", ":1: admin.mode: " MODES "'4660'"},
+    {"a group that is none", "admin: {group: reeve-of-nobody}\n",
+     ":1: admin.group: there is no group 'reeve-of-nobody' on this host "
+     "(groupadd --system reeve-of-nobody makes it)"},
+    {"a group of an address", "admin: {listen: tcp://127.0.0.1:1, group: root}\n",
+     ":1: admin.group: only a socket file has a group: admin.listen is tcp://127.0.0.1:1"},
     {"two doors at one place",
      "lookups: {listen: tcp://127.0.0.1:1}\nadmin:\n  listen: tcp://127.0.0.1:1\n",
      ":3: admin.listen: the same endpoint as lookups.listen"},
@@ -240,6 +252,8 @@ static void check_defaults(const struct config *config)
     assert_int_equal(config->lookups_budget_ms, 200);
     assert_int_equal(config->lookups_seats, 1024);
     assert_string_equal(config->admin_listen, "ipc:///run/reeve/admin.sock");
+    assert_int_equal(config->admin_mode, 0660);
+    assert_int_equal(config->admin_group, CONFIG_NO_GROUP);
     assert_string_equal(config->stats_listen, "tcp://127.0.0.1:7171");
     assert_false(config->stats_show_addresses);
     assert_int_equal(config->log_level, LOG_INFO_LEVEL);
@@ -294,7 +308,7 @@ static void everything_is_read(void **state)
                "policy: [/etc/reeve/a.yaml, /etc/reeve/b.yaml]\n"
                "log: {level: debug}\n"
                "lookups: {listen: \"tcp://[::]:7\", budget: 1s, seats: 16}\n"
-               "admin: {listen: \"tcp://127.0.0.1:*\"}\n"
+               "admin: {listen: \"ipc:///a\", mode: 600, group: root}\n"
                "stats: {listen: \"tcp://127.0.0.1:*\", addresses: shown}\n"
                "store:\n"
                "  {mode: single, address: \"[2001:db8::5]:6379\", user: u, password_file: /p, "
@@ -312,7 +326,9 @@ static void everything_is_read(void **state)
     assert_string_equal(config->lookups_listen, "tcp://[::]:7");
     assert_int_equal(config->lookups_budget_ms, 1000);
     assert_int_equal(config->lookups_seats, 16);
-    assert_string_equal(config->admin_listen, "tcp://127.0.0.1:*");
+    assert_string_equal(config->admin_listen, "ipc:///a");
+    assert_int_equal(config->admin_mode, 0600);
+    assert_int_equal(config->admin_group, 0);
     assert_true(config->stats_show_addresses);
     assert_int_equal(config->store.mode, STORE_SINGLE);
     assert_string_equal(config->store.address, "[2001:db8::5]:6379");
