@@ -171,7 +171,8 @@ bench: all
 
 MAN1 := client/ctl/reevectl.1 client/load/reeve-load.1
 MAN3 := client/lib/reeve.3
-MAN5 := node/reeve.yaml.5 node/policy/reeve-policy.5 client/policyd/reeve-policyd.yaml.5
+MAN5 := node/reeve.yaml.5 node/policy/reeve-policy.5 client/policyd/reeve-policyd.yaml.5 \
+        client/ctl/policy/reeve-policy-test.5
 MAN8 := node/reeved.8 client/policyd/reeve-policyd.8
 SYSTEMD_UNITS := $(wildcard deploy/systemd/*.service)
 install: all
@@ -185,7 +186,7 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' client/lib/reeve.pc.in > \
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/reeve.pc
 	install -m 644 client/lib/reeve.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 proto/reeve.proto deploy/reeve.yaml deploy/policy.yaml deploy/reeve-policyd.yaml \
+	install -m 644 proto/reeve.proto deploy/reeve.yaml deploy/policy.yaml deploy/policy-test.yaml deploy/reeve-policyd.yaml \
 	    $(DESTDIR)$(PREFIX)/share/reeve/
 	install -d $(DESTDIR)$(PREFIX)/share/reeve/postfix
 	install -m 644 deploy/redis/reeve.acl $(DESTDIR)$(PREFIX)/share/reeve/
@@ -193,6 +194,10 @@ install: all
 	install -m 644 deploy/mta/postfix/main.cf deploy/mta/postfix/submission.cf deploy/mta/postfix/README.md $(DESTDIR)$(PREFIX)/share/reeve/postfix/
 	for unit in $(notdir $(SYSTEMD_UNITS)); do \
 	    sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	$(BUILD)/reevectl completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/reevectl
+	$(BUILD)/reevectl completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_reevectl
+	chmod 644 $(DESTDIR)$(PREFIX)/share/bash-completion/completions/reevectl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_reevectl
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(MAN3) $(DESTDIR)$(PREFIX)/share/man/man3/
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5/

@@ -10,7 +10,7 @@
 #include "client/ctl/when.h"
 #include "proto/base/mem.h"
 
-enum { ROWS_MAX = 48, FIRST_ROW = 256 }; // values of getopt_long that are no character
+enum { ROWS_MAX = ARG_LIST_MAX, FIRST_ROW = 256 }; // values of getopt_long that are no character
 
 // ---- values
 
@@ -243,6 +243,41 @@ int args_global(struct ctl *ctl, int argc, char **argv, bool *want_version, int 
     return code == CTL_FINE && want_help ? ARGS_HELPED : code;
 }
 
+// take_rows: each name once; a command's own option hides the global one.
+static void take_rows(struct arg_list *list, const struct table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        bool known = false;
+
+        for (size_t k = 0; k < list->count; k++)
+            known |= strcmp(list->row[k].name, table->row[i].name) == 0;
+        if (!known && list->count < ARG_LIST_MAX)
+            list->row[list->count++] = table->row[i];
+    }
+}
+
+void args_list(struct ctl *ctl, const struct command *command, struct arg_list *out)
+{
+    char name[64];
+    char *argv[] = {name, NULL};
+    bool unused = false;
+    struct table table;
+
+    *out = (struct arg_list){.count = 0};
+    if (command == NULL) {
+        const struct arg_row rows[] = {{.name = "version", .kind = ARG_FLAG, .into = &unused},
+                                       {.name = NULL}};
+
+        fill_table(&table, ctl, &unused, rows);
+        take_rows(out, &table);
+        return;
+    }
+    (void)snprintf(name, sizeof(name), "%s", command->name);
+    ctl->list = out;
+    (void)command->run(ctl, command, 1, argv);
+    ctl->list = NULL;
+}
+
 int args_read(struct ctl *ctl, const struct command *command, const struct arg_row *rows, int argc,
               char **argv, int *first)
 {
@@ -251,6 +286,11 @@ int args_read(struct ctl *ctl, const struct command *command, const struct arg_r
     int code;
 
     fill_table(&table, ctl, &want_help, rows);
+    *first = argc;
+    if (ctl->list != NULL) {
+        take_rows(ctl->list, &table);
+        return ARGS_HELPED;
+    }
     code = read_options(ctl, command, &table, ":h", argc, argv);
     *first = optind;
     if (code != CTL_FINE || !want_help)

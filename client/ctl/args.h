@@ -28,6 +28,15 @@ struct arg_row {
     const char *const *words;
 };
 
+// The options of a command, as args_read would read them; their `into` is of no use to anybody else.
+enum { ARG_LIST_MAX = 48 };
+struct arg_list {
+    struct arg_row row[ARG_LIST_MAX];
+    size_t count;
+};
+// args_list: those of a command (NULL: the global ones alone).
+void args_list(struct ctl *ctl, const struct command *command, struct arg_list *out);
+
 // --help was asked for (args_read has answered it, args_global leaves that to main).
 enum { ARGS_HELPED = -1 };
 

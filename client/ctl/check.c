@@ -124,9 +124,8 @@ static void print_verdict(const char *who, const struct reeve_verdict *verdict)
     print_details(verdict);
 }
 
-static void print_answer(const struct reeve_check *check, const struct reeve_answer *answer)
+static void print_answer(const struct reeve_answer *answer)
 {
-    (void)check;
     for (size_t i = 0; i < answer->verdict_count; i++) {
         const char *recipient = answer->verdicts[i].recipient;
 
@@ -140,5 +139,22 @@ static void print_answer(const struct reeve_check *check, const struct reeve_ans
 
 int run_check(struct ctl *ctl, const struct command *command, int argc, char **argv)
 {
-    return question_run(ctl, command, argc, argv, false, print_answer);
+    struct reeve_answer *answer = NULL;
+    struct question question;
+    int code = question_read(ctl, command, false, argc, argv, &question);
+
+    if (code == CTL_FINE)
+        code = question_complete(ctl, command, &question);
+    if (code == CTL_FINE)
+        code = question_ask(ctl, &question, &answer);
+    if (answer != NULL) {
+        if (ctl->want_json)
+            question_print_json(&ctl->json, NULL, answer);
+        else
+            print_answer(answer);
+        code = question_exit(answer);
+    }
+    reeve_answer_free(&answer);
+    question_free(&question);
+    return code;
 }

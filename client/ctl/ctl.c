@@ -3,15 +3,23 @@
 #include "client/ctl/ctl.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/base/mem.h"
 #include "proto/text.h"
 
-enum { LOOKUP_DEADLINE_MS = 2000, ADMIN_DEADLINE_MS = 10000, MESSAGE_MAX = 4096 };
+enum {
+    LOOKUP_DEADLINE_MS = 2000,
+    ADMIN_DEADLINE_MS = 10000,
+    PATIENCE_MS = 60000,
+    MESSAGE_MAX = 4096
+};
 
 static void tell(struct ctl *ctl, int code, const char *message)
 {
@@ -150,7 +158,9 @@ int ctl_connect(struct ctl *ctl, const char *const *nodes, size_t count, struct 
         .node_count = count,
         .admin = ctl->admin,
         .deadline_ms = deadline_ms > 0 ? deadline_ms : LOOKUP_DEADLINE_MS,
-        .admin_deadline_ms = deadline_ms > 0 ? deadline_ms : ADMIN_DEADLINE_MS,
+        .admin_deadline_ms = deadline_ms > 0   ? deadline_ms
+                             : ctl->is_patient ? PATIENCE_MS
+                                               : ADMIN_DEADLINE_MS,
     };
     char message[512];
     enum reeve_error error = reeve_new(out, &options, message, sizeof(message));
@@ -168,6 +178,41 @@ int ctl_client(struct ctl *ctl)
     return ctl_connect(ctl, ctl->nodes.text, ctl->nodes.count, &ctl->reeve);
 }
 
+static const char *name_of_user(uid_t uid, char number[32])
+{
+    const struct passwd *entry = getpwuid(uid);
+
+    (void)snprintf(number, 32, "%u", (unsigned)uid);
+    return entry == NULL ? number : entry->pw_name;
+}
+
+static const char *name_of_group(gid_t gid, char number[32])
+{
+    const struct group *entry = getgrgid(gid);
+
+    (void)snprintf(number, 32, "%u", (unsigned)gid);
+    return entry == NULL ? number : entry->gr_name;
+}
+
+// Whom the socket lets in is for its owner to say; a person wants to know who that is.
+static int refuse_stranger(struct ctl *ctl, const char *path)
+{
+    struct stat status;
+    char user[32], group[32];
+
+    if (stat(path, &status) != 0)
+        return ctl_fail(ctl, CTL_NO_NODE,
+                        "you may not use the admin socket %s: you may not even look into its "
+                        "directory; become root",
+                        path);
+    return ctl_fail(ctl, CTL_NO_NODE,
+                    "you may not use the admin socket %s: it belongs to user %s and group %s, with "
+                    "mode %04o; become root, or a member of that group (admin.mode and admin.group "
+                    "in reeve.yaml say who may)",
+                    path, name_of_user(status.st_uid, user), name_of_group(status.st_gid, group),
+                    (unsigned)status.st_mode & 07777U);
+}
+
 // An ipc door that is not there would only be noticed when the deadline is over.
 static int look_at_door(struct ctl *ctl)
 {
@@ -176,10 +221,7 @@ static int look_at_door(struct ctl *ctl)
     if (strncmp(ctl->admin, "ipc:///", strlen("ipc:///")) != 0 || access(path, W_OK) == 0)
         return CTL_FINE;
     if (errno == EACCES)
-        return ctl_fail(ctl, CTL_NO_NODE,
-                        "you may not use the admin socket %s: become root, or a member of the "
-                        "group that it belongs to",
-                        path);
+        return refuse_stranger(ctl, path);
     return ctl_fail(ctl, CTL_NO_NODE,
                     "there is no admin socket %s: is reeved running on this host? (another "
                     "address: --admin or REEVE_ADMIN)",

@@ -24,6 +24,8 @@ struct arg_texts {
     size_t count;
 };
 
+struct arg_list;
+
 struct ctl {
     const char *node; // endpoints of lookup doors, with commas between; unless --node names some
     struct arg_texts nodes;    // --node; after ctl_nodes all of them, one by one
@@ -31,7 +33,9 @@ struct ctl {
     uint64_t deadline_ms;      // 0 = each kind of request has its own
     uint64_t at_ms;            // --at: for a node started with --replay
     bool want_json;
-    uint64_t now_ms; // wall clock at the start
+    bool is_patient;       // what is asked of the admin door may take a while
+    struct arg_list *list; // not NULL: args_read only lists a command's options here
+    uint64_t now_ms;       // wall clock at the start
     struct json json;
     struct reeve *reeve; // made when first needed
     // What node and the texts of nodes point into after ctl_nodes; before, NULL.
@@ -46,6 +50,8 @@ struct command {
     const char *what;
     int (*run)(struct ctl *ctl, const struct command *command, int argc, char **argv);
 };
+
+extern const struct command ctl_commands[]; // a row without a name ends them
 
 // ctl_nodes: takes apart what --node, or else the environment, names: ctl->nodes. Then ctl->node is
 // the same for a person. Only the first call does anything.
@@ -86,6 +92,7 @@ int ctl_fail_answer(struct ctl *ctl, const char *endpoint, const struct reeve_an
 void ctl_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 // The commands. Those of one group share a function and look at command->name.
+int run_completion(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_help(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_ping(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_check(struct ctl *ctl, const struct command *command, int argc, char **argv);
@@ -102,4 +109,13 @@ int run_secret(struct ctl *ctl, const struct command *command, int argc, char **
 int run_store(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_decisions(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_import(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_policy_apply(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_policy_diff(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_policy_lint(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_policy_show(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_policy_history(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_policy_undo(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_policy_status(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_policy_used(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_policy_test(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_stats(struct ctl *ctl, const struct command *command, int argc, char **argv);

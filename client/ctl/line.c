@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "client/ctl/print.h"
@@ -61,30 +62,77 @@ void line_read(const char *text, struct line *out)
     out->has_recipient = ticket_find_address(text, "to", out->recipient);
 }
 
-int line_follow(struct ctl *ctl, struct line *line)
-{
-    const struct reeve_pair args[] = {{"ticket", line->ticket}};
-    struct reeve_answer *answer = NULL;
-    int code = CTL_FINE;
+// ---- its decision
 
-    if (line->ticket[0] == '\0')
-        return CTL_FINE;
-    code = ctl_admin(ctl, "track", args, 1, false, &answer);
-    if (code != CTL_FINE)
-        return code;
-    if (answer->row_count > 0) {
-        (void)snprintf(line->sender, sizeof(line->sender), "%s",
-                       print_field(&answer->rows[0], "sender"));
-        (void)snprintf(line->recipient, sizeof(line->recipient), "%s",
-                       print_field(&answer->rows[0], "recipient"));
-        line->has_sender = true;
-        line->has_recipient = line->recipient[0] != '\0';
-    } else {
-        code = ctl_fail(ctl, CTL_NEGATIVE,
+#define OTHERS_LIMIT "500" // rows of one recipient among which the null sender's is looked for
+
+static int tell_gone(struct ctl *ctl, const struct line *line)
+{
+    if (line->ticket[0] != '\0')
+        return ctl_fail(ctl, CTL_NEGATIVE,
                         "no decision has the ticket %s. Decisions are kept for 7 days; was it "
                         "longer ago, or made by another cluster, or was the store lost meanwhile?",
                         line->ticket);
+    return ctl_fail(ctl, CTL_NEGATIVE,
+                    "there is no ticket in that line, and no decision about mail from <%s> to <%s> "
+                    "in the last 7 days (accepts are kept only by sampling)",
+                    line->sender, line->recipient);
+}
+
+static int ask(struct ctl *ctl, const struct line *line, struct reeve_answer **out)
+{
+    const struct reeve_pair by_ticket[] = {{"ticket", line->ticket}};
+    const struct reeve_pair by_pair[] = {
+        {"recipient", line->recipient}, {"limit", OTHERS_LIMIT}, {"sender", line->sender}};
+
+    if (line->ticket[0] != '\0')
+        return ctl_admin(ctl, "track", by_ticket, 1, false, out);
+    return ctl_admin(ctl, "track", by_pair, line->sender[0] == '\0' ? 2 : 3, false, out);
+}
+
+// find_row: the newest row of the wanted sender. (The null sender cannot be asked for by name.)
+static const struct reeve_row *find_row(const struct line *line, const struct reeve_answer *answer)
+{
+    for (size_t i = 0; i < answer->row_count; i++) {
+        if (line->ticket[0] != '\0' ||
+            strcasecmp(print_field(&answer->rows[i], "sender"), line->sender) == 0)
+            return &answer->rows[i];
     }
+    return NULL;
+}
+
+int line_find(struct ctl *ctl, const struct line *line, struct reeve_answer **out,
+              const struct reeve_row **row)
+{
+    struct reeve_answer *answer = NULL;
+    int code = ask(ctl, line, &answer);
+
+    if (code != CTL_FINE)
+        return code;
+    *row = find_row(line, answer);
+    if (*row == NULL) {
+        reeve_answer_free(&answer);
+        return tell_gone(ctl, line);
+    }
+    *out = answer;
+    return CTL_FINE;
+}
+
+int line_follow(struct ctl *ctl, struct line *line)
+{
+    struct reeve_answer *answer = NULL;
+    const struct reeve_row *row = NULL;
+    int code;
+
+    if (line->ticket[0] == '\0')
+        return CTL_FINE;
+    code = line_find(ctl, line, &answer, &row);
+    if (code != CTL_FINE)
+        return code;
+    (void)snprintf(line->sender, sizeof(line->sender), "%s", print_field(row, "sender"));
+    (void)snprintf(line->recipient, sizeof(line->recipient), "%s", print_field(row, "recipient"));
+    line->has_sender = true;
+    line->has_recipient = line->recipient[0] != '\0';
     reeve_answer_free(&answer);
-    return code;
+    return CTL_FINE;
 }

@@ -20,6 +20,11 @@ char *line_take(int argc, char **argv);
 // line_read: the ticket in it, if there is one, else its from=<> and to=<>.
 void line_read(const char *text, struct line *out);
 
+// line_find: the decision that the line is about: that of its ticket, else the newest about its sender and recipient.
+// CTL_FINE, *out (the caller frees it) and *row in it, or the exit code after the error was told.
+int line_find(struct ctl *ctl, const struct line *line, struct reeve_answer **out,
+              const struct reeve_row **row);
+
 // line_follow: asks the node for the decision that the ticket names, and takes sender and recipient
 // from it; without a ticket it does nothing. CTL_FINE, or the exit code after the error was told.
 int line_follow(struct ctl *ctl, struct line *line);

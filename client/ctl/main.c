@@ -10,12 +10,12 @@
 #include "client/ctl/question.h"
 #include "proto/base/clock.h"
 
-static const struct command commands[] = {
+const struct command ctl_commands[] = {
     {NULL, "ping", "", "is the node there, and how is it", run_ping},
     {NULL, "check", QUESTION_USAGE " [--dry-run]", "ask what a gateway would ask; it counts",
      run_check},
-    {NULL, "explain", QUESTION_USAGE, "every step of a decision and why; changes nothing",
-     run_explain},
+    {NULL, "explain", "[TICKET | LOGLINE ...] [--at TIME] [--policy FILE ...] " QUESTION_USAGE,
+     "every step of a decision and why, now or by other files; changes nothing", run_explain},
     {NULL, "why", "[LOGLINE ... | -]", "what became of the mail of a line in a mail log", run_why},
     {NULL, "track",
      "[TICKET] [--from ADDRESS] [--to ADDRESS] [--ip ADDRESS] [--reason REASON] [--since TIME] "
@@ -36,6 +36,21 @@ static const struct command commands[] = {
      "whether greylisting spares a client, and by what", run_spared},
     {"spared", "forget", "--ip ADDRESS | --spf-domain DOMAIN [--dry-run]", "spare a client no more",
      run_spared},
+    {"policy", "apply", "FILE ... [--note TEXT] [--dry-run] [--base VERSION]",
+     "show what these files change, and put them into force on every node", run_policy_apply},
+    {"policy", "diff", "FILE ... | VERSION [VERSION]",
+     "what would change, or what changed between two versions", run_policy_diff},
+    {"policy", "lint", "FILE ...", "look for mistakes in these files", run_policy_lint},
+    {"policy", "test", "FILE ... [--policy FILE ...]",
+     "compare decisions with those that a file expects", run_policy_test},
+    {"policy", "show", "[VERSION] [--output DIR]", "the files of a version, as they were applied",
+     run_policy_show},
+    {"policy", "history", "[--limit N]", "the versions, newest first", run_policy_history},
+    {"policy", "undo", "[VERSION] [--note TEXT] [--dry-run] [--base VERSION]",
+     "put an older version into force again", run_policy_undo},
+    {"policy", "status", "", "which version each node has", run_policy_status},
+    {"policy", "used", "[--never]", "how often each policy decided, and when last",
+     run_policy_used},
     {NULL, "decisions", "--follow | --count N [--topic decision.ACTION.REASON]",
      "decisions as they are made", run_decisions},
     {NULL, "stats", "[--follow] [--count N]", "the node's counters", run_stats},
@@ -54,6 +69,8 @@ static const struct command commands[] = {
      "make known what passed at rspamd's greylist, as far as a log names it", run_import},
     {"import", "postfix", "LOG ... | - [--dry-run]", "make known what Postfix delivered",
      run_import},
+    {NULL, "completion", "bash | zsh", "what a shell needs to complete commands and options",
+     run_completion},
     {NULL, "help", "[COMMAND | admin]", "this list, one command, or the admin door's words",
      run_help},
     {NULL, NULL, NULL, NULL, NULL},
@@ -64,7 +81,7 @@ static const struct command commands[] = {
 static void print_commands(void)
 {
     (void)fputs("usage: reevectl [OPTIONS] COMMAND ...\n\n", stdout);
-    for (const struct command *at = commands; at->name != NULL; at++)
+    for (const struct command *at = ctl_commands; at->name != NULL; at++)
         (void)printf(
             "  %s%s%-*s %s\n", at->group == NULL ? "" : at->group, at->group == NULL ? "" : " ",
             (int)(14 - (at->group == NULL ? 0 : strlen(at->group) + 1)), at->name, at->what);
@@ -125,7 +142,7 @@ int run_help(struct ctl *ctl, const struct command *command, int argc, char **ar
         return CTL_FINE;
     if (strcmp(argv[first], "admin") == 0)
         return help_admin(ctl);
-    for (const struct command *at = commands; at->name != NULL; at++) {
+    for (const struct command *at = ctl_commands; at->name != NULL; at++) {
         if (strcmp(at->group == NULL ? at->name : at->group, argv[first]) != 0)
             continue;
         (void)printf("usage: reevectl %s%s%s %s\n    %s\n", at->group == NULL ? "" : at->group,
@@ -139,7 +156,7 @@ int run_help(struct ctl *ctl, const struct command *command, int argc, char **ar
 
 static bool is_group(const char *word)
 {
-    for (const struct command *at = commands; at->name != NULL; at++) {
+    for (const struct command *at = ctl_commands; at->name != NULL; at++) {
         if (at->group != NULL && strcmp(at->group, word) == 0)
             return true;
     }
@@ -149,7 +166,7 @@ static bool is_group(const char *word)
 // find_command: by one word, or two for a command of a group.
 static const struct command *find_command(const char *word, const char *second)
 {
-    for (const struct command *at = commands; at->name != NULL; at++) {
+    for (const struct command *at = ctl_commands; at->name != NULL; at++) {
         if (at->group == NULL
                 ? strcmp(at->name, word) == 0
                 : strcmp(at->group, word) == 0 && second != NULL && strcmp(at->name, second) == 0)

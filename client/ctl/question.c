@@ -2,13 +2,14 @@
 // wins over the same field of a Postfix request.
 #include "client/ctl/question.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/ctl/args.h"
 #include "client/ctl/postfix.h"
 #include "client/ctl/print.h"
+#include "client/ctl/when.h"
 #include "client/policyd/request.h"
 #include "proto/base/mem.h"
 
@@ -17,14 +18,6 @@ static const char *const SPF_WORDS[] = {"none",    "pass",      "fail",      "so
                                         "neutral", "temperror", "permerror", NULL};
 
 enum { NOT_GIVEN = -1 };
-
-struct question {
-    struct reeve_check check; // its texts live in argv, in parser and in copies
-    struct arg_texts recipients;
-    char **copies;
-    size_t copy_count;
-    struct policy_parser *parser; // of standard input; NULL = not read
-};
 
 // ---- a request on standard input
 
@@ -72,7 +65,7 @@ static void take_addresses(struct question *question)
 
 // The fields that options set and that reeve_check has in another type.
 struct options {
-    bool postfix;
+    bool postfix, what_if;
     int stage, spf;
     uint64_t recipient_count;
 };
@@ -80,6 +73,7 @@ struct options {
 static int read_options(struct ctl *ctl, const struct command *command, int argc, char **argv,
                         struct question *out, struct options *options)
 {
+    const bool what_if = options->what_if;
     struct reeve_check *check = &out->check;
     const struct arg_row rows[] = {
         {.name = "stage", .kind = ARG_WORD, .into = &options->stage, .words = STAGE_WORDS},
@@ -99,8 +93,11 @@ static int read_options(struct ctl *ctl, const struct command *command, int argc
         {.name = "size", .kind = ARG_SIZE, .into = &check->size_bytes},
         {.name = "spf", .kind = ARG_WORD, .into = &options->spf, .words = SPF_WORDS},
         {.name = "spf-domain", .kind = ARG_TEXT, .into = &check->spf_domain},
-        {.name = "dry-run", .kind = ARG_FLAG, .into = &check->dry_run},
         {.name = "postfix", .kind = ARG_FLAG, .into = &options->postfix},
+        {.name = what_if ? "at" : "dry-run",
+         .kind = what_if ? ARG_TIME : ARG_FLAG,
+         .into = what_if ? (void *)&check->as_of_ms : (void *)&check->dry_run},
+        {.name = what_if ? "policy" : NULL, .kind = ARG_TEXTS, .into = &out->policy},
         {.name = NULL},
     };
     int first = 0;
@@ -112,14 +109,17 @@ static int read_options(struct ctl *ctl, const struct command *command, int argc
         options->postfix = true;
         first++;
     }
-    if (first < argc)
+    out->has_words = first < argc;
+    out->first_word = first;
+    if (first < argc && (!what_if || options->postfix))
         return ctl_misuse(ctl, command, "'%s' was not expected here", argv[first]);
     return CTL_FINE;
 }
 
-static int check_recipients(struct ctl *ctl, const struct command *command,
-                            const struct reeve_check *check)
+int question_complete(struct ctl *ctl, const struct command *command,
+                      const struct question *question)
 {
+    const struct reeve_check *check = &question->check;
     bool early = check->stage == REEVE_CONNECT || check->stage == REEVE_MAIL;
 
     if (early && check->recipient_total > 0)
@@ -132,10 +132,10 @@ static int check_recipients(struct ctl *ctl, const struct command *command,
     return CTL_FINE;
 }
 
-static int question_read(struct ctl *ctl, const struct command *command, int argc, char **argv,
-                         struct question *out)
+int question_read(struct ctl *ctl, const struct command *command, bool what_if, int argc,
+                  char **argv, struct question *out)
 {
-    struct options options = {.stage = NOT_GIVEN, .spf = NOT_GIVEN};
+    struct options options = {.what_if = what_if, .stage = NOT_GIVEN, .spf = NOT_GIVEN};
     int code;
 
     *out = (struct question){.copy_count = 0};
@@ -149,24 +149,93 @@ static int question_read(struct ctl *ctl, const struct command *command, int arg
     take_addresses(out);
     if (options.postfix)
         code = take_postfix(ctl, command, out);
-    if (code == CTL_FINE && out->check.stage == 0)
+    if (code == CTL_FINE && out->check.stage == 0 && !out->has_words)
         out->check.stage = REEVE_RCPT;
-    return code == CTL_FINE ? check_recipients(ctl, command, &out->check) : code;
+    return code;
 }
 
-static void question_free(struct question *question)
+// ---- a decision that was made
+
+static int word_of(const char *const *words, const char *word)
+{
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], word) == 0)
+            return i;
+    }
+    return NOT_GIVEN;
+}
+
+static void take_text(const char **field, const struct reeve_row *row, const char *key)
+{
+    if (*field == NULL)
+        *field = print_field(row, key);
+}
+
+static void take_number(uint64_t *field, const struct reeve_row *row, const char *key)
+{
+    if (*field == 0)
+        *field = strtoull(print_field(row, key), NULL, 10);
+}
+
+static bool is_true(const struct reeve_row *row, const char *key)
+{
+    return strcmp(print_field(row, key), "true") == 0;
+}
+
+static void take_recipient(struct question *question, const struct reeve_row *row)
+{
+    const char *recipient = print_field(row, "recipient");
+
+    if (question->check.recipient_total > 0 || recipient[0] == '\0')
+        return;
+    question->recipients.text = mem_grow((void *)question->recipients.text, 1, sizeof(char *));
+    question->recipients.text[0] = recipient;
+    question->recipients.count = 1;
+    question->check.recipients = question->recipients.text;
+    question->check.recipient_total = 1;
+}
+
+void question_take(struct question *question, const struct reeve_row *row)
+{
+    struct reeve_check *check = &question->check;
+    uint64_t count = check->recipient_count;
+    uint64_t at_ms = 0;
+
+    take_text(&check->sender, row, "sender");
+    take_text(&check->client_ip, row, "client_ip");
+    take_text(&check->client_name, row, "client_name");
+    take_text(&check->helo, row, "helo");
+    take_text(&check->auth_user, row, "auth_user");
+    take_text(&check->spf_domain, row, "spf_domain");
+    take_text(&check->transaction, row, "transaction");
+    take_recipient(question, row);
+    take_number(&check->size_bytes, row, "size_bytes");
+    take_number(&count, row, "recipient_count");
+    check->recipient_count = (uint32_t)count;
+    check->tls |= is_true(row, "tls");
+    check->smtputf8 |= is_true(row, "smtputf8");
+    if (check->spf == 0)
+        check->spf = word_of(SPF_WORDS, print_field(row, "spf")) + 1;
+    if (check->stage == 0)
+        check->stage = (enum reeve_stage)(word_of(STAGE_WORDS, print_field(row, "stage")) + 1);
+    if (check->as_of_ms == 0 && when_parse(print_field(row, "at"), 0, &at_ms))
+        check->as_of_ms = at_ms;
+}
+
+void question_free(struct question *question)
 {
     for (size_t i = 0; i < question->copy_count; i++)
         mem_free(question->copies[i]);
     mem_free((void *)question->copies);
     mem_free((void *)question->recipients.text);
+    mem_free((void *)question->policy.text);
     mem_free(question->parser);
     *question = (struct question){.copy_count = 0};
 }
 
 // ---- asking
 
-static int question_ask(struct ctl *ctl, const struct question *question, struct reeve_answer **out)
+int question_ask(struct ctl *ctl, const struct question *question, struct reeve_answer **out)
 {
     struct reeve_answer *answer = NULL;
     int code = ctl_client(ctl);
@@ -182,7 +251,7 @@ static int question_ask(struct ctl *ctl, const struct question *question, struct
     return code;
 }
 
-static int question_exit(const struct reeve_answer *answer)
+int question_exit(const struct reeve_answer *answer)
 {
     if (answer->end != NULL)
         return answer->end->action == REEVE_ACCEPT ? CTL_FINE : CTL_NEGATIVE;
@@ -193,11 +262,9 @@ static int question_exit(const struct reeve_answer *answer)
     return CTL_FINE;
 }
 
-static void question_print_json(struct ctl *ctl, const struct reeve_answer *answer)
+void question_print_json(struct json *json, const char *key, const struct reeve_answer *answer)
 {
-    struct json *json = &ctl->json;
-
-    json_open(json, NULL, '{');
+    json_open(json, key, '{');
     json_text(json, "node", answer->node);
     json_count(json, "policy_version", answer->policy_version);
     json_bool(json, "draining", answer->draining);
@@ -210,27 +277,4 @@ static void question_print_json(struct ctl *ctl, const struct reeve_answer *answ
     if (answer->end != NULL)
         print_verdict_json(json, "message", answer->end);
     json_close(json, '}');
-}
-
-int question_run(struct ctl *ctl, const struct command *command, int argc, char **argv, bool dry,
-                 void (*print)(const struct reeve_check *check, const struct reeve_answer *answer))
-{
-    struct reeve_answer *answer = NULL;
-    struct question question;
-    int code = question_read(ctl, command, argc, argv, &question);
-
-    question.check.dry_run |= dry;
-    question.check.trace |= dry;
-    if (code == CTL_FINE)
-        code = question_ask(ctl, &question, &answer);
-    if (answer != NULL) {
-        if (ctl->want_json)
-            question_print_json(ctl, answer);
-        else
-            print(&question.check, answer);
-        code = question_exit(answer);
-    }
-    reeve_answer_free(&answer);
-    question_free(&question);
-    return code;
 }

@@ -1,7 +1,6 @@
 // why.c: `reevectl why`: a pasted line of a mail log in, the story of that mail out.
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "client/ctl/args.h"
 #include "client/ctl/line.h"
@@ -57,41 +56,20 @@ struct why {
     struct ctl *ctl;
     const struct command *command;
     struct line line;
-    struct rows row, others, stored;
+    struct reeve_answer *answer;
+    const struct reeve_row *row; // in it
+    struct rows others, stored;
     bool stored_is_known;
 };
 
-// keep_sender: the newest row of the wanted sender becomes the only one. (The null sender cannot be
-// asked for by name.)
-static void keep_sender(struct rows *rows, const char *sender)
-{
-    size_t found = 0;
-
-    while (found < rows->count && strcasecmp(print_field(&rows->row[found], "sender"), sender) != 0)
-        found++;
-    if (found < rows->count)
-        rows->row[0] = rows->row[found];
-    rows->count = found < rows->count ? 1 : 0;
-}
-
 static int find_row(struct why *why)
 {
-    const struct reeve_pair by_ticket[] = {{"ticket", why->line.ticket}};
-    const struct reeve_pair by_pair[] = {
-        {"recipient", why->line.recipient}, {"limit", OTHERS_LIMIT}, {"sender", why->line.sender}};
-    int code;
-
-    if (why->line.ticket[0] != '\0')
-        return find(why->ctl, "track", by_ticket, 1, &why->row);
-    code = find(why->ctl, "track", by_pair, why->line.sender[0] == '\0' ? 2 : 3, &why->row);
-    if (code == CTL_FINE)
-        keep_sender(&why->row, why->line.sender);
-    return code;
+    return line_find(why->ctl, &why->line, &why->answer, &why->row);
 }
 
 static int find_others(struct why *why)
 {
-    const struct reeve_row *row = &why->row.row[0];
+    const struct reeve_row *row = why->row;
     const struct reeve_pair args[] = {
         {"recipient", print_field(row, "recipient")},
         {"limit", OTHERS_LIMIT},
@@ -104,37 +82,28 @@ static int find_others(struct why *why)
     return find(why->ctl, "track", args, is_null_sender ? 2 : 3, &why->others);
 }
 
+static bool is_grey(const char *reason)
+{
+    return strncmp(reason, "greylist_", strlen("greylist_")) == 0;
+}
+
 // find_stored: a pair that cannot be asked about (a malformed address) has nothing stored.
 static int find_stored(struct why *why)
 {
-    const struct reeve_row *row = &why->row.row[0];
+    const struct reeve_row *row = why->row;
     const char *sender = print_field(row, "sender");
     const struct reeve_pair args[] = {
         {"sender", sender[0] == '\0' ? "<>" : sender},
         {"recipient", print_field(row, "recipient")},
     };
 
-    if (strncmp(print_field(row, "reason"), "greylist_", strlen("greylist_")) != 0 &&
-        print_field(row, "shadow")[0] == '\0')
+    if (!is_grey(print_field(row, "reason")) && !is_grey(print_field(row, "shadow")))
         return CTL_FINE;
     why->stored_is_known = true;
     return find(why->ctl, "grey.show", args, 2, &why->stored);
 }
 
 // ---- telling
-
-static int tell_gone(struct why *why)
-{
-    if (why->line.ticket[0] != '\0')
-        return ctl_fail(why->ctl, CTL_NEGATIVE,
-                        "no decision has the ticket %s. Decisions are kept for 7 days; was it "
-                        "longer ago, or made by another cluster, or was the store lost meanwhile?",
-                        why->line.ticket);
-    return ctl_fail(why->ctl, CTL_NEGATIVE,
-                    "there is no ticket in that line, and no decision about mail from <%s> to <%s> "
-                    "in the last 7 days (accepts are kept only by sampling)",
-                    why->line.sender, why->line.recipient);
-}
 
 static void print_lines_json(struct json *json, const char *text)
 {
@@ -153,7 +122,7 @@ static void print_lines_json(struct json *json, const char *text)
 static void tell(const struct why *why)
 {
     const struct story story = {
-        .row = &why->row.row[0],
+        .row = why->row,
         .others = why->others.row,
         .other_count = why->others.count,
         .stored_is_known = why->stored_is_known,
@@ -191,8 +160,6 @@ static int answer_line(struct why *why, const char *line)
                           "and to=<>, or use: reevectl track --from ADDRESS --to ADDRESS",
                           TICKET_LEN);
     code = find_row(why);
-    if (code == CTL_FINE && why->row.count == 0)
-        code = tell_gone(why);
     if (code == CTL_FINE)
         code = find_others(why);
     if (code == CTL_FINE)
@@ -213,7 +180,7 @@ int run_why(struct ctl *ctl, const struct command *command, int argc, char **arg
         return code;
     line = line_take(argc - first, argv + first);
     code = answer_line(&why, line);
-    rows_free(&why.row);
+    reeve_answer_free(&why.answer);
     rows_free(&why.others);
     rows_free(&why.stored);
     mem_free(line);

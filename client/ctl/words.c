@@ -32,6 +32,28 @@ static const struct reason_words {
     {"relay_denied", "the recipient is not ours, and this client may not send to others",
      "If the recipient's domain is yours, add it to `domains`; if the client is, add it to "
      "`trusted_sources`."},
+    {"permit_admin", "a policy of the administrator lets it through", ""},
+    {"geo", "its client is in a country from which no mail is taken",
+     "If this sender is wanted, let it through: a policy of kind geo with option permit and its "
+     "source."},
+    {"anti_spoof_envelope", "its sender is one of ours, but its client is not",
+     "If this client may send in the domain's name, name it: a policy of kind anti_spoof, option "
+     "no_action (with its source) or spf_bypass."},
+    {"block_admin", "a policy of the administrator blocks this sender",
+     "A policy of kind block, option no_action, for this sender alone lets it in; it is the more "
+     "specific one."},
+    {"policy_sender", "this sender may not write to this recipient", ""},
+    {"policy_recipient", "this recipient takes no mail from this sender", ""},
+    {"login_mismatch", "the sender's address does not belong to the login",
+     "If this login may use the address, add it to send_as of the user."},
+    {"limit_rcpt", "one mail has more recipients than its sender may write to at once", ""},
+    {"limit_day", "its sender has sent as much today as a limit allows",
+     "The day begins at midnight in settings.timezone. `exempt` of the limit names who is not "
+     "limited."},
+    {"rcpt_count", "the transaction has more recipients than one may have",
+     "The sending server tries the rest again by itself. The bound is settings.limits.recipients."},
+    {"size", "the message is larger than a message may be",
+     "The bound is settings.limits.message_size."},
     {"fallback", "no node answered in time", "Look at the node: reevectl ping."},
 };
 

@@ -154,6 +154,19 @@ def spf():
     yield "message-loop", script(0, (RECORD, b"\x09v=spf1 mx"), (MESSAGE, head + b"\xc0\x0c\0\x0f\0\1\0\0\0\x3c\0\x04\0\x0a\xc0\x2e" * 2))
 
 
+CASES = [  # files of expected decisions
+    "cases: [{name: a, from: <>, to: b@c.example, expect: {code: 250}}]",
+    "defaults: {client: 192.0.2.7, from: a@b.example, to: [c@d.example, <e@d.example>], tls: yes}\ncases:\n"
+    "  - {name: a, expect: [{code: 550, enhanced: 5.7.1, action: reject, reason: r, rule: x}, {shadow: '', skip: [greylist, spam]}]}\n"
+    "  - {name: b, stage: mail, size: 5M, recipients: 9, spf: softfail, spf_domain: b.example, expect: {direction: inbound}}\n"
+    "  - {name: c, stage: connect, client: '2001:db8::1', client_name: mx.b.example, helo: h, user: ann, smtputf8: on, expect: {skip: []}}\n"
+    "  - {name: d, stage: end, at: 2026-11-21T21:13:01Z, expect: {code: 250}}\n",
+    "cases: [{name: a, from: <>, to: b@c.example, at: 2h, expect: {code: 250}}]", "cases: [{name: a, to: [], expect: {}}]",
+    "cases: [{name: a, from: a, to: b, expect: []}]", "cases: [a]", "cases: {}", "", "defaults: {name: a}", "case: []",
+    "cases: [{name: a, from: <, to: <>, expect: {code: 42}}]", "cases: [{name: a, client: x, from: '', to: x, expect: {skip: virus}}]",
+]
+
+
 def resp(value):
     """A value as Redis writes it: a list, or a text."""
     if isinstance(value, list):
@@ -181,7 +194,7 @@ def write(target, name, data):
 
 
 def main():
-    for target, texts in (("endpoint", ENDPOINT), ("ip", IP), ("mail", MAIL)):
+    for target, texts in (("cases", CASES), ("endpoint", ENDPOINT), ("ip", IP), ("mail", MAIL)):
         for number, text in enumerate(texts):
             write(target, f"{number:02}", text.encode())
     for number, (address, name) in enumerate(HOST):

@@ -91,6 +91,9 @@ def program(tmp_path):
         "share/reeve/reeve.proto",
         "share/reeve/reeve.yaml",
         "share/reeve/policy.yaml",
+        "share/reeve/policy-test.yaml",
+        "share/bash-completion/completions/reevectl",
+        "share/zsh/site-functions/_reevectl",
         "share/reeve/reeve-policyd.yaml",
         "share/reeve/reeve.acl",
         "share/reeve/geo-update",
@@ -101,6 +104,7 @@ def program(tmp_path):
         "share/man/man3/reeve.3",
         "share/man/man5/reeve.yaml.5",
         "share/man/man5/reeve-policy.5",
+        "share/man/man5/reeve-policy-test.5",
         "share/man/man5/reeve-policyd.yaml.5",
         "share/man/man8/reeved.8",
         "share/man/man8/reeve-policyd.8",
@@ -119,7 +123,7 @@ def test_nothing_is_installed_elsewhere(installed):
 
 def test_manual_pages_name_what_they_describe(installed):
     pages = list((installed / PREFIX / "share/man").rglob("*.[1-8]"))
-    assert len(pages) == 8
+    assert len(pages) == 9
     for page in pages:
         name, section = page.name.rsplit(".", 1)
         text = page.read_text()
