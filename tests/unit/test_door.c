@@ -63,8 +63,10 @@ static void malformed_came(void *arg)
 static void a_silence_is_not_the_age_of_what_ends_it(void **state)
 {
     struct scene scene = {.came = 0};
-    const struct door_config config = {
-        .endpoint = "tcp://127.0.0.1:*", .message_max = 1024, .ipc = {0600, ENDPOINT_NO_GROUP}, .waiting_max = 100};
+    const struct door_config config = {.endpoint = "tcp://127.0.0.1:*",
+                                       .message_max = 1024,
+                                       .ipc = {0600, ENDPOINT_NO_GROUP},
+                                       .waiting_max = 100};
     const struct door_calls calls = {request_came, malformed_came, &scene};
 
     (void)state;

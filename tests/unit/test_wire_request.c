@@ -438,44 +438,6 @@ static void stage(void **state)
     decoding_free(decoding);
 }
 
-// ---- what would be
-
-static const struct what_if_row {
-    const char *name;
-    const char *policy;
-    uint64_t at_ms;
-    bool dry_run;
-    const char *said; // NULL = it is decoded
-} what_if_rows[] = {
-    {"a document, dry", "0123456789abcdef", 0, true, NULL},
-    {"a moment, dry", "", 1, true, NULL},
-    {"both, dry", "0123456789abcdef", 1, true, NULL},
-    {"neither", "", 0, false, NULL},
-    {"a document that would count", "0123456789abcdef", 0, false,
-     "Check.policy: a question what would be needs dry_run"},
-    {"a moment that would count", "", 1, false,
-     "Check.at_ms: a question what would be needs dry_run"},
-    {"both that would count", "a", UINT64_MAX, false, "Check.at_ms: "},
-};
-
-static void what_if(void **state)
-{
-    const struct what_if_row *row = *state;
-    struct frame frame = {0};
-    struct decoding *decoding;
-
-    frame_text(&frame, RECIPIENTS, "ann@x.example");
-    frame_text(&frame, POLICY, row->policy);
-    frame_number(&frame, AS_OF, row->at_ms);
-    frame_number(&frame, DRY_RUN, row->dry_run);
-    frame_wrap(&frame, CHECK);
-    decoding = decode_frame(REQUEST, &frame);
-    assert_int_equal(decoding->err, row->said == NULL ? ERR_NONE : ERR_SYNTAX);
-    if (row->said != NULL)
-        assert_ptr_equal(strstr(decoding->detail.text, row->said), decoding->detail.text);
-    decoding_free(decoding);
-}
-
 // ---- numbers, each by its own
 
 struct number_row {
@@ -603,7 +565,6 @@ int main(void)
     TABLE_ROWS(&table, size_rows, size);
     TABLE_ROWS(&table, arg_rows, arg);
     TABLE_ROWS(&table, stage_rows, stage);
-    TABLE_ROWS(&table, what_if_rows, what_if);
     TABLE_ROWS(&table, number_rows, number);
     TABLE_TEST(&table, a_client_cleans_before_it_sends);
     TABLE_TEST(&table, an_outcome_of_the_future_is_none);
