@@ -440,7 +440,7 @@ static enum err say_no_bundle(struct err_detail *detail, enum err err)
 enum err bundle_unpack(const void *bytes, size_t len, struct bundle **out,
                        struct err_detail *detail)
 {
-    const unsigned char first = len > 0 ? *(const unsigned char *)bytes : 0;
+    const char first = len > 0 ? *(const char *)bytes : '\0';
     struct err_detail why = {.text = ""};
     struct bundle *bundle;
     struct reading reading;

@@ -92,6 +92,7 @@ static void find_above(struct nest *nest)
     uint32_t *seen = mem_new_array(nest->count + 1, sizeof(*seen));
 
     nest->first = mem_new_array(nest->count + 1, sizeof(*nest->first));
+    nest->above = build_grow(NULL, 0, sizeof(*nest->above));
     for (uint32_t g = 0; g < nest->count; g++)
         climb(nest, g, seen);
     nest->first[nest->count] = nest->above_count;
