@@ -9,6 +9,7 @@
 
 #include "node/policy/build.h"
 #include "proto/base/mem.h"
+#include "proto/text.h"
 
 // One text while it is read. What is made of it lies in scratch until it has a number.
 struct reading {
@@ -191,6 +192,7 @@ enum err pattern_number(struct policy_build *build, const struct yaml_node *node
 
 const char *pattern_format(const struct policy_pattern *pattern, char out[POLICY_PATTERN_TEXT_MAX])
 {
+    struct text_buf text;
     const char *local = "";
     const char *between = "";
     const char *domain = pattern->domain;
@@ -224,6 +226,10 @@ const char *pattern_format(const struct policy_pattern *pattern, char out[POLICY
         between = "@";
         break;
     }
-    (void)snprintf(out, POLICY_PATTERN_TEXT_MAX, "%s%s%s", local, between, domain);
+    text_buf_init(&text, out,
+                  POLICY_PATTERN_TEXT_MAX); // a million times: printf would take half of it
+    text_buf_put(&text, local);
+    text_buf_put(&text, between);
+    text_buf_put(&text, domain);
     return out;
 }
