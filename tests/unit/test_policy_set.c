@@ -482,8 +482,11 @@ static bool begins(const char *line, const char *const *with)
 // them.
 static char *uncommented(const char *sample)
 {
-    static const char *const examples[] = {"# - {", "# corp.", "# branch.", "# auth_domain", NULL};
-    static const char *const empty[] = {"domains: {}", "policies: []", NULL};
+    static const char *const examples[] = {"# - {",         "# corp.",     "# branch.",
+                                           "# auth_domain", "# board:",    "# everybody:",
+                                           "# ann@corp.",   "# joe@corp.", NULL};
+    static const char *const empty[] = {"domains: {}", "groups: {}", "users: {}", "policies: []",
+                                        NULL};
     char *text = mem_text(sample);
     size_t len;
 
@@ -522,6 +525,8 @@ static void the_examples_in_the_sample_work(void **state)
     (void)state;
     assert_int_equal(policy->domain_count, 2);
     assert_int_equal(policy->rule_count, 4);
+    assert_int_equal(policy->group_count, 2); // the third is in a file
+    assert_int_equal(policy->user_count, 2);
     assert_string_equal(policy->settings.auth_domain, "corp.example");
     policy_free(&policy);
     mem_free(text);
