@@ -281,13 +281,11 @@ static void say_date(struct text_buf *why, uint64_t at_ms)
     const uint64_t month = (5 * of_year + 2) / 153;
     const uint64_t minutes = at_ms / 60000 % (24 * 60);
 
-    text_buf_add(why, "%llu-%02llu-%02llu",
-                 (unsigned long long)(year + era * 400 + (month < 10 ? 0 : 1)),
-                 (unsigned long long)(month < 10 ? month + 3 : month - 9),
-                 (unsigned long long)(of_year - (153 * month + 2) / 5 + 1));
+    text_buf_add(why, "%u-%02u-%02u", (unsigned)(year + era * 400 + (month < 10 ? 0 : 1)),
+                 (unsigned)(month < 10 ? month + 3 : month - 9),
+                 (unsigned)(of_year - (153 * month + 2) / 5 + 1));
     if (at_ms % DAY_MS != 0)
-        text_buf_add(why, " %02llu:%02llu UTC", (unsigned long long)(minutes / 60),
-                     (unsigned long long)(minutes % 60));
+        text_buf_add(why, " %02u:%02u UTC", (unsigned)(minutes / 60), (unsigned)(minutes % 60));
 }
 
 // A pattern, cut where it is long.
