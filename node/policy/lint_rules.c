@@ -137,13 +137,25 @@ struct rescue {
     bool *from;       // a block with no_action is from there
     bool *below_from; // or from somewhere inside of it
     bool *below_to;
+    bool *
+        part_from; // one is from there that is not always in force: for some networks, or some time
+    bool *part_to;
+    unsigned from_kinds, to_kinds; // bits 1 << enum policy_pattern_kind
 };
+
+static bool is_always(const struct policy_rule *rule)
+{
+    return rule->source_count == 0 && rule->valid_from_ms == 0 && rule->valid_until_ms == 0;
+}
 
 static void mark_rescues(const struct policy *policy, struct rescue *rescue)
 {
+    *rescue = (struct rescue){.from_kinds = 0};
     rescue->from = mem_new_array(policy->known_count, sizeof(bool));
     rescue->below_from = mem_new_array(policy->known_count, sizeof(bool));
     rescue->below_to = mem_new_array(policy->known_count, sizeof(bool));
+    rescue->part_from = mem_new_array(policy->known_count, sizeof(bool));
+    rescue->part_to = mem_new_array(policy->known_count, sizeof(bool));
     for (size_t i = 0; i < policy->rule_count; i++) {
         const struct policy_rule *rule = &policy->rule[i];
 
@@ -154,17 +166,49 @@ static void mark_rescues(const struct policy *policy, struct rescue *rescue)
             uint32_t to = way == 0 ? rule->to : rule->from;
 
             rescue->from[from] = true;
+            rescue->from_kinds |= 1U << policy->known[from].pattern.kind;
+            rescue->to_kinds |= 1U << policy->known[to].pattern.kind;
+            rescue->part_from[from] = rescue->part_from[from] || !is_always(rule);
+            rescue->part_to[to] = rescue->part_to[to] || !is_always(rule);
             cover_mark(policy, from, true, rescue->below_from);
             cover_mark(policy, to, false, rescue->below_to);
         }
     }
 }
 
+// may_mix: a pattern of one of these kinds may fit some of what this one fits, though neither holds the other: ann@* and
+// x.example, .x.example and internal.
+static bool may_mix(const struct policy *policy, uint32_t number, unsigned kinds)
+{
+    enum {
+        PARTY = 1 << POLICY_PARTY,
+        BELOW = 1 << POLICY_BELOW,
+        DOMAIN = 1 << POLICY_DOMAIN,
+        GROUP = 1 << POLICY_GROUP,
+        LOCAL = 1 << POLICY_LOCAL
+    };
+    static const unsigned mixes[] = {
+        [POLICY_EVERYONE] = 0,
+        [POLICY_PARTY] = BELOW | GROUP | LOCAL,
+        [POLICY_BELOW] = PARTY | GROUP | LOCAL,
+        [POLICY_DOMAIN] = GROUP | LOCAL,
+        [POLICY_GROUP] = PARTY | BELOW | DOMAIN | GROUP | LOCAL,
+        [POLICY_LOCAL] = PARTY | BELOW | DOMAIN | GROUP,
+        [POLICY_ADDRESS] = 0,
+        [POLICY_NULL] = 0,
+    };
+
+    return (mixes[policy->known[number].pattern.kind] & kinds) != 0;
+}
+
 static bool may_be_rescued(const struct policy *policy, const struct rescue *rescue, uint32_t from,
                            uint32_t to)
 {
-    return rescue->below_from[from] ||
-           (rescue->below_to[to] && cover_is_marked(policy, from, true, rescue->from));
+    return may_mix(policy, from, rescue->from_kinds) || may_mix(policy, to, rescue->to_kinds) ||
+           rescue->below_from[from] ||
+           (rescue->below_to[to] && cover_is_marked(policy, from, true, rescue->from)) ||
+           (cover_is_marked(policy, from, true, rescue->part_from) &&
+            cover_is_marked(policy, to, false, rescue->part_to));
 }
 
 // The block that decides about all mail of a permit.
@@ -261,4 +305,6 @@ void lint_rules(struct lint *lint)
     mem_free(rescue.from);
     mem_free(rescue.below_from);
     mem_free(rescue.below_to);
+    mem_free(rescue.part_from);
+    mem_free(rescue.part_to);
 }

@@ -177,7 +177,7 @@ static struct manner random_manner(struct random *random)
     };
 }
 
-static void must_be_same(const struct play *play, const struct written_mail *mail,
+static void must_be_same(struct play *play, const struct written_mail *mail,
                          const struct judged *one, const struct judged *other, const char *what)
 {
     const struct verdict *a = &one->verdict;
@@ -195,6 +195,7 @@ static void must_be_same(const struct play *play, const struct written_mail *mai
 
     if (is_same)
         return;
+    written_yaml(&play->set, &in_order, 0, play->yaml);
     (void)fprintf(stderr, "REEVE_SEED=%llu\n%s\nfrom <%s> to <%s> client '%s' at %llu\n",
                   (unsigned long long)play->seed, play->yaml, mail->from.text, mail->to.text,
                   mail->client, (unsigned long long)mail->now_ms);

@@ -227,6 +227,14 @@ static const struct lint_row lint_rows[] = {
      "users: {ann@x.example: {aliases: a@x.example}}\n" P
      "- {id: a, kind: permit, from: a@x.example}\n- {id: b, kind: block, from: ann@x.example}",
      "3 dead: policy a permits nothing: policy b (p:4) blocks all of its mail before\n"},
+    {"a permit behind a block that a whole network is let out of",
+     P "- {id: a, kind: permit, from: ann@x.example}\n- {id: b, kind: block, from: \"*\"}\n"
+       "- {id: c, kind: block, option: no_action, from: x.example, source: 10.1.0.0/16}",
+     ""},
+    {"a permit behind a block that all are let out of for a while",
+     P "- {id: a, kind: permit, from: ann@x.example}\n- {id: b, kind: block, from: \"*\"}\n"
+       "- {id: c, kind: block, option: no_action, from: x.example, valid: {from: 2028-01-01}}",
+     ""},
     {"a permit of external behind a block",
      "domains: {x.example: {}}\n" P "- {id: a, kind: permit, from: y.example}\n"
      "- {id: b, kind: block, from: external}\n- {id: c, kind: permit, from: x.example}",
