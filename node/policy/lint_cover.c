@@ -139,6 +139,24 @@ static bool covers_source(const struct policy_rule *by, const struct policy_rule
     return rule->source_count > 0;
 }
 
+static bool names_mailboxes(const struct policy *policy, uint32_t number)
+{
+    enum policy_pattern_kind kind = policy->known[number].pattern.kind;
+
+    return kind == POLICY_ADDRESS || kind == POLICY_LOCAL || kind == POLICY_GROUP;
+}
+
+// covers_tags: what restricts ann@dom restricts ann+tag@dom as well, what lets her through does not: so the one is not
+// covered by the other, though both are about ann@dom.
+static bool covers_tags(const struct cover *cover, const struct policy_bucket *bucket,
+                        const struct policy_rule *by)
+{
+    uint32_t from = cover->exchanged ? cover->rule->to : cover->rule->from;
+
+    return policy_takes_base(by) || !policy_takes_base(cover->rule) ||
+           !names_mailboxes(cover->policy, from) || !names_mailboxes(cover->policy, bucket->from);
+}
+
 static bool visit_range(const struct cover *cover, const struct policy_bucket *bucket,
                         uint32_t first, uint32_t count)
 {
@@ -147,7 +165,7 @@ static bool visit_range(const struct cover *cover, const struct policy_bucket *b
     for (uint32_t i = 0; i < count && i < RANGE_MAX; i++) {
         const struct policy_rule *by = &policy->rule[policy->order[first + i]];
 
-        if (by != cover->rule && covers_source(by, cover->rule) &&
+        if (by != cover->rule && covers_source(by, cover->rule) && covers_tags(cover, bucket, by) &&
             !cover->visit(&(struct cover_fit){by, bucket->from, bucket->to}, cover->arg))
             return false;
     }

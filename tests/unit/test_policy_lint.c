@@ -148,6 +148,17 @@ static const struct lint_row lint_rows[] = {
      P "- {id: a, kind: block, from: .x.example, override: true}\n"
        "- {id: b, kind: block, option: no_action, from: ann@x.example}",
      ""},
+    {"an override that lets no tags through",
+     P "- {id: a, kind: block, option: no_action, from: ann@x.example, override: true}\n"
+       "- {id: b, kind: block, from: ann@x.example}\n"
+       "- {id: c, kind: block, option: no_action, from: joe@x.example, override: true}\n"
+       "- {id: d, kind: block, option: no_action, from: joe@x.example}\n"
+       "- {id: e, kind: block, option: no_action, from: y.example, override: true}\n"
+       "- {id: f, kind: block, from: ann@y.example}\n",
+     "5 dead: policy d never decides: policy c (p:4) fits all of its mail, and goes first by "
+     "override\n"
+     "7 dead: policy f never decides: policy e (p:6) fits all of its mail, and goes first by "
+     "override\n"},
     {"an override from some networks",
      P "- {id: a, kind: block, from: x.example, override: true, source: 10.0.0.0/8}\n"
        "- {id: b, kind: block, option: no_action, from: ann@x.example}\n"
