@@ -113,6 +113,20 @@ def test_one_recipient_is_the_one_that_postfix_names(scene):
     assert list(fake.checks[-1].recipients) == [address("ann")] and fake.checks[-1].recipient_count == 1
 
 
+def test_a_transaction_stays_at_its_node_to_the_end(site):
+    fakes = [site.fake_node(by_name) for _ in range(2)]
+    policyd = site.policyd(fakes[0], nodes=[fake.lookups for fake in fakes])
+    policyd.wait_log("a node is up", 2)
+    with tcp(policyd) as client:
+        for number in range(40):
+            ask_each(client, "ann", "bob", instance=f"1.{number}")
+            end_of(client, 2, instance=f"1.{number}")
+    seen = [{check.transaction: check.stage for check in fake.checks if check.recipients} for fake in fakes]
+    assert not seen[0].keys() & seen[1].keys() and len(seen[0] | seen[1]) == 40
+    assert all(stage == END for stages in seen for stage in stages.values())
+    assert all(len(stages) > 1 for stages in seen)  # and both are asked
+
+
 def test_who_was_accepted_by_the_fallback_is_among_them(site):
     silent = [True]
     fake = site.fake_node(lambda check: None if silent[0] and check.recipients else by_name(check))
