@@ -469,32 +469,34 @@ static void the_manual_page_is_complete(void **state)
     policy_free(&policy);
 }
 
-static bool begins(const char *line, const char *const *with)
+// An example begins at the first column: `# key: value` or `# - {...}`.
+static bool is_example(const char *line)
 {
-    for (; *with != NULL; with++) {
-        if (strncmp(line, *with, strlen(*with)) == 0)
-            return true;
-    }
-    return false;
+    size_t key =
+        strncmp(line, "# ", 2) == 0 ? strspn(line + 2, "abcdefghijklmnopqrstuvwxyz@._") : 0;
+
+    return strncmp(line, "# - {", 5) == 0 || (key > 0 && strncmp(line + 2 + key, ": ", 2) == 0);
+}
+
+// An empty value stands for the examples below it.
+static bool is_empty(const char *line, size_t len)
+{
+    return line[0] != ' ' && len > 4 &&
+           (strncmp(line + len - 4, " {}", 3) == 0 || strncmp(line + len - 4, " []", 3) == 0);
 }
 
 // uncommented: the sample with its examples taken in, and without the empty values that stand for
 // them.
 static char *uncommented(const char *sample)
 {
-    static const char *const examples[] = {"# - {",         "# corp.",     "# branch.",
-                                           "# auth_domain", "# board:",    "# everybody:",
-                                           "# ann@corp.",   "# joe@corp.", NULL};
-    static const char *const empty[] = {"domains: {}", "groups: {}", "users: {}", "policies: []",
-                                        NULL};
     char *text = mem_text(sample);
     size_t len;
 
     for (char *line = text; *line != '\0'; line += len) {
         len = strcspn(line, "\n") + 1;
-        if (begins(line, examples))
+        if (is_example(line))
             line[0] = ' ';
-        if (begins(line, empty))
+        else if (is_empty(line, len))
             memset(line + len - 3, ' ', 2);
     }
     return text;
@@ -511,7 +513,9 @@ static void the_sample_holds_the_defaults(void **state)
     assert_string_equal(detail.text, "");
     assert_int_equal(err, ERR_NONE);
     assert_int_equal(policy->settings.relay, POLICY_RELAY_IGNORE);
+    assert_int_equal(policy->settings.login_match, POLICY_LOGIN_SHADOW);
     policy->settings.relay = POLICY_RELAY_JUDGE;
+    policy->settings.login_match = POLICY_LOGIN_ENFORCE;
     check_defaults(policy);
     policy_free(&policy);
 }
@@ -524,9 +528,9 @@ static void the_examples_in_the_sample_work(void **state)
 
     (void)state;
     assert_int_equal(policy->domain_count, 2);
-    assert_int_equal(policy->rule_count, 4);
-    assert_int_equal(policy->group_count, 2); // the third is in a file
-    assert_int_equal(policy->user_count, 2);
+    assert_int_equal(policy->rule_count, 9);
+    assert_int_equal(policy->group_count, 2);
+    assert_int_equal(policy->user_count, 3);
     assert_string_equal(policy->settings.auth_domain, "corp.example");
     policy_free(&policy);
     mem_free(text);
