@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -355,6 +356,64 @@ static void lint_can_be_ended(void **state)
     policy_free(&policy);
 }
 
+// ---- Size
+
+// big: so many policies in one place, and so many with a place of their own, about members of a big group.
+static char *big(unsigned count)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    assert_non_null(out);
+    (void)fputs("groups:\n  g:\n", out);
+    for (unsigned i = 0; i < count; i++)
+        (void)fprintf(out, "  - u%u@d%u.example\n", i, i % 10);
+    (void)fputs("policies:\n", out);
+    for (unsigned i = 0; i < count; i++)
+        (void)fprintf(out,
+                      "- {id: s%u, kind: block, from: {group: g}, source: 192.0.2.0/24}\n"
+                      "- {id: o%u, kind: permit, from: u%u@d%u.example, source: 10.%u.%u.0/24}\n",
+                      i, i, i, i % 10, i / 256 % 256, i % 256);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+static bool count_all(const struct policy_finding *finding, void *arg)
+{
+    size_t *count = arg;
+
+    (void)finding;
+    ++*count;
+    return true;
+}
+
+// cpu_of: what reading and linting takes, in seconds of the processor.
+static double cpu_of(unsigned size)
+{
+    char *text = big(size);
+    clock_t begin = clock();
+    struct policy *policy = parsed(text);
+    size_t count = 0;
+
+    policy_lint(policy, NOW_MS, count_all, &count);
+    assert_int_equal(count, size - 1); // of those in one place all but the first
+    policy_free(&policy);
+    free(text);
+    return (double)(clock() - begin) / CLOCKS_PER_SEC;
+}
+
+// Eight times the policies may take some times as long, and not sixty-four times.
+static void time_grows_with_the_size(void **state)
+{
+    double small = cpu_of(2000);
+    double large = cpu_of(16000);
+
+    (void)state;
+    if (large > small * 24 + 0.2)
+        fail_msg("%.3f s for 2,000, %.3f s for 16,000", small, large);
+}
+
 // ---- Use
 
 static uint64_t last_ms(const char *id, void *arg)
@@ -393,6 +452,7 @@ int main(void)
 
     TABLE_ROWS(&table, lint_rows, check_lint);
     TABLE_TEST(&table, lint_can_be_ended);
+    TABLE_TEST(&table, time_grows_with_the_size);
     TABLE_TEST(&table, what_was_not_used);
     return table_run(&table, "policy_lint");
 }
