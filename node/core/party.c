@@ -7,7 +7,7 @@
 
 // Of the kinds, and between everyone and a domain one for each depth.
 enum { RANK_EVERYONE = 1, RANK_PARTY = 2, RANK_BELOW = 3, RANK_STEP = 32 };
-_Static_assert(POLICY_GROUP *RANK_STEP == POLICY_GROUP_RANK, "it is what policy_rank says");
+_Static_assert(POLICY_GROUP_RANK == RANK_STEP * POLICY_GROUP, "it is what policy_rank says");
 
 uint8_t policy_rank(const struct policy_pattern *pattern)
 {
@@ -73,9 +73,10 @@ static uint32_t probe(const struct finding *f, enum policy_pattern_kind kind, co
                       const char *domain, uint64_t hash)
 {
     const struct policy_pattern pattern = {.kind = kind, .local = local, .domain = domain};
-    uint32_t number = policy_find_hashed(f->policy, &pattern, policy_hash_end(hash, kind, false));
 
-    return number;
+    if ((f->policy->known_kinds & 1U << kind) == 0)
+        return POLICY_NOBODY;
+    return policy_find_hashed(f->policy, &pattern, policy_hash_end(hash, kind, false));
 }
 
 static void add_if_known(const struct finding *f, enum policy_pattern_kind kind, const char *local,
@@ -89,10 +90,13 @@ static void add_if_known(const struct finding *f, enum policy_pattern_kind kind,
 
 static void add_plain(const struct finding *f, enum policy_pattern_kind kind, bool internal)
 {
-    uint32_t number =
-        policy_find_hashed(f->policy, &(struct policy_pattern){kind, internal, "", ""},
-                           policy_hash_end(POLICY_HASH_SEED, kind, internal));
+    const struct policy_pattern pattern = {kind, internal, "", ""};
+    uint32_t number;
 
+    if ((f->policy->known_kinds & 1U << kind) == 0)
+        return;
+    number =
+        policy_find_hashed(f->policy, &pattern, policy_hash_end(POLICY_HASH_SEED, kind, internal));
     if (number != POLICY_NOBODY)
         add_number(f, number, false);
 }
@@ -174,6 +178,8 @@ void policy_party_of(const struct policy *policy, const struct mail_address *add
     if (address->flaw != MAIL_OK || address->domain[0] == '\0')
         return;
     out->internal = policy_is_internal(policy, address->domain);
+    if (policy->known_count == 0)
+        return;
     add_plain(&finding, POLICY_PARTY, out->internal);
     add_address(&finding, address);
 }

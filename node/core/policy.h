@@ -301,6 +301,7 @@ struct policy {
     const struct policy_known *known;
     size_t known_count;
     struct policy_slots known_slots;
+    unsigned known_kinds; // bit 1 << enum policy_pattern_kind: a pattern of that kind is known
     const struct policy_membership *membership;
     const struct policy_group *group; // sorted by name
     size_t group_count;

@@ -215,14 +215,15 @@ static void index_rules(struct policy_build *build)
     policy->place_slots = place_slots(build, &out);
 }
 
-// Where policies name a group that lists a pattern.
-static void note_groups(struct policy_build *build)
+// Which kinds of patterns there are, and where policies name a group that lists one.
+static void note_known(struct policy_build *build)
 {
     const struct policy_membership *membership = build->policy.membership;
 
     for (size_t i = 0; i < build->known_count; i++) {
         struct policy_known *known = &build->known[i];
 
+        build->policy.known_kinds |= 1U << known->pattern.kind;
         for (uint32_t k = 0; k < known->group_count; k++) {
             const struct policy_known *group =
                 &build->known[membership[known->first_group + k].pattern];
@@ -248,7 +249,7 @@ enum err build_index(struct policy_build *build, struct err_detail *detail)
             policy->shadow_tables |= 1U
                                      << policy_table(build->rule[i].kind, build->rule[i].override);
     index_rules(build);
-    note_groups(build);
+    note_known(build);
     policy->rule = build->rule;
     policy->rule_count = build->rule_count;
     policy->known = build->known;
