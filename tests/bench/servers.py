@@ -17,12 +17,15 @@ HOUSEKEEPING = {"time", "xrange", "hscan", "info", "ping", "config", "config|get
 class Bench(Site):
     """The servers of one part."""
 
-    def bench_node(self, store, name="node", cache=None, kind=Node):
-        """A node on a store (the `store` section). cache: bytes of the near cache; 0 = off. kind: a class like Node. Its deadlines
-        are long: a machine that stalls makes a slice slow instead of degraded."""
+    def bench_node(self, store, name="node", cache=None, kind=Node, policy_path=None):
+        """A node on a store (the `store` section). cache: bytes of the near cache; 0 = off. kind: a class like Node. policy_path:
+        instead of the benches' own policy set. Its deadlines are long: a machine that stalls makes a slice slow instead of
+        degraded."""
         store = dict(store, deadline="2s") if cache is None else dict(store, deadline="2s", cache=cache)
-        node = kind(self._folder(name), name, self._policy(), store)
+        node = kind(self._folder(name), name, self.bench_policy(), store)
         config = yaml.safe_load(node.config_path.read_text())
+        if policy_path is not None:
+            config["policy"] = [str(policy_path)]
         config["lookups"]["budget"] = "5s"
         node.config_path.write_text(yaml.safe_dump(config))
         return self.add(node)
@@ -39,7 +42,7 @@ class Bench(Site):
         super().close()
 
     @staticmethod
-    def _policy():
+    def bench_policy():
         policy = sample_policy(greylist={"mode": "enforce", "delay": DELAY, "new_per_hour": 0})
         policy["settings"]["tracking"] = {"sample": 0}
         return policy
