@@ -52,14 +52,20 @@ static enum err prepare_parties(struct seat *seat)
     struct facts *facts = &seat->facts;
     enum err err = mail_parse(seat->request.check.sender, &seat->arena, &facts->sender);
 
-    if (err == ERR_NONE && facts->auth_user[0] != '\0')
-        err = mail_parse(facts->auth_user, &seat->arena, &facts->login);
     if (err != ERR_NONE)
         return err;
     policy_party_of(seat_policy(seat), &facts->sender, POLICY_AS_SENDER, &facts->sender_party);
-    if (facts->auth_user[0] != '\0')
+    if (facts->auth_user[0] == '\0')
+        return ERR_NONE;
+    if (strcmp(facts->auth_user, seat->request.check.sender) == 0) { // as nearly all logins send
+        facts->login = facts->sender;
+        facts->login_party = facts->sender_party;
+        return ERR_NONE;
+    }
+    err = mail_parse(facts->auth_user, &seat->arena, &facts->login);
+    if (err == ERR_NONE)
         policy_party_of(seat_policy(seat), &facts->login, POLICY_AS_SENDER, &facts->login_party);
-    return ERR_NONE;
+    return err;
 }
 
 // What the world knows of the client's address.
