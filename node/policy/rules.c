@@ -332,7 +332,7 @@ static enum err read_valid(const struct yaml_node *map, struct policy_rule *rule
 static enum err read_rule(struct policy_build *build, const struct yaml_node *map,
                           struct policy_rule *rule, struct err_detail *detail)
 {
-    const struct kind_row *kind = NULL;
+    const struct kind_row *kind = kinds; // until it is read
     struct written written;
     enum err err = yaml_expect(map, YAML_MAP, "policies", detail);
 
