@@ -13,6 +13,7 @@ static const struct step steps[] = {
     {"permit_admin", AT_RCPT, false, permit_admin_step},
     {"abuse", AT_RCPT, true, abuse_step},
     {"greylist", AT_RCPT, true, greylist_step},
+    {"policy", AT_MAIL | AT_RCPT, true, policy_step},
     {NULL, 0, true, NULL},
 };
 _Static_assert(sizeof(steps) / sizeof(steps[0]) <= CHAIN_STEPS_MAX,

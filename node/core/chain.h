@@ -34,11 +34,10 @@ struct trace {
 
 // What must be written so that the verdict holds. The caller writes; the chain only says.
 struct changes {
-    bool
-        want_count; // OUTCOME_WAIT: count this recipient (in a dry run: read only) for `limit`, then run
-                    // again
-    bool uncount;                    // what was counted is taken back: the limit refused it
-    const struct policy_rule *limit; // the limit that counts, if one does
+    // OUTCOME_WAIT: count this recipient, and its mail (in a dry run: read only), then run again. What is counted and
+    // then not accepted is taken back.
+    bool want_recipient_count;
+    bool want_mail_count;
     bool want_pending;    // OUTCOME_WAIT: make the second trip (in a dry run: read only), then run
                           // again
     bool write_passed;    // every identity of the request is passed now
@@ -70,7 +69,8 @@ struct verdict {
     const char *degraded_why; // static; NULL = the store's own word says it
     enum reason shadow;       // would have decided; REASON_COUNT = nothing
     const char *shadow_rule;
-    const char *hold_for; // of a hold: user, moderator, admin; static
+    const char *hold_for;         // of a hold: user, moderator, admin; of the policy set, or static
+    struct facts_for_all for_all; // what holds for all recipients of the message
     // A step holds it: what rejects or defers it behind that wins, else it is held in the end. reason REASON_COUNT =
     // none does; the first one counts.
     struct held {
@@ -173,3 +173,4 @@ enum outcome permit_admin_step(const struct chain_in *in, struct verdict *out,
                                struct text_buf *why);
 enum outcome abuse_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome policy_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);

@@ -38,8 +38,16 @@ struct limit_facts {
     bool asked; // the trip was made: until then nothing is known because nobody asked
     struct limit_count {
         enum fact_state state; // PRESENT: count is known
+        bool kept;             // it was counted and accepted before: this question is asked again
         uint64_t count;
     } recipients, mails;
+};
+
+// What a policy that looks at all recipients said of one of them holds for all.
+struct facts_for_all {
+    const struct policy_rule *rule; // NULL = none did
+    bool as_sender;                 // it is one of the sender's
+    enum policy_option action;      // POLICY_HOLD or POLICY_REJECT
 };
 
 // Of the message; shared by its recipients.
@@ -68,6 +76,7 @@ struct facts {
     bool names_all;
     const struct facts_recipient *const *named; // those of this Check; they are recipient_total
     size_t named_count;
+    struct facts_for_all for_all;
     bool trusted; // authenticated, or client in trusted_sources
     uint64_t now_ms;
     bool clock_ok;   // false: the store's clock jumped by more than 60 s and nobody said that it is

@@ -14,9 +14,12 @@ enum hash_purpose {
     HASH_IDENTITY = 2,
     HASH_MARK = 3,
     HASH_CHECK = 4,
-    HASH_TRANSACTION = 5
+    HASH_TRANSACTION = 5,
+    HASH_OWNER = 6,
+    HASH_COUNTED = 7
 };
 enum { HASH_BYTES = 16, HASH_INPUT_MAX = 2 * (MAIL_ADDRESS_MAX + MAIL_DOMAIN_MAX) + 64 };
+static const uint64_t KEY_DAY_MS = 24ULL * 3600 * 1000;
 _Static_assert(HASH_BYTES == crypto_shorthash_siphashx24_BYTES, "SipHash-128");
 _Static_assert(KEY_SECRET_BYTES == crypto_shorthash_siphashx24_KEYBYTES, "SipHash key");
 
@@ -219,6 +222,39 @@ uint64_t key_transaction(const struct key_ring *ring, const char *transaction,
     uint64_t key = read_be64(hash);
 
     return key != 0 ? key : 1;
+}
+
+void key_count_make(struct key_count *out, const struct key_ring *ring, const char *owner,
+                    const struct key_thing *thing)
+{
+    const struct key_epoch *epoch = key_ring_at(ring, out->day * KEY_DAY_MS);
+    struct hash_input in;
+    uint8_t hash[HASH_BYTES];
+
+    hash_start(&in, epoch, HASH_OWNER);
+    hash_add(&in, owner, strlen(owner));
+    hash_run(&in, hash);
+    memcpy(out->owner, hash, sizeof(out->owner));
+    hash_start(&in, epoch, HASH_COUNTED);
+    hash_add(&in, thing->transaction, strlen(thing->transaction));
+    hash_add(&in, thing->recipient_key, strlen(thing->recipient_key));
+    if (thing->transaction[0] == '\0')
+        hash_add(&in, &thing->unique, sizeof(thing->unique));
+    hash_run(&in, hash);
+    memcpy(out->field, hash, sizeof(out->field));
+}
+
+size_t key_count_name(const struct key_count *count, char out[KEY_NAME_MAX])
+{
+    const char *what = count->kind == KEY_COUNT_MAILS ? "c:mails:{" : "c:limit:{";
+    size_t len = strlen(what);
+
+    memcpy(out, what, len);
+    (void)sodium_bin2hex(out + len, KEY_NAME_MAX - len, count->owner, sizeof(count->owner));
+    len += 2 * sizeof(count->owner);
+    out[len++] = '}';
+    out[len++] = ':';
+    return len + text_number(out + len, count->day); // at most 9 + 16 + 2 + 20 characters
 }
 
 void key_value_pack(uint64_t at_ms, uint32_t mark, uint8_t out[KEY_VALUE_BYTES])

@@ -102,6 +102,31 @@ uint32_t key_mark(const struct key_ring *ring, const char *transaction, const ch
 uint64_t key_transaction(const struct key_ring *ring, const char *transaction,
                          const char *sender_key, const struct ip_net *net);
 
+// Something that is counted of somebody's day, once however often it is asked about:
+//
+//     c:limit:{<owner>}:<day>   a field a recipient of a transaction      owner = 16 hex digits of a keyed hash
+//     c:mails:{<owner>}:<day>   a field a transaction                     day = local days since 1970
+enum key_count_kind { KEY_COUNT_RECIPIENTS, KEY_COUNT_MAILS };
+enum { KEY_COUNT_BYTES = 8 };
+struct key_count {
+    enum key_count_kind kind;
+    uint64_t day;
+    uint8_t owner[KEY_COUNT_BYTES];
+    uint8_t field[KEY_COUNT_BYTES];
+};
+// What is counted: of KEY_COUNT_MAILS the recipient is "". An empty transaction is its own, told apart by unique.
+struct key_thing {
+    const char *transaction;
+    const char *recipient_key;
+    uint64_t unique;
+};
+// key_count_make: fills owner and field for out->kind and out->day. The ring must hold an epoch. A day keeps the secret
+// that it began with.
+void key_count_make(struct key_count *out, const struct key_ring *ring, const char *owner,
+                    const struct key_thing *thing);
+// key_count_name: the key of that owner and day, into out; returns its length.
+size_t key_count_name(const struct key_count *count, char out[KEY_NAME_MAX]);
+
 // A stored value: 6 bytes of Unix ms and 4 bytes of mark, big-endian. Mark 0 = nobody's.
 enum { KEY_VALUE_BYTES = 10 };
 void key_value_pack(uint64_t at_ms, uint32_t mark, uint8_t out[KEY_VALUE_BYTES]);

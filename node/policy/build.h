@@ -27,6 +27,8 @@ struct build_pair {
     bool as_recipient;
 };
 
+struct line; // line.h
+
 struct policy_build {
     struct policy policy;        // first: policy_free finds the rest by it
     const struct bundle *bundle; // whose files are read; NULL = those of the disk, if from_disk
@@ -156,6 +158,33 @@ const char *pattern_format(const struct policy_pattern *pattern, char out[POLICY
 // day or time.
 MUST_USE bool date_parse(const char *text, uint64_t *out_ms);
 const char *date_format(uint64_t at_ms, char out[POLICY_DATE_TEXT_MAX]);
+
+// zone.c: settings.timezone, which is in policy.settings, into policy.zone. node is where it was said; NULL = nowhere: UTC.
+MUST_USE enum err zone_read(struct policy_build *build, const struct yaml_node *node,
+                            struct err_detail *detail);
+
+// window.c: "mon-fri 22:00-06:00" <-> a window of local time. False if it is none. The text is what window_read takes
+// again, days in their order.
+enum { POLICY_WINDOW_TEXT_MAX = 48 };
+MUST_USE bool window_read(const char *text, struct zone_window *out);
+const char *window_format(const struct zone_window *window, char out[POLICY_WINDOW_TEXT_MAX]);
+
+// when.c: a map of conditions, which must all hold; when_put: as one line of YAML.
+void when_put(struct line *line, const struct policy *policy, const struct policy_when *when);
+MUST_USE enum err when_read(struct policy_build *build, const struct yaml_node *map,
+                            struct policy_when *out, struct err_detail *detail);
+
+// mail.c: what a policy of the kind mail or limit has beside the fields of all kinds, which are read: from the keys
+// mail_keys or limit_keys (NULL-terminated). Sets the kind, and for mail the option, when, except and hold_for.
+extern const char *const mail_keys[];
+extern const char *const limit_keys[];
+MUST_USE enum err mail_read(struct policy_build *build, const struct yaml_node *map,
+                            struct policy_rule *rule, struct err_detail *detail);
+MUST_USE enum err limit_read(struct policy_build *build, const struct yaml_node *map,
+                             struct policy_rule *rule, struct err_detail *detail);
+
+// mail_put: what of such a policy is its own, behind its other fields; nothing of other kinds.
+void mail_put(struct line *line, const struct policy *policy, const struct policy_rule *rule);
 
 // version.c: the number of what is in force, from 1 to 2^53 - 1, whatever the order and the
 // comments it was written with.

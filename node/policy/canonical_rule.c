@@ -104,6 +104,7 @@ void canonical_rule(struct line *line, const struct policy *policy, const struct
         line_key(line, "country");
         canonical_texts(line, rule->country, rule->country_count);
     }
+    mail_put(line, policy, rule);
     put_valid(line, rule);
     put_flags(line, rule);
     if (rule->note[0] != '\0') {

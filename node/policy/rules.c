@@ -28,6 +28,9 @@ struct kind_row {
     bool needs_party;            // from or to must be said
     bool has_default;            // the first option is meant where none is said
     struct option_row option[5]; // ended by a row without a word
+    const char *const *keys;     // that it alone has; NULL = none
+    enum err (*read)(struct policy_build *build, const struct yaml_node *map,
+                     struct policy_rule *rule, struct err_detail *detail); // what they say
 };
 
 static const struct kind_row kinds[] = {
@@ -38,43 +41,65 @@ static const struct kind_row kinds[] = {
      {{"block", POLICY_REJECT},
       {"hold", POLICY_HOLD},
       {"permit", POLICY_ALLOW},
-      {"no_action", POLICY_NO_ACTION}}},
+      {"no_action", POLICY_NO_ACTION}},
+     NULL,
+     NULL},
     {"anti_spoof",
      POLICY_ANTI_SPOOF,
      true,
      true,
      {{"reject", POLICY_REJECT},
       {"spf_bypass", POLICY_SPF_BYPASS},
-      {"no_action", POLICY_NO_ACTION}}},
+      {"no_action", POLICY_NO_ACTION}},
+     NULL,
+     NULL},
     {"block",
      POLICY_BLOCK,
      true,
      true,
-     {{"block", POLICY_REJECT}, {"no_action", POLICY_NO_ACTION}}},
+     {{"block", POLICY_REJECT}, {"no_action", POLICY_NO_ACTION}},
+     NULL,
+     NULL},
     {"permit",
      POLICY_PERMIT,
      true,
      true,
-     {{"permit", POLICY_ALLOW}, {"no_action", POLICY_NO_ACTION}}},
-    {"greylist", POLICY_GREYLIST, true, false, {{"no_action", POLICY_NO_ACTION}}},
+     {{"permit", POLICY_ALLOW}, {"no_action", POLICY_NO_ACTION}},
+     NULL,
+     NULL},
+    {"greylist", POLICY_GREYLIST, true, false, {{"no_action", POLICY_NO_ACTION}}, NULL, NULL},
+    {"mail",
+     POLICY_SENDER, // or one of the three behind it
+     true,
+     false,
+     {{"no_action", POLICY_NO_ACTION}},
+     mail_keys,
+     mail_read},
+    {"limit", POLICY_LIMIT, true, false, {{"no_action", POLICY_NO_ACTION}}, limit_keys, limit_read},
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), SUPPORTED_MAX = 128 };
 
+// The row of a kind as it is written: those of mail are one.
+static const struct kind_row *row_of(enum policy_kind kind)
+{
+    const bool is_mail = kind >= POLICY_SENDER && kind <= POLICY_RECIPIENT_RULE;
+    size_t i = 0;
+
+    while (kinds[i].kind != (is_mail ? POLICY_SENDER : kind))
+        i++;
+    return &kinds[i];
+}
+
 const char *policy_kind_word(enum policy_kind kind)
 {
-    for (size_t i = 0; i < KINDS; i++)
-        if (kinds[i].kind == kind)
-            return kinds[i].word;
-    return "";
+    return row_of(kind)->word;
 }
 
 const char *policy_option_word(const struct policy_rule *rule)
 {
-    for (size_t i = 0; i < KINDS; i++)
-        for (const struct option_row *row = kinds[i].option;
-             kinds[i].kind == rule->kind && row->word != NULL; row++)
-            if (row->option == rule->option)
-                return row->word;
+    for (const struct option_row *row = row_of(rule->kind)->option; row->word != NULL; row++)
+        if (row->option == rule->option)
+            return row->word;
     return "";
 }
 
@@ -123,6 +148,15 @@ static const struct yaml_row rule_rows[] = {
     {"part", YAML_IS_WORD, AT(part), "envelope", 0, 0, part_words,
      "which addresses it is about; what the header says is judged at the end of the message"},
     {"country", YAML_IS_TEXTS, AT(country), NULL, 0, 300, NULL, "of the client; kind geo"},
+    {"default", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "allow or block; kind mail"},
+    {"when", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "conditions; kind mail"},
+    {"action", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "what is done when they hold; kind mail"},
+    {"except", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "conditions of the opposite; kind mail"},
+    {"hold_for", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "who may release it; kind mail"},
+    {"rcpt_per_mail", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "recipients of a message; kind limit"},
+    {"rcpt_per_day", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "recipients of a day; kind limit"},
+    {"mail_per_day", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "messages of a day; kind limit"},
+    {"exempt", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "who is not limited; kind limit"},
     {0},
 };
 
@@ -131,9 +165,8 @@ static const struct yaml_row rule_rows[] = {
 static enum err read_kind(const struct yaml_node *map, const struct kind_row **out,
                           struct err_detail *detail)
 {
-    static const char *const not_yet[] = {"auto_allow", "mail",       "limit",  "auth",
-                                          "content",    "attachment", "access", "impersonation",
-                                          "tag",        NULL};
+    static const char *const not_yet[] = {"auto_allow", "auth",          "content", "attachment",
+                                          "access",     "impersonation", "tag",     NULL};
     const struct yaml_node *node = yaml_find(map, "kind");
     char supported[SUPPORTED_MAX];
     enum err err;
@@ -168,6 +201,10 @@ static enum err read_option(const struct yaml_node *map, const struct kind_row *
 
     if (node == NULL && kind->has_default) {
         *out = kind->option[0].option;
+        return ERR_NONE;
+    }
+    if (node == NULL && kind->read != NULL) { // it says it in other words
+        *out = POLICY_REJECT;
         return ERR_NONE;
     }
     text_buf_init(&text, known, sizeof(known));
@@ -329,6 +366,19 @@ static enum err read_valid(const struct yaml_node *map, struct policy_rule *rule
     return err;
 }
 
+// check_keys: what another kind alone has.
+static enum err check_keys(const struct yaml_node *map, const struct kind_row *kind,
+                           struct err_detail *detail)
+{
+    for (const struct yaml_node *node = map->child; node != NULL; node = node->next)
+        for (size_t i = 0; i < KINDS; i++)
+            if (&kinds[i] != kind && kinds[i].keys != NULL &&
+                build_has_word(kinds[i].keys, node->key))
+                return err_say(detail, ERR_CONFIG, "%s:%u: %s belongs to kind %s, not to kind %s",
+                               node->file, node->line, node->key, kinds[i].word, kind->word);
+    return ERR_NONE;
+}
+
 static enum err read_rule(struct policy_build *build, const struct yaml_node *map,
                           struct policy_rule *rule, struct err_detail *detail)
 {
@@ -355,14 +405,18 @@ static enum err read_rule(struct policy_build *build, const struct yaml_node *ma
                              .note = written.note,
                              .file = map->file,
                              .line = map->line};
-    err = read_option(map, kind, &rule->option, detail);
+    err = check_keys(map, kind, detail);
+    if (err == ERR_NONE)
+        err = read_option(map, kind, &rule->option, detail);
     if (err == ERR_NONE)
         err = read_parties(build, map, kind, rule, detail);
     if (err == ERR_NONE)
         err = read_country(map, kind, &written.country, rule, detail);
     if (err == ERR_NONE)
         err = read_source(build, map, rule, detail);
-    return err != ERR_NONE ? err : read_valid(map, rule, detail);
+    if (err == ERR_NONE)
+        err = read_valid(map, rule, detail);
+    return err != ERR_NONE || kind->read == NULL ? err : kind->read(build, map, rule, detail);
 }
 
 // ---- All of them

@@ -212,6 +212,8 @@ enum err settings_read(struct policy_build *build, struct err_detail *detail)
     }
     if (err == ERR_NONE)
         err = check_auth_domain(build, &all[0], detail);
+    if (err == ERR_NONE)
+        err = zone_read(build, yaml_find(&all[0].map, "timezone"), detail);
     return err != ERR_NONE ? err : check_delay(&all[1], settings, detail);
 }
 

@@ -375,6 +375,31 @@ struct used_done {
 void store_used_read(struct store *store, const char *const *id, size_t count,
                      struct used_done done);
 
+// ---- Limits: what somebody has sent today.
+
+// One thing that is counted (core/key.h); a list of them, those of one key together, is one trip. The memory is the
+// caller's until done was called.
+struct store_limit {
+    struct store_limit *next;
+    const struct key_count *key;
+    uint64_t expires_ms;       // when its key may be dropped
+    struct limit_count *count; // filled
+    bool added;                // filled: it was not there before
+    // The store's own: what HGET said; and in a dry run how many before it would have been added.
+    enum fact_state field;
+    uint64_t ahead;
+};
+// store_limit_add: for each HSETNX, HGET, HLEN, and EXPIREAT of its key: count becomes what the key holds with it,
+// and kept whether store_limit_keep was said of it. A write that was refused leaves it unknown, and state says
+// why. read_only (dry run): HGET and HLEN alone: what is not there counts as if it had been added.
+void store_limit_add(struct store *store, struct store_limit *list, bool read_only,
+                     struct store_done done);
+// store_limit_keep: what was added was accepted, so it is accepted when it is asked again, whatever the count is then.
+// store_limit_drop: it was refused, so it does not count. Nobody waits for these; lost in an outage, a repeated
+// question is judged by the count once more, and a refused thing goes on counting.
+void store_limit_keep(struct store *store, const struct key_count *key, uint64_t expires_ms);
+void store_limit_drop(struct store *store, const struct key_count *key);
+
 struct retry_counts {
     uint64_t slice, slice_ms;
     uint64_t first_tries, passes;

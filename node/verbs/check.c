@@ -1,10 +1,10 @@
 // check.c: the verb Check: judge one SMTP transaction, recipient by recipient.
 //
-//      READ ----> JUDGE ----> ADD ----> JUDGE_AGAIN ----> WRITE ----> ANSWER
-//      passed     the chain    first     the chain, with   passes,     verdicts
-//      entries                 tries     what came back    alignment   and traces
+//      READ ----> JUDGE ----> ADD ----> JUDGE_AGAIN ----> COUNT ----> JUDGE_COUNTED ----> WRITE ----> ANSWER
+//      passed     the chain    first     the chain, with   what was    the chain, with     passes,     verdicts
+//      entries                 tries     what came back    sent today  the numbers         alignment   and traces
 //
-// A state does its work and names the next. READ and ADD wait for the store, which calls back in
+// A state does its work and names the next. READ, ADD and COUNT wait for the store, which calls back in
 // any case and in time; where no recipient needs them they wait for nothing. check_prepare has
 // allocated everything before, so nothing fails on the way.
 #include <string.h>
@@ -352,8 +352,11 @@ static void judge(struct seat *seat, struct recipient *recipient)
 {
     const struct chain_in in = chain_of(seat, recipient);
 
-    recipient->adding =
+    const bool waits =
         chain_run(&in, &recipient->start, &recipient->verdict, &recipient->trace) == OUTCOME_WAIT;
+
+    recipient->adding = waits && recipient->verdict.changes.want_pending;
+    recipient->counting = waits && !recipient->adding;
 }
 
 // A recipient that is known carries the others, whatever their order: those that `needs` picks are judged again.
@@ -371,6 +374,34 @@ static void carry(struct seat *seat, bool (*needs)(const struct recipient *recip
             judge(seat, &seat->recipients[i]);
 }
 
+// Of two that are equally strict the one with the lower id, whatever the order of recipients: policies are sorted by it.
+static bool is_stricter(const struct facts_for_all *a, const struct facts_for_all *b)
+{
+    if (a->rule == NULL || b->rule == NULL)
+        return a->rule != NULL;
+    return a->action > b->action || (a->action == b->action && a->rule < b->rule);
+}
+
+// What a policy that looks at all recipients says of one of them holds for all: those that do not wait for their first
+// try are judged again.
+static void spread(struct seat *seat)
+{
+    struct facts_for_all *for_all = &seat->facts.for_all;
+    const struct policy_rule *before = for_all->rule;
+
+    for (size_t i = 0; i < seat->recipient_count; i++) {
+        const struct recipient *recipient = &seat->recipients[i];
+
+        if (!recipient->adding && is_stricter(&recipient->verdict.for_all, for_all))
+            *for_all = recipient->verdict.for_all;
+    }
+    if (for_all->rule == before)
+        return;
+    for (size_t i = 0; i < seat->recipient_count; i++)
+        if (!seat->recipients[i].adding)
+            judge(seat, &seat->recipients[i]);
+}
+
 static bool is_deferred(const struct recipient *recipient)
 {
     return recipient->facts.grey.pending_asked && recipient->verdict.greylisted;
@@ -384,9 +415,10 @@ static enum check_state check_judge(struct server *server, struct seat *seat)
     for (size_t i = 0; i < seat->recipient_count; i++)
         judge(seat, &seat->recipients[i]);
     carry(seat, is_adding);
+    spread(seat);
     for (size_t i = 0; i < seat->recipient_count; i++)
         adding |= seat->recipients[i].adding;
-    return adding ? CHECK_ADD : CHECK_WRITE;
+    return adding ? CHECK_ADD : CHECK_COUNT;
 }
 
 static enum check_state check_add(struct server *server, struct seat *seat)
@@ -408,6 +440,32 @@ static enum check_state check_judge_again(struct server *server, struct seat *se
         judge(seat, &seat->recipients[i]);
     }
     carry(seat, is_deferred);
+    spread(seat);
+    return CHECK_COUNT;
+}
+
+static enum check_state check_count(struct server *server, struct seat *seat)
+{
+    struct store_limit *list = limits_list(server, seat);
+
+    if (list != NULL)
+        store_limit_add(server->store, list, seat->facts.dry_run, when_answered(server, seat));
+    return CHECK_JUDGE_COUNTED;
+}
+
+static enum check_state check_judge_counted(struct server *server, struct seat *seat)
+{
+    (void)server;
+    for (size_t i = 0; i < seat->recipient_count; i++) {
+        struct recipient *recipient = &seat->recipients[i];
+
+        if (!recipient->counting)
+            continue;
+        recipient->facts.limit.asked = true;
+        recipient->facts.limit.mails = seat->mail_count;
+        judge(seat, recipient);
+        recipient->was_counted = true;
+    }
     return CHECK_WRITE;
 }
 
@@ -448,6 +506,8 @@ static enum check_state check_write(struct server *server, struct seat *seat)
 {
     for (size_t i = 0; i < seat->recipient_count && !seat->facts.dry_run; i++)
         write_changes(server, seat, &seat->recipients[i]);
+    if (!seat->facts.dry_run)
+        limits_settle(server, seat);
     return CHECK_ANSWER;
 }
 
@@ -509,6 +569,7 @@ static enum check_state check_answer(struct server *server, struct seat *seat)
 static enum check_state (*const life[])(struct server *server, struct seat *seat) = {
     [CHECK_READ] = check_read,   [CHECK_JUDGE] = check_judge,
     [CHECK_ADD] = check_add,     [CHECK_JUDGE_AGAIN] = check_judge_again,
+    [CHECK_COUNT] = check_count, [CHECK_JUDGE_COUNTED] = check_judge_counted,
     [CHECK_WRITE] = check_write, [CHECK_ANSWER] = check_answer,
 };
 

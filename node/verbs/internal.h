@@ -65,6 +65,12 @@ void check_go(struct server *server, struct seat *seat);
 void clients_name(const struct server *server, struct seat *seat);
 void clients_note(struct server *server, struct seat *seat, const struct recipient *recipient);
 
+// limits_list: what the recipients that are counting, and their message, count of the sender's day, as the store wants
+// it: a list. NULL: nothing, or nothing can be named; then it is not known.
+// limits_settle: what was counted and accepted is kept, what was counted and refused is taken back.
+struct store_limit *limits_list(const struct server *server, struct seat *seat);
+void limits_settle(const struct server *server, const struct seat *seat);
+
 // verdict_finish: ticket, tracking row, counters and reply text of one recipient's verdict, and its
 // place in the reply.
 void verdict_finish(struct server *server, struct seat *seat, size_t index);

@@ -24,6 +24,10 @@ struct recipient {
     struct store_triplet triplet; // its place in the list that the store was asked for
     bool reading;                 // its passed entries are asked for
     bool adding;                  // its first try is asked for
+    bool counting;                // what was sent today is asked for
+    bool was_counted;             // and was answered, or not
+    struct key_count counted;     // as what this recipient counts
+    struct store_limit limit;     // its place in the list that the store was asked for
     struct chain_start start;     // what the steps that need nothing stored have said
     struct verdict verdict;
     struct trace trace;
@@ -38,6 +42,8 @@ enum check_state {
     CHECK_JUDGE,
     CHECK_ADD,
     CHECK_JUDGE_AGAIN,
+    CHECK_COUNT,
+    CHECK_JUDGE_COUNTED,
     CHECK_WRITE,
     CHECK_ANSWER,
     CHECK_OVER
@@ -67,6 +73,9 @@ struct seat {
     struct msg_verdict *verdicts;
     enum reason *reasons; // room for merging them
     uint64_t transaction; // key_transaction; 0 = none, or none that anybody could be carried by
+    struct key_count counted_mail; // as what this message counts
+    struct limit_count mail_count;
+    struct store_limit mail_limit;
     enum check_state state;
     bool waiting; // for the store
     bool running; // check_go is on the stack

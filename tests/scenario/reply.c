@@ -47,6 +47,7 @@ static const struct known KNOWN[] = {
     {"text", KIND_TEXT, offsetof(struct msg_verdict, text)},
     {"rule", KIND_TEXT, offsetof(struct msg_verdict, rule)},
     {"narrative", KIND_TEXT, offsetof(struct msg_verdict, narrative)},
+    {"hold_for", KIND_TEXT, offsetof(struct msg_verdict, hold_for)},
     {"shadow", KIND_TEXT, offsetof(struct msg_verdict, shadow)},
     {"ticket", KIND_TEXT, offsetof(struct msg_verdict, ticket)},
     {"direction", KIND_DIRECTION, offsetof(struct msg_verdict, direction)},

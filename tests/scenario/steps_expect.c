@@ -20,6 +20,8 @@ static bool look_up_kept(const struct world *world, const char *name, uint64_t *
         *out = memory_tracks(world->memory);
     else if (strcmp(name, "spared") == 0)
         *out = memory_spared(world->memory);
+    else if (strcmp(name, "limits") == 0)
+        *out = memory_limits(world->memory);
     else if (strcmp(name, "held") == 0)
         *out = memory_held(world->memory, NULL);
     else if (strcmp(name, "retry.first") == 0)
@@ -40,6 +42,9 @@ static struct memory_used used_since(const struct memory_used *now, const struct
         .write_passed = now->write_passed - then->write_passed,
         .write_align = now->write_align - then->write_align,
         .write_spared = now->write_spared - then->write_spared,
+        .read_limit = now->read_limit - then->read_limit,
+        .write_limit = now->write_limit - then->write_limit,
+        .write_settle = now->write_settle - then->write_settle,
         .write_track = now->write_track - then->write_track,
         .write_admin = now->write_admin - then->write_admin,
     };
@@ -53,14 +58,17 @@ static bool look_up_store(struct world *world, const struct node *node, const ch
         const char *name;
         uint64_t value;
     } USED[] = {
-        {"reads", since.read_passed + since.read_pending},
+        {"reads", since.read_passed + since.read_pending + since.read_limit},
         {"reads.passed", since.read_passed},
         {"reads.pending", since.read_pending},
+        {"reads.limit", since.read_limit},
         {"writes", memory_writes_asked(&since)},
         {"writes.pending", since.write_pending},
         {"writes.passed", since.write_passed},
         {"writes.align", since.write_align},
         {"writes.spared", since.write_spared},
+        {"writes.limit", since.write_limit},
+        {"writes.settle", since.write_settle},
         {"writes.track", since.write_track},
         {"writes.admin", since.write_admin},
     };

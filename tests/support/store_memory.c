@@ -67,6 +67,7 @@ void memory_clear(struct memory *memory)
     memory_rows_clear(memory);
     memory->spared_count = 0;
     memory->roll.count = 0;
+    memory->counted_count = 0;
     mirror_clear(&memory->mirror);
     since_clear(&memory->since);
     memory_used_clear(memory);
@@ -98,7 +99,7 @@ const struct memory_used *memory_used(const struct memory *memory)
 uint64_t memory_writes_asked(const struct memory_used *used)
 {
     return used->write_pending + used->write_passed + used->write_align + used->write_spared +
-           used->write_track + used->write_admin;
+           used->write_limit + used->write_settle + used->write_track + used->write_admin;
 }
 
 void memory_set_used(struct memory *memory, const struct memory_used *used)
@@ -339,8 +340,10 @@ static void run_track(struct store *store, struct op *op, enum store_state state
 static void op_run(struct op *op)
 {
     static void (*const RUN[])(struct store *, struct op *, enum store_state) = {
-        [MEMORY_READ] = run_read,   [MEMORY_PENDING] = run_pending, [MEMORY_PASSED] = run_write,
-        [MEMORY_ALIGN] = run_write, [MEMORY_TRACK] = run_track,     [MEMORY_SPARED] = run_spared,
+        [MEMORY_READ] = run_read,          [MEMORY_PENDING] = run_pending,
+        [MEMORY_PASSED] = run_write,       [MEMORY_ALIGN] = run_write,
+        [MEMORY_TRACK] = run_track,        [MEMORY_SPARED] = run_spared,
+        [MEMORY_LIMIT] = memory_limit_add, [MEMORY_SETTLE] = memory_limit_settle,
     };
     struct store *store = op->store;
 
@@ -488,6 +491,30 @@ void store_spared_note(struct store *store, const char *name, const struct spare
 void store_track(struct store *store, const struct track_row *row)
 {
     struct op op = {.store = store, .moment = MEMORY_TRACK, .row = memory_row_new(row)};
+
+    op_submit(&op);
+}
+
+void store_limit_add(struct store *store, struct store_limit *list, bool read_only,
+                     struct store_done done)
+{
+    struct op op = {.store = store, .moment = MEMORY_LIMIT, .limits = list, .done = done};
+
+    op.read_only = read_only;
+    op_submit(&op);
+}
+
+void store_limit_keep(struct store *store, const struct key_count *key, uint64_t expires_ms)
+{
+    struct op op = {.store = store, .moment = MEMORY_SETTLE, .count = *key, .at_ms = expires_ms};
+
+    op.keep = true;
+    op_submit(&op);
+}
+
+void store_limit_drop(struct store *store, const struct key_count *key)
+{
+    struct op op = {.store = store, .moment = MEMORY_SETTLE, .count = *key};
 
     op_submit(&op);
 }

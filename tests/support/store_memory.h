@@ -25,6 +25,8 @@
     X(BEFORE, "before")   /* the slice before, which store_add_pending reads first */ \
     X(CLIENTS, "clients") /* what a node mirrors of spared clients */                 \
     X(SPARED, "spared")   /* store_spared_note */                                     \
+    X(LIMIT, "limit")     /* store_limit_add */                                       \
+    X(SETTLE, "settle")   /* store_limit_keep, store_limit_drop */                    \
     X(TRACK, "track")     /* store_track */                                           \
     X(ADMIN, "admin")     /* what an operator asks; never held */
 
@@ -77,6 +79,7 @@ void memory_clear(struct memory *memory);
 size_t memory_count(const struct memory *memory, enum key_table table);
 size_t memory_tracks(const struct memory *memory);
 size_t memory_spared(const struct memory *memory); // pairs in the evidence of clients
+size_t memory_limits(const struct memory *memory); // things that are counted of somebody's day
 // memory_retries: first tries and passes that nodes counted, over all slices.
 struct retry_counts memory_retries(const struct memory *memory);
 
@@ -91,6 +94,9 @@ struct memory_used {
     uint64_t write_passed;
     uint64_t write_align;
     uint64_t write_spared;
+    uint64_t read_limit;   // store_limit_add, its reads: one a thing that is counted
+    uint64_t write_limit;  // store_limit_add that was not read-only
+    uint64_t write_settle; // store_limit_keep, store_limit_drop
     uint64_t write_track;
     uint64_t write_admin;
 };

@@ -66,12 +66,27 @@ static void add_counts(uint64_t *digest, const struct memory *memory)
     add_number(digest, memory->ring.count);
 }
 
+static void add_counted(uint64_t *digest, const struct memory *memory)
+{
+    for (size_t i = 0; i < memory->counted_count; i++) {
+        const struct memory_counted *counted = &memory->counted[i];
+
+        add_number(digest, counted->key.kind);
+        add_number(digest, counted->key.day);
+        add_bytes(digest, counted->key.owner, sizeof(counted->key.owner));
+        add_bytes(digest, counted->key.field, sizeof(counted->key.field));
+        add_number(digest, counted->kept);
+        add_number(digest, counted->expires_ms);
+    }
+}
+
 uint64_t memory_digest(const struct memory *memory)
 {
     uint64_t digest = 14695981039346656037U;
 
     add_table(&digest, &memory->table);
     add_spared(&digest, memory);
+    add_counted(&digest, memory);
     for (size_t i = 0; i < memory->mirror.count; i++) {
         add_text(&digest, memory->mirror.item[i].recipient);
         add_number(&digest, memory->mirror.item[i].until_ms);

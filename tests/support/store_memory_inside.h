@@ -14,12 +14,15 @@ struct op {
     enum memory_moment moment;
     struct store_triplet *list; // READ, PENDING: borrowed until done was called
     bool both;                  // READ: the slice before as well
-    bool read_only;             // PENDING
+    bool read_only;             // PENDING, LIMIT
+    struct store_limit *limits; // LIMIT: borrowed until done was called
+    struct key_count count;     // SETTLE
+    bool keep;                  // SETTLE
     char name[SPARED_NAME_MAX]; // SPARED
     struct spared_news news;    // SPARED
-    struct store_done done;     // READ, PENDING
+    struct store_done done;     // READ, PENDING, LIMIT
     struct key_triplet key;     // PASSED, ALIGN
-    uint64_t at_ms;             // PASSED, ALIGN
+    uint64_t at_ms;             // PASSED, ALIGN; SETTLE: the expiry
     uint32_t mark;              // PASSED, ALIGN
     struct memory_row *row;     // TRACK: owned
 };
@@ -34,6 +37,14 @@ struct memory_spared {
     uint64_t expires_ms;
 };
 enum { MEMORY_SPARED_CLIENTS = 64 };
+
+// A thing that is counted of somebody's day.
+struct memory_counted {
+    struct key_count key;
+    bool kept;
+    uint64_t expires_ms;
+};
+enum { MEMORY_COUNTED = 4096 };
 
 // Who is spared: the server's rows, or what a node mirrors of them.
 struct memory_roll {
@@ -60,6 +71,8 @@ struct memory {
     struct memory_spared spared[MEMORY_SPARED_CLIENTS];
     size_t spared_count;
     struct memory_roll roll;
+    struct memory_counted counted[MEMORY_COUNTED];
+    size_t counted_count;
     struct mirror mirror;
     struct since since;
     struct memory_used_row used_row[MEMORY_USED_ROWS];
@@ -93,6 +106,10 @@ bool memory_writes(enum store_state state);
 // memory_spared_note: what store_spared_note does, on a server in that state.
 void memory_spared_note(struct store *store, const char *name, const struct spared_news *news,
                         enum store_state state);
+
+// memory_limit_add, memory_limit_settle: what store_limit_add, _keep and _drop do, on a server in that state.
+void memory_limit_add(struct store *store, struct op *op, enum store_state state);
+void memory_limit_settle(struct store *store, struct op *op, enum store_state state);
 
 struct memory_row *memory_row_new(const struct track_row *row);
 void memory_row_free(struct memory_row **row);                       // NULL-safe, NULLs

@@ -188,7 +188,8 @@ static void must_be_same(struct play *play, const struct written_mail *mail,
         a->skip_greylist == b->skip_greylist && a->skip_spam == b->skip_spam &&
         a->degraded == b->degraded && a->retry_after_ms == b->retry_after_ms &&
         a->changes.want_pending == b->changes.want_pending &&
-        a->changes.want_count == b->changes.want_count && a->carries == b->carries &&
+        a->changes.want_recipient_count == b->changes.want_recipient_count &&
+        a->changes.want_mail_count == b->changes.want_mail_count && a->carries == b->carries &&
         a->changes.write_passed == b->changes.write_passed && strcmp(one->rule, other->rule) == 0 &&
         strcmp(one->shadow_rule, other->shadow_rule) == 0 && strcmp(one->note, other->note) == 0 &&
         strcmp(one->hold_for, other->hold_for) == 0;

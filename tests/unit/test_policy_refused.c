@@ -19,7 +19,7 @@ struct refused_row {
 };
 
 // What a message says is there.
-#define KINDS      "geo, anti_spoof, block, permit, greylist"
+#define KINDS      "geo, anti_spoof, block, permit, greylist, mail, limit"
 #define RULE(rest) "policies:\n  - {id: a, kind: greylist, option: no_action, " rest "}\n"
 #define KNOWN_SETTINGS                                                                        \
     "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, greylist, " \
@@ -27,7 +27,8 @@ struct refused_row {
     "leaving, tracking)"
 #define KNOWN_KEYS                                                                                \
     "(known: id, kind, option, from, to, source, enabled, valid, override, bidirectional, note, " \
-    "mode, part, country)"
+    "mode, part, country, default, when, action, except, hold_for, rcpt_per_mail, rcpt_per_day, " \
+    "mail_per_day, exempt)"
 
 static const struct refused_row refused_rows[] = {
     // the root
@@ -190,8 +191,8 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:2: policies.option: expected one of no_action for kind greylist, not 'block'"},
     {"kind content", "policies:\n  - id: a\n    kind: content\n    from: eve@spam.example\n",
      "p.yaml:3: kind content is not supported by this version (supported: " KINDS ")"},
-    {"kind mail", "policies:\n  - {id: h, kind: mail, default: allow, from: a@b.example}\n",
-     "p.yaml:2: kind mail is not supported by this version (supported: " KINDS ")"},
+    {"kind auto_allow", "policies:\n  - {id: h, kind: auto_allow, from: a@b.example}\n",
+     "p.yaml:2: kind auto_allow is not supported by this version (supported: " KINDS ")"},
     {"kind access", "policies:\n  - {id: h, kind: access, user: {group: staff}}\n",
      "p.yaml:2: kind access is not supported by this version (supported: " KINDS ")"},
     {"kind unknown", "policies:\n  - {id: a, kind: graylist, option: no_action, to: x.example}\n",
