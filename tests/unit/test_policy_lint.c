@@ -304,6 +304,64 @@ static const struct lint_row lint_rows[] = {
      "settings:\n  leaving:\n    rcpt_per_day: 7\n    rcpt_per_mail: 8\n",
      "4 limit: settings.leaving.rcpt_per_mail never binds: rcpt_per_day is less\n"},
     {"limits that bind", "settings: {leaving: {rcpt_per_day: 7, rcpt_per_mail: 7}}\n", ""},
+    // limits and mail policies
+    {"limits above others",
+     "settings: {limits: {recipients: 50}}\n" P
+     "- {id: a, kind: limit, from: a.example, rcpt_per_mail: 51}\n"
+     "- {id: b, kind: limit, from: b.example, rcpt_per_mail: 50}\n"
+     "- {id: c, kind: limit, from: c.example, rcpt_per_mail: 11, rcpt_per_day: 10}\n"
+     "- {id: d, kind: limit, from: d.example, rcpt_per_mail: 10, rcpt_per_day: 10}\n"
+     "- {id: e, kind: limit, from: e.example, rcpt_per_day: 10, mail_per_day: 10}\n"
+     "- {id: f, kind: limit, from: f.example, rcpt_per_day: 10, mail_per_day: 9}\n",
+     "3 limit: rcpt_per_mail of policy a never binds: a message has 50 recipients at most "
+     "(settings.limits.recipients)\n"
+     "5 limit: rcpt_per_mail of policy c never binds: rcpt_per_day is less\n"
+     "7 limit: mail_per_day of policy e never binds: rcpt_per_day is no more, and each mail has a "
+     "recipient\n"},
+    {"a limit behind another",
+     P "- {id: a, kind: limit, from: a.example, rcpt_per_day: 10}\n"
+       "- {id: b, kind: limit, from: a.example, rcpt_per_day: 5}\n"
+       "- {id: c, kind: limit, from: ann@a.example, rcpt_per_day: 5}\n",
+     "3 shadowed: policy b never decides: policy a (p:2) has the same from, to and source, and "
+     "goes first\n"},
+    {"senders twice",
+     P "- {id: a, kind: mail, from: a.example, default: allow}\n"
+       "- {id: b, kind: mail, from: a.example, default: block}\n"
+       "- {id: c, kind: mail, to: a.example, default: block}\n",
+     "2 shadowed: policy a never decides: policy b (p:3) has the same from, to and source, and "
+     "goes first\n"},
+    {"the null sender in mail policies", P "- {id: a, kind: mail, from: <>, default: block}\n",
+     "2 dead: policy a is about <>, and policies of its kind are never asked about that\n"},
+    {"conditions that never hold",
+     "settings: {limits: {message_size: 50M, recipients: 20}}\n"
+     "groups:\n  g: [a@x.example, {group: h}]\n  h: [b@x.example]\n  w: [x.example]\n  e: []\n" P
+     "- {id: a, kind: mail, from: \"*\", when: {size_over: 50M}, action: block}\n"
+     "- {id: b, kind: mail, from: \"*\", when: {size_over: 49M}, action: block}\n"
+     "- {id: c, kind: mail, from: \"*\", when: {recipients_over: 20}, action: block}\n"
+     "- {id: d, kind: mail, from: \"*\", when: {recipients_over: 19}, action: block}\n"
+     "- {id: f, kind: mail, from: \"*\", when: {rcpt_in_group: {group: g, at_least: 3}},\n"
+     "   action: hold}\n"
+     "- {id: h, kind: mail, from: \"*\", when: {rcpt_in_group: {group: g, at_least: 2}},\n"
+     "   action: hold}\n"
+     "- {id: i, kind: mail, from: \"*\", when: {rcpt_in_group: {group: w, at_least: 9}},\n"
+     "   action: hold}\n"
+     "- {id: j, kind: mail, from: \"*\", when: {to: [{group: e}]}, action: hold}\n"
+     "- {id: k, kind: mail, from: \"*\", when: {to: [{group: e}, {group: g}]}, action: hold}\n"
+     "- {id: l, kind: mail, to: x.example, default: block, except: [{from: y.example},\n"
+     "   {from: {group: e}}]}\n",
+     "8 dead: when of policy a never holds: no message is larger than "
+     "settings.limits.message_size\n"
+     "10 dead: when of policy c never holds: no message has more recipients than "
+     "settings.limits.recipients\n"
+     "12 dead: when of policy f never holds: rcpt_in_group asks for more members than the group "
+     "has\n"
+     "18 dead: when of policy j never holds: it asks for members of a group that has none\n"
+     "20 dead: exception 2 of policy l never holds: it asks for members of a group that has "
+     "none\n"},
+    {"rules of one place go by their conditions",
+     P "- {id: a, kind: mail, from: \"*\", when: {size_over: 5M}, action: block}\n"
+       "- {id: b, kind: mail, from: \"*\", when: {size_over: 9M}, action: block}\n",
+     ""},
     {"in the order of lines",
      P "- {id: z, kind: block, from: x.example, valid: {until: 2026-01-01}}\n"
        "- {id: y, kind: block, from: y.example, part: both}\n"
