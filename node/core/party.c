@@ -34,10 +34,25 @@ uint8_t policy_rank(const struct policy_pattern *pattern)
     return (uint8_t)rank;
 }
 
-// A party while it is made.
+// Below how many domains a name can lie that a set can name, the domain itself, and address and user@* of two spellings; beside
+// everyone, and internal, external or the null sender.
+enum { CANDIDATES_MAX = POLICY_BELOW_LABELS_MAX + 7 };
+
+// A pattern that the address fits, if the set names it.
+struct candidate {
+    struct policy_pattern pattern;
+    uint64_t hash;
+    bool is_base;
+};
+
+// A party while it is made: first all candidates, whose places in the table are on their way into the cache meanwhile, then
+// those that the set names. In a set of a million patterns no place is in the cache, and waiting for them one after
+// the other is what an address would cost.
 struct finding {
     const struct policy *policy;
     struct policy_party *party;
+    unsigned count;
+    struct candidate candidate[CANDIDATES_MAX];
 };
 
 static void add_number(const struct finding *f, uint32_t number, bool is_base)
@@ -69,44 +84,37 @@ static void add_number(const struct finding *f, uint32_t number, bool is_base)
     party->groups |= key.groups;
 }
 
-static uint32_t probe(const struct finding *f, enum policy_pattern_kind kind, const char *local,
-                      const char *domain, uint64_t hash)
+// ---- Candidates
+
+static void note(struct finding *f, const struct policy_pattern *pattern, uint64_t hash,
+                 bool is_base)
 {
-    const struct policy_pattern pattern = {.kind = kind, .local = local, .domain = domain};
+    const struct policy_slots *slots = &f->policy->known_slots;
+    const uint64_t whole = policy_hash_end(hash, pattern->kind, pattern->internal);
 
-    if ((f->policy->known_kinds & 1U << kind) == 0)
-        return POLICY_NOBODY;
-    return policy_find_hashed(f->policy, &pattern, policy_hash_end(hash, kind, false));
-}
-
-static void add_if_known(const struct finding *f, enum policy_pattern_kind kind, const char *local,
-                         const char *domain, uint64_t hash, bool is_base)
-{
-    uint32_t number = probe(f, kind, local, domain, hash);
-
-    if (number != POLICY_NOBODY)
-        add_number(f, number, is_base);
-}
-
-static void add_plain(const struct finding *f, enum policy_pattern_kind kind, bool internal)
-{
-    const struct policy_pattern pattern = {kind, internal, "", ""};
-    uint32_t number;
-
-    if ((f->policy->known_kinds & 1U << kind) == 0)
+    if ((f->policy->known_kinds & 1U << pattern->kind) == 0 || f->count == CANDIDATES_MAX)
         return;
-    number =
-        policy_find_hashed(f->policy, &pattern, policy_hash_end(POLICY_HASH_SEED, kind, internal));
-    if (number != POLICY_NOBODY)
-        add_number(f, number, false);
+    __builtin_prefetch(&slots->slot[whole & slots->mask]);
+    f->candidate[f->count++] = (struct candidate){*pattern, whole, is_base};
 }
 
-// What the domain lies below, and the domain itself: returns its hash.
-static uint64_t add_domains(const struct finding *f, const char *domain)
+static void note_plain(struct finding *f, enum policy_pattern_kind kind, bool internal)
 {
-    const char *end = domain + strlen(domain);
-    const char *at = end;
+    note(f, &(struct policy_pattern){kind, internal, "", ""}, POLICY_HASH_SEED, false);
+}
+
+static void note_domain(struct finding *f, enum policy_pattern_kind kind, const char *domain,
+                        uint64_t hash)
+{
+    note(f, &(struct policy_pattern){kind, false, "", domain}, hash, false);
+}
+
+// What the domain lies below, the most general first, and the domain itself: returns its hash.
+static uint64_t note_domains(struct finding *f, const char *domain)
+{
+    const char *at = domain + strlen(domain);
     uint64_t hash = POLICY_HASH_SEED;
+    unsigned labels = 0;
 
     while (at > domain) {
         const char *dot = at - 1;
@@ -115,36 +123,50 @@ static uint64_t add_domains(const struct finding *f, const char *domain)
             dot--;
         if (*dot == '.') {
             hash = policy_hash_back(hash, dot + 1, (size_t)(at - dot - 1));
-            add_if_known(f, POLICY_BELOW, "", dot + 1, hash, false);
+            if (++labels <= POLICY_BELOW_LABELS_MAX)
+                note_domain(f, POLICY_BELOW, dot + 1, hash);
             hash = policy_hash_back(hash, ".", 1);
         } else {
             hash = policy_hash_back(hash, dot, (size_t)(at - dot));
         }
         at = dot;
     }
-    add_if_known(f, POLICY_DOMAIN, "", domain, hash, false);
+    note_domain(f, POLICY_DOMAIN, domain, hash);
     return hash;
 }
 
-// The address with this local part: returns its number.
-static uint32_t add_mailbox(const struct finding *f, const char *local, const char *domain,
-                            uint64_t domain_hash, bool is_base)
+// The address with this local part, and the user of any domain.
+static void note_mailbox(struct finding *f, const char *local, const char *domain,
+                         uint64_t domain_hash, bool is_base)
 {
     const size_t len = strlen(local);
-    const uint64_t hash = policy_hash_back(policy_hash_back(domain_hash, "@", 1), local, len);
-    const uint32_t number = probe(f, POLICY_ADDRESS, local, domain, hash);
+    const uint64_t in_domain = policy_hash_back(domain_hash, "@", 1);
+    const uint64_t anywhere = policy_hash_back(POLICY_HASH_SEED, "@", 1);
 
-    if (number != POLICY_NOBODY)
-        add_number(f, number, is_base);
-    add_if_known(f, POLICY_LOCAL, local, "",
-                 policy_hash_back(policy_hash_back(POLICY_HASH_SEED, "@", 1), local, len), is_base);
-    return number;
+    note(f, &(struct policy_pattern){POLICY_ADDRESS, false, local, domain},
+         policy_hash_back(in_domain, local, len), is_base);
+    note(f, &(struct policy_pattern){POLICY_LOCAL, false, local, ""},
+         policy_hash_back(anywhere, local, len), is_base);
 }
 
-// An alias is its user's mailbox as well. What an address is as it is written comes before what it is without its tag.
+// As it is written before what it is without its tag.
+static void note_address(struct finding *f, const struct mail_address *address)
+{
+    const bool is_sender = f->party->role == POLICY_AS_SENDER;
+    const char *local = is_sender ? address->local : address->base;
+    const uint64_t domain_hash = note_domains(f, address->domain);
+
+    note_mailbox(f, local, address->domain, domain_hash, false);
+    if (is_sender && strcmp(address->local, address->base) != 0)
+        note_mailbox(f, address->base, address->domain, domain_hash, true);
+}
+
+// ---- Those that are named
+
+// An alias is its user's mailbox as well.
 static void add_user(const struct finding *f, uint32_t address, bool is_base)
 {
-    const uint32_t user = address != POLICY_NOBODY ? f->policy->known[address].user : POLICY_NOBODY;
+    const uint32_t user = f->policy->known[address].user;
 
     if (user == POLICY_NOBODY)
         return;
@@ -153,35 +175,45 @@ static void add_user(const struct finding *f, uint32_t address, bool is_base)
     add_number(f, f->policy->user[user].mailbox, is_base);
 }
 
-static void add_address(const struct finding *f, const struct mail_address *address)
+static void add_named(const struct finding *f)
 {
-    const bool is_sender = f->party->role == POLICY_AS_SENDER;
-    const char *local = is_sender ? address->local : address->base;
-    const uint64_t domain_hash = add_domains(f, address->domain);
+    for (unsigned i = 0; i < f->count; i++) {
+        const struct candidate *candidate = &f->candidate[i];
+        const uint32_t number = policy_find_hashed(f->policy, &candidate->pattern, candidate->hash);
 
-    add_user(f, add_mailbox(f, local, address->domain, domain_hash, false), false);
-    if (is_sender && strcmp(address->local, address->base) != 0)
-        add_user(f, add_mailbox(f, address->base, address->domain, domain_hash, true), true);
+        if (number == POLICY_NOBODY)
+            continue;
+        add_number(f, number, candidate->is_base);
+        if (candidate->pattern.kind == POLICY_ADDRESS)
+            add_user(f, number, candidate->is_base);
+    }
+}
+
+static void note_all(struct finding *f, const struct mail_address *address)
+{
+    note_plain(f, POLICY_EVERYONE, false);
+    if (address->null)
+        note_plain(f, POLICY_NULL, false);
+    if (address->null || address->flaw != MAIL_OK || address->domain[0] == '\0')
+        return;
+    f->party->internal = policy_is_internal(f->policy, address->domain);
+    if (f->policy->known_count == 0)
+        return;
+    note_plain(f, POLICY_PARTY, f->party->internal);
+    note_address(f, address);
 }
 
 void policy_party_of(const struct policy *policy, const struct mail_address *address,
                      enum policy_role role, struct policy_party *out)
 {
-    const struct finding finding = {policy, out};
+    struct finding finding;
 
+    finding.policy = policy;
+    finding.party = out;
+    finding.count = 0;
     *out = (struct policy_party){.role = role, .user = POLICY_NOBODY};
-    add_plain(&finding, POLICY_EVERYONE, false);
-    if (address->null) {
-        add_plain(&finding, POLICY_NULL, false);
-        return;
-    }
-    if (address->flaw != MAIL_OK || address->domain[0] == '\0')
-        return;
-    out->internal = policy_is_internal(policy, address->domain);
-    if (policy->known_count == 0)
-        return;
-    add_plain(&finding, POLICY_PARTY, out->internal);
-    add_address(&finding, address);
+    note_all(&finding, address);
+    add_named(&finding);
 }
 
 // ---- Groups

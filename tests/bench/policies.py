@@ -1,5 +1,6 @@
 """What a policy set costs a lookup: a node without any policy beside one with a hundred and one with a hundred thousand and a
 million members of groups, in one run, in turn; and what the big one takes to load."""
+import pathlib
 import shutil
 import subprocess
 import time
@@ -56,19 +57,33 @@ def ask(node, what, count, **options):
     return only(load(node.lookups, "--prepared", count=count, **words, **options), reason)
 
 
+def cpu_ns(node):
+    """What the node's threads have spent on a processor."""
+    tasks = pathlib.Path(f"/proc/{node.pid}/task").glob("*/schedstat")
+    return sum(int(path.read_text().split()[0]) for path in tasks)
+
+
 def add_rates(report, nodes, sizes):
     def runner(name, what):
-        return lambda: ask(nodes[name, LOOKUPS[what][1]], what, sizes.count, window=WINDOW,
-                           population=sizes.population)["per_second"]
+        node = nodes[name, LOOKUPS[what][1]]
+
+        def run():
+            before = cpu_ns(node)
+            rate = ask(node, what, sizes.count, window=WINDOW, population=sizes.population)["per_second"]
+            return rate, (cpu_ns(node) - before) / sizes.count
+        return run
 
     rates = alternate(sizes.rounds, {(name, what): runner(name, what) for what in LOOKUPS for name in sizes.sets})
     for what in LOOKUPS:
         for name in list(sizes.sets)[1:]:
             report.add(f"{name} policies, {what}, {WINDOW} under way",
-                       median_of(lambda one, none: one / none, rates[name, what], rates["none", what]),
+                       median_of(lambda one, none: one[0] / none[0], rates[name, what], rates["none", what]),
                        "of no policy", ">= 0.9")
+            report.add(f"{name} policies, {what}, processor time of the node",
+                       median_of(lambda one, none: one[1] / none[1], rates[name, what], rates["none", what]), "of no policy")
     for what in LOOKUPS:
-        report.add(f"no policy, {what}", median_of(lambda rate: rate, rates["none", what]), "lookups/s")
+        report.add(f"no policy, {what}", median_of(lambda one: one[0], rates["none", what]), "lookups/s")
+        report.add(f"no policy, {what}, processor time of the node", median_of(lambda one: one[1] / 1000, rates["none", what]), "us")
 
 
 def add_commands(report, redis, nodes, sizes):
