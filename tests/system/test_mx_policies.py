@@ -14,6 +14,7 @@ STRANGER = "192.0.2.7"
 POLICY = {
     "domains": {"rcpt.example": {"anti_spoof": "enforce"}, "other.example": {}},
     "greylist": {"mode": "enforce"},
+    "groups": {"board": ["boss@rcpt.example", "cfo@rcpt.example"]},
     "policies": [
         {"id": "spammers", "kind": "block", "from": "spam.example", "note": "since the spring"},
         {"id": "below-them", "kind": "block", "from": "*.spam.example"},
@@ -27,6 +28,7 @@ POLICY = {
         {"id": "mailer", "kind": "anti_spoof", "option": "no_action", "from": "rcpt.example", "source": ["198.51.102.0/24"]},
         {"id": "far", "kind": "geo", "country": ["XX"]},
         {"id": "odd", "kind": "geo", "option": "hold", "country": ["YY"]},
+        {"id": "board", "kind": "mail", "to": {"group": "board"}, "default": "block", "except": [{"from": "partner.example"}]},
     ],
 }
 COUNTRIES = {"198.51.103.0/24": "XX", "198.51.104.0/24": "YY"}
@@ -67,6 +69,7 @@ GREYLISTED = ("451 4.7.1", "greylist_new", r"Greylisted, please try again in \d+
 BLOCKED = ("550 5.7.1", "block_admin", "Sender is blocked")
 SPOOFED = ("550 5.7.1", "anti_spoof_envelope", "Your host may not use this sender address")
 PERMITTED = ("250 2.1.5", "permit_admin", None)
+CLOSED = ("550 5.7.1", "policy_recipient", "Recipient does not take mail from this sender")
 
 CASES = {
     "nobody's policy": ("ann@sender.example", {}, GREYLISTED),
@@ -90,6 +93,8 @@ CASES = {
                                        ("550 5.7.1", "geo", "Mail from your country is not accepted here")),
     "from a country that is held": ("ann@partner.example", {"client": "198.51.104.1"}, ("250 2.1.5", "geo", None)),
     "what would be held waits as well": ("ann@sender.example", {"client": "198.51.104.1"}, GREYLISTED),
+    "to the board": ("ann@sender.example", {"recipient": "boss@rcpt.example", "name": "mail.sender.example"}, GREYLISTED),
+    "to the board from one whom it hears": ("ann@partner.example", {"recipient": "boss@rcpt.example"}, PERMITTED),
 }
 
 
@@ -107,6 +112,14 @@ def test_what_a_stranger_hears(edge, case, mx):
     if text:
         recipient = more.get("recipient", BOB)
         assert re.fullmatch(rf"{re.escape(code)} <{re.escape(recipient)}>: Recipient address rejected: {text}.* \(ticket \w+\)", reply), reply
+
+
+def test_a_closed_group_is_closed_to_who_is_known_as_well(edge):
+    """Nothing in the step `policy` is skipped by a greylist that knows the sender."""
+    node = edge.nodes[0]
+    assert node.reevectl("grey", "pass", "--from", "ann@sender.example", "--to", "cfo@rcpt.example").returncode == 0
+    reply = edge.reply("ann@sender.example", "cfo@rcpt.example")
+    assert re.fullmatch(r"550 5\.7\.1 <cfo@rcpt\.example>: Recipient address rejected: " + CLOSED[2] + r".* \(ticket \w+\)", reply), reply
 
 
 def test_a_domain_that_is_new_here_is_watched_first(edge):
