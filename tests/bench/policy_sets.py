@@ -31,6 +31,10 @@ KINDS = [
     lambda i: f"kind: anti_spoof, option: no_action, from: corp.example, source: [{net_of(i)}]",
     lambda i: f"kind: greylist, option: no_action, to: desk{i}@corp.example",
     lambda i: f"kind: greylist, option: no_action, from: bank{i}.test, mode: shadow",
+    lambda i: f"kind: mail, from: user{i}@corp.example, default: allow, except: [{{to: rival{i}.test}}]",
+    lambda i: f"kind: mail, to: chief{i}@corp.example, default: block, except: [{{from: internal}}]",
+    lambda i: f"kind: mail, from: temp{i}@corp.example, when: {{size_over: 5M, direction: outbound}}, action: block",
+    lambda i: f"kind: limit, from: user{i}@corp.example, rcpt_per_mail: 30, rcpt_per_day: 500",
 ]
 
 

@@ -48,6 +48,7 @@ struct written_kind_row {
     const char *word;
     struct written_option option[4];
     unsigned option_count;
+    bool is_about_senders; // it has from, and no to
 };
 
 enum {
@@ -286,8 +287,8 @@ static inline void written_random_policy(struct random *random, const struct wri
                    number % 3 == 0 ? "-x" : "");
     out->option = &kind->option[random_below(random, kind->option_count)];
     out->from = out->to = (struct written_pattern){.local = "", .domain = ""};
-    out->has_from = parts != 1;
-    out->has_to = parts != 0;
+    out->has_from = parts != 1 || kind->is_about_senders;
+    out->has_to = parts != 0 && !kind->is_about_senders;
     if (out->has_from)
         out->from = written_random_pattern(random, true, set->group_count);
     if (out->has_to)
@@ -296,7 +297,7 @@ static inline void written_random_policy(struct random *random, const struct wri
     written_random_time(random, out);
     out->enabled = random_chance(random, 92);
     out->override = random_chance(random, 12);
-    out->bidirectional = random_chance(random, 20);
+    out->bidirectional = random_chance(random, 20) && !kind->is_about_senders;
     out->shadow = random_chance(random, 20);
 }
 
