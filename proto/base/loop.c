@@ -63,6 +63,14 @@ struct loop_flush {
     void *arg;
 };
 
+struct loop_work {
+    uv_work_t uv;
+    bool given_up;
+    void (*run)(void *arg);
+    void (*end)(void *arg, bool wanted);
+    void *arg;
+};
+
 struct loop_zmq {
     uv_poll_t uv;
     struct loop *loop;
@@ -183,7 +191,7 @@ void loop_free(struct loop **loop)
     uv_close((uv_handle_t *)&(*loop)->prepare, NULL);
     uv_close((uv_handle_t *)&(*loop)->check, NULL);
     uv_close((uv_handle_t *)&(*loop)->idle, NULL);
-    (void)uv_run(&(*loop)->uv, UV_RUN_DEFAULT); // runs the close callbacks
+    (void)uv_run(&(*loop)->uv, UV_RUN_DEFAULT); // runs the close callbacks, and waits for work
     (void)uv_loop_close(&(*loop)->uv);
     mem_free(*loop);
     *loop = NULL;
@@ -351,6 +359,45 @@ void loop_flush_free(struct loop_flush **flush)
         loop->flushing = (*flush)->next;
     mem_free(*flush);
     *flush = NULL;
+}
+
+// ---- work beside the loop
+
+static void work_runs(uv_work_t *uv)
+{
+    struct loop_work *work = uv->data;
+
+    work->run(work->arg);
+}
+
+static void work_ended(uv_work_t *uv, int status)
+{
+    struct loop_work *work = uv->data;
+
+    work->end(work->arg, status == 0 && !work->given_up);
+    mem_free(work);
+}
+
+struct loop_work *loop_work_new(struct loop *loop, void (*run)(void *arg),
+                                void (*end)(void *arg, bool wanted), void *arg)
+{
+    struct loop_work *work = mem_new(sizeof(*work));
+
+    *work = (struct loop_work){.run = run, .end = end, .arg = arg};
+    work->uv.data = work;
+    (void)uv_queue_work(&loop->uv, &work->uv, work_runs,
+                        work_ended); // fails only without a function
+    return work;
+}
+
+void loop_work_free(struct loop_work **work)
+{
+    if (*work == NULL)
+        return;
+    (*work)->given_up = true;
+    (void)uv_cancel((uv_req_t *)&(*work)
+                        ->uv); // refused once it runs: then its end is told that nobody wants it
+    *work = NULL;
 }
 
 // ---- ZeroMQ sockets

@@ -1,4 +1,4 @@
-// loop.h: one thread's event loop: timers, descriptors, signals, and ZeroMQ sockets (libuv
+// loop.h: one thread's event loop: timers, descriptors, signals, ZeroMQ sockets, and long work beside it (libuv
 // beneath).
 //
 // Every callback gets the arg of its registration. Callbacks run one after another and must not
@@ -19,6 +19,7 @@ struct loop_fd;
 struct loop_signal;
 struct loop_zmq;
 struct loop_flush;
+struct loop_work;
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
@@ -60,3 +61,12 @@ void loop_flush_free(struct loop_flush **flush);
 struct loop_zmq *loop_zmq_new(struct loop *loop, void *zmq_socket, void (*fn)(void *arg),
                               void *arg);
 void loop_zmq_free(struct loop_zmq **watch);
+
+// loop_work_new: what takes too long for a callback. run(arg) is called on a thread of a small pool, beside the loop and
+// beside other work; then end(arg, wanted) on the loop, exactly once. Until then arg is the work's own: run may touch
+// nothing that anybody else touches, and nothing of the loop or the log. wanted is false if it was given up
+// (loop_work_free) or never began: then end only releases arg. After end the work is gone.
+struct loop_work *loop_work_new(struct loop *loop, void (*run)(void *arg),
+                                void (*end)(void *arg, bool wanted), void *arg);
+// loop_work_free: gives it up, without waiting for it; loop_free waits for what is still running.
+void loop_work_free(struct loop_work **work);
