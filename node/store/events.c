@@ -76,6 +76,12 @@ static bool read_spared(const struct redisReply *fields, struct event *out)
     return roll_is_sound(out->client, &as_set);
 }
 
+static bool read_document(const struct redisReply *fields, struct event *out)
+{
+    out->document = field_of(fields, "document");
+    return store_is_document_name(out->document);
+}
+
 static void read_fields(const struct redisReply *fields, struct event *out)
 {
     const char *kind = field_of(fields, "kind");
@@ -88,6 +94,10 @@ static void read_fields(const struct redisReply *fields, struct event *out)
         out->kind = EVENT_EXPECT;
     else if (strcmp(kind, "spared") == 0 && read_spared(fields, out))
         out->kind = EVENT_SPARED;
+    else if (strcmp(kind, "staged") == 0 && read_document(fields, out))
+        out->kind = EVENT_STAGED;
+    else if (strcmp(kind, "activated") == 0)
+        out->kind = EVENT_ACTIVATED;
 }
 
 bool event_read(const struct redisReply *row, struct event *out)
@@ -160,6 +170,12 @@ static void apply(struct store *store, const struct event *event)
         break;
     case EVENT_SPARED:
         spared_heard(store, event->client, &event->row);
+        break;
+    case EVENT_STAGED:
+        policy_heard(store, event->document);
+        break;
+    case EVENT_ACTIVATED:
+        policy_heard(store, NULL);
         break;
     case EVENT_FORGET:
         events_drop(store);
@@ -350,8 +366,10 @@ static void reread(struct store *store)
     spared_reread(store);
     if (store->events.reread_ms != 0 && now_ms - store->events.reread_ms < EVENTS_REREAD_MS)
         return;
-    if (expected_ask(store))
-        store->events.reread_ms = now_ms;
+    if (!expected_ask(store))
+        return;
+    store->events.reread_ms = now_ms;
+    policy_look(store);
 }
 
 void events_poll(struct store *store)

@@ -4,6 +4,8 @@
 //     kind forget    something was removed: drop the near cache
 //     kind expect    recipient, until, since, note: mail is expected (mirror.h); until 0 = no more
 //     kind spared    client, rests, day: a client is spared (core/spared.h); day 0 = no more
+//     kind staged    document: of a policy set, to be compiled before it is needed
+//     kind activated version: another policy set is in force
 //     kind start     a row to begin at, on an empty stream
 //
 // A node joins at the stream's last row and then asks for that row and what follows it. If that row
@@ -33,7 +35,15 @@ enum {
 
 // ---- rows, pure
 
-enum event_kind { EVENT_START, EVENT_FORGET, EVENT_EXPECT, EVENT_SPARED, EVENT_UNKNOWN };
+enum event_kind {
+    EVENT_START,
+    EVENT_FORGET,
+    EVENT_EXPECT,
+    EVENT_SPARED,
+    EVENT_STAGED,
+    EVENT_ACTIVATED,
+    EVENT_UNKNOWN
+};
 
 struct event {
     char id[EVENT_ID_MAX];
@@ -41,6 +51,7 @@ struct event {
     struct expectation expectation; // EVENT_EXPECT; texts are the reply's
     const char *client;             // EVENT_SPARED; the reply's
     struct spared_row row;          // EVENT_SPARED; zeroed: no more
+    const char *document;           // EVENT_STAGED; the reply's
 };
 
 // event_read: one element of XRANGE. False: it is no row of a stream at all. A row that is not

@@ -10,6 +10,7 @@
 #include "node/store/mirror.h"
 #include "node/store/near.h"
 #include "node/store/ops.h"
+#include "node/store/policy_stream.h"
 #include "node/store/redis.h"
 #include "node/store/retry.h"
 #include "node/store/roll.h"
@@ -58,6 +59,7 @@ struct store {
     struct embedded *embedded; // NULL with STORE_SINGLE
     struct loop_timer *tick;
     uint64_t ticks;
+    bool is_closing; // store_free is under way: nothing is begun any more
     // Greeting and agreement.
     uint64_t asked_us;    // when the question under way was sent
     unsigned meta_rounds; // how often meta was found incomplete
@@ -70,6 +72,7 @@ struct store {
     struct near *near; // NULL = none
     struct events events;
     struct mirror mirror; // the mirror
+    struct policy_following policy;
     // Spared clients.
     struct roll roll;
     struct spared_reading reading;

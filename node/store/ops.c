@@ -234,13 +234,24 @@ void op_hurry(struct ops *ops, struct op *op, uint64_t within_ms)
     set_timer(ops);
 }
 
-void op_send(struct ops *ops, struct op *op, struct redis *redis, struct resp *resp)
+static struct redis_wait wait_of(struct ops *ops, struct op *op)
 {
     const struct seat *seat = seat_of(op);
-    struct redis_wait wait = {
-        .fn = got_reply, .arg = ops, .tag = (uint64_t)seat->number << 32 | seat->generation};
 
-    if (!redis_send(redis, resp, wait))
+    return (struct redis_wait){
+        .fn = got_reply, .arg = ops, .tag = (uint64_t)seat->number << 32 | seat->generation};
+}
+
+void op_send(struct ops *ops, struct op *op, struct redis *redis, struct resp *resp)
+{
+    if (!redis_send(redis, resp, wait_of(ops, op)))
+        op_note(op, STORE_ERROR);
+}
+
+void op_send_bytes(struct ops *ops, struct op *op, struct redis *redis, const char *bytes,
+                   size_t len)
+{
+    if (!redis_send_bytes(redis, bytes, len, wait_of(ops, op)))
         op_note(op, STORE_ERROR);
 }
 

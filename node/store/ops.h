@@ -58,5 +58,7 @@ void op_hurry(struct ops *ops, struct op *op, uint64_t within_ms);
 // op_send: one of the commands that were announced. What cannot be sent ends the operation when its
 // deadline comes.
 void op_send(struct ops *ops, struct op *op, struct redis *redis, struct resp *resp);
+void op_send_bytes(struct ops *ops, struct op *op, struct redis *redis, const char *bytes,
+                   size_t len);
 // op_note: something went wrong with a reply: the first state stays.
 void op_note(struct op *op, enum store_state state);

@@ -444,7 +444,12 @@ bool redis_send(struct redis *redis, struct resp *resp, struct redis_wait wait)
     size_t len = 0;
     const char *bytes = resp_finish(resp, &len);
 
-    if (bytes == NULL || redis->context == NULL || redis->dropping > 0 || redis->life < GREETING ||
+    return bytes != NULL && redis_send_bytes(redis, bytes, len, wait);
+}
+
+bool redis_send_bytes(struct redis *redis, const char *bytes, size_t len, struct redis_wait wait)
+{
+    if (redis->context == NULL || redis->dropping > 0 || redis->life < GREETING ||
         !redis_has_room(redis, 1))
         return false;
     if (redisAsyncFormattedCommand(redis->context, on_reply, NULL, bytes, len) != REDIS_OK)

@@ -78,6 +78,8 @@ bool redis_has_room(const struct redis *redis, unsigned commands);
 // False if it was not sent (no connection, no room, too long); wait.fn is then not called. During
 // the greeting only the greeter sends.
 bool redis_send(struct redis *redis, struct resp *resp, struct redis_wait wait);
+// redis_send_bytes: the same for a whole command that is larger than a struct resp holds.
+bool redis_send_bytes(struct redis *redis, const char *bytes, size_t len, struct redis_wait wait);
 
 // redis_address_parse: ERR_CONFIG unless the text is "unix:/path", "10.0.0.5:6379" or
 // "[2001:db8::5]:6379".

@@ -287,8 +287,10 @@ void store_free(struct store **store)
 {
     if (*store == NULL)
         return;
+    (*store)->is_closing = true;
     for (unsigned lane = 0; lane < STORE_LANES; lane++)
         redis_free(&(*store)->lane[lane]);
+    policy_jobs_stop(*store);
     ops_free(&(*store)->ops);
     embedded_free(&(*store)->embedded);
     loop_timer_free(&(*store)->tick);
