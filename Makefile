@@ -122,8 +122,10 @@ unit: $(UNITS)
 	scripts/run-units $(UNITS)
 
 # ---- scenarios: the node with a scripted clock and a store in memory, chosen when linking
-SCENARIO_SRC := $(wildcard tests/scenario/*.c tests/support/store_memory*.c) tests/support/clock_scripted.c
-SCENARIO_NODE := $(filter-out node/store/% node/net/%,$(NODE_SRC)) node/store/mirror.c node/store/since.c
+SCENARIO_SRC := $(wildcard tests/scenario/*.c tests/support/store_memory*.c) tests/support/clock_scripted.c \
+    tests/support/loop_scripted.c
+SCENARIO_NODE := $(filter-out node/store/% node/net/%,$(NODE_SRC)) node/store/mirror.c node/store/since.c \
+    node/store/document_name.c
 $(BUILD)/scenario: $(call obj,$(SCENARIO_SRC) $(SCENARIO_NODE)) $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 scenario: $(BUILD)/scenario

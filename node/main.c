@@ -1,7 +1,7 @@
 // main.c: reeved, the node: assembles the rooms and tears them down; it decides nothing about mail.
 //
-// Life: read the files, start the store, open the doors, say "ready". SIGHUP reads the policy files
-// again. SIGTERM or SIGINT drains: replies say draining, the node leaves after a second without a
+// Life: read the files (or this node's copy of the policy set that was applied), start the store, open the doors, say
+// "ready". SIGHUP reads the policy files again. SIGTERM or SIGINT drains: replies say draining, the node leaves after a second without a
 // request (30 s at most), having answered what it had read; a second signal leaves at once. Exit
 // codes are those of sysexits(3).
 #include <getopt.h>
@@ -12,6 +12,7 @@
 
 #include "node/config.h"
 #include "node/geo.h"
+#include "node/keeper/keeper.h"
 #include "node/net/context.h"
 #include "node/net/door.h"
 #include "node/net/pub.h"
@@ -52,6 +53,7 @@ struct node {
     struct store *store;
     struct stats stats;
     struct server *server;
+    struct keeper *keeper;
     struct door *doors[2]; // [enum server_door]
     struct pub *pub;
     struct geo *geo; // NULL = none
@@ -96,26 +98,6 @@ static void publish_event(void *arg, const char *topic, const struct msg_event *
         pub_send(node->pub, topic, node->event_bytes, len);
 }
 
-static enum err reload_policy(void *arg, struct err_detail *detail)
-{
-    struct node *node = arg;
-    struct policy *policy = NULL;
-    enum err err =
-        policy_load(node->config->policy.text, node->config->policy.count, &policy, detail);
-
-    if (err != ERR_NONE) {
-        node->stats.reload_errors++;
-        log_error("policy not reloaded, the one in force stays: %s", detail->text);
-        return err;
-    }
-    server_set_policy(node->server, policy);
-    node->stats.reloads++;
-    log_info("policy reloaded version=%llu domains=%zu policies=%zu mode=%s",
-             (unsigned long long)policy->version, policy->domain_count, policy->rule_count,
-             policy->settings.greylist.mode == POLICY_SHADOW ? "shadow" : "enforce");
-    return ERR_NONE;
-}
-
 static const char *find_country(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX])
 {
     struct node *node = arg;
@@ -153,11 +135,15 @@ static void malformed_came(void *arg)
 
 static void publish_stats(struct node *node)
 {
+    struct keeper_status status;
+
+    keeper_status(node->keeper, &status);
     const struct stats_gauges gauges = {.node = node->config->node,
                                         .at_ms = store_now_ms(node->store),
                                         .uptime_ms = clock_mono_ms() - node->started_ms,
                                         .seats_used = server_seats_used(node->server),
                                         .policy_version = server_policy(node->server)->version,
+                                        .policy_refused = status.state == KEEPER_REFUSED,
                                         .open_fds = vitals_open_fds(),
                                         .max_fds = vitals_max_fds(),
                                         .resident_bytes = vitals_resident_bytes(),
@@ -239,15 +225,21 @@ static void on_terminate(void *arg)
              DRAIN_MOST_MS);
     node->drain_ms = clock_mono_ms();
     server_drain(node->server);
+    keeper_leave(node->keeper);
     loop_timer_set(node->drain_tick, DRAIN_TICK_MS, DRAIN_TICK_MS);
+}
+
+static void is_reloaded(void *arg, const struct keeper_answer *answer)
+{
+    (void)arg;
+    (void)answer; // it was logged
 }
 
 static void on_hangup(void *arg)
 {
-    struct err_detail detail;
-    enum err ignored = reload_policy(arg, &detail); // logged there
+    const struct node *node = arg;
 
-    (void)ignored;
+    keeper_reload(node->keeper, (struct keeper_done){is_reloaded, NULL});
 }
 
 // ---- assembling
@@ -266,20 +258,37 @@ static enum err open_door(struct node *node, enum server_door door, struct err_d
     return door_new(&node->doors[door], node->loop, node->zmq, &config, calls, detail);
 }
 
-static void start_server(struct node *node, struct policy *policy)
+// What the keeper calls.
+
+static enum err load_files(void *arg, struct policy **out, struct err_detail *detail)
+{
+    const struct config *config = arg;
+
+    return policy_load(config->policy.text, config->policy.count, out, detail);
+}
+
+static void policy_changed(void *arg, struct policy_hold *hold)
+{
+    const struct node *node = arg;
+
+    server_set_policy(node->server, hold);
+}
+
+static void start_server(struct node *node)
 {
     const struct server_config config = {.node = node->config->node,
                                          .version = REEVE_VERSION,
+                                         .keeper = node->keeper,
                                          .replay = node->options.replay,
                                          .hide_addresses = !node->config->stats_show_addresses,
                                          .budget_ms = node->config->lookups_budget_ms,
                                          .seats = (unsigned)node->config->lookups_seats,
                                          .large_seats = LARGE_SEATS};
-    const struct server_out out = {send_reply,    wants_event,  publish_event,
-                                   reload_policy, find_country, node};
+    const struct server_out out = {send_reply, wants_event, publish_event, find_country, node};
 
     server_new(&node->server, &config, node->store, &node->stats, out);
-    server_set_policy(node->server, policy);
+    keeper_start(node->keeper, node->loop, node->store,
+                 (struct keeper_calls){policy_changed, node});
 }
 
 static void start_clocks(struct node *node)
@@ -305,7 +314,7 @@ static void open_geo(struct node *node)
         geo_new(&node->geo, &config);
 }
 
-static enum err assemble(struct node *node, struct policy **policy, struct err_detail *detail)
+static enum err assemble(struct node *node, struct err_detail *detail)
 {
     enum err err = loop_new(&node->loop, detail);
 
@@ -319,8 +328,7 @@ static enum err assemble(struct node *node, struct policy **policy, struct err_d
     }
     if (err == ERR_NONE) {
         open_geo(node);
-        start_server(node, *policy);
-        *policy = NULL;
+        start_server(node);
         err = open_door(node, SERVER_LOOKUPS, detail);
     }
     if (err == ERR_NONE)
@@ -338,13 +346,15 @@ static void tear_down(struct node *node)
         loop_signal_free(&node->signals[i]);
     loop_timer_free(&node->tick);
     loop_timer_free(&node->drain_tick);
-    store_free(&node->store); // answers what still waits, through the doors
+    store_free(&node->store);  // answers what still waits, through the doors
+    keeper_stop(node->keeper); // likewise
     door_free(&node->doors[SERVER_LOOKUPS]);
     door_free(&node->doors[SERVER_ADMIN]);
     pub_free(&node->pub);
     server_free(&node->server);
     geo_free(&node->geo);
-    loop_free(&node->loop);
+    keeper_free(&node->keeper);
+    loop_free(&node->loop); // waits for what is freed beside it
     context_free(&node->zmq);
     mem_free(node->scratch.start);
 }
@@ -364,10 +374,29 @@ static void say_ready(const struct node *node)
                  "enforce when you like what you see");
 }
 
-static int run(struct node *node, struct policy *policy)
+static enum err make_keeper(struct node *node, struct err_detail *detail)
+{
+    const struct keeper_config config = {.node = node->config->node,
+                                         .state_dir =
+                                             node->options.replay ? "" : node->config->state_dir,
+                                         .load = load_files,
+                                         .load_arg = node->config};
+
+    node->keeper = keeper_new(&config, &node->stats);
+    return keeper_load(node->keeper, detail);
+}
+
+static int run(struct node *node)
 {
     struct err_detail detail = {""};
-    enum err err = assemble(node, &policy, &detail);
+    enum err err = make_keeper(node, &detail);
+
+    if (err != ERR_NONE) {
+        (void)fprintf(stderr, "reeved: %s\n", detail.text);
+        keeper_free(&node->keeper);
+        return EX_CONFIG;
+    }
+    err = assemble(node, &detail);
 
     if (err == ERR_NONE) {
         say_ready(node);
@@ -375,7 +404,6 @@ static int run(struct node *node, struct policy *policy)
     } else {
         log_error("cannot start: %s", detail.text);
     }
-    policy_free(&policy);
     tear_down(node);
     if (err != ERR_NONE)
         return err == ERR_CONFIG ? EX_CONFIG : EX_UNAVAILABLE;
@@ -435,7 +463,7 @@ static int read_options(int argc, char **argv, struct options *out)
     return optind < argc ? usage(stderr, EX_USAGE) : -1;
 }
 
-static enum err read_files(struct node *node, struct policy **policy, struct err_detail *detail)
+static enum err read_config(struct node *node, struct err_detail *detail)
 {
     enum err err = config_load(node->options.config_path, &node->config, detail);
 
@@ -445,13 +473,34 @@ static enum err read_files(struct node *node, struct policy **policy, struct err
     if (node->options.replay && !config_is_loopback(node->config))
         return err_say(detail, ERR_CONFIG,
                        "--replay: every listen address must be on loopback or ipc");
-    return policy_load(node->config->policy.text, node->config->policy.count, policy, detail);
+    return ERR_NONE;
+}
+
+// -t and -T: the policy files, too.
+static int check(struct node *node)
+{
+    struct policy *policy = NULL;
+    struct err_detail detail = {""};
+
+    if (policy_load(node->config->policy.text, node->config->policy.count, &policy, &detail) !=
+        ERR_NONE) {
+        (void)fprintf(stderr, "reeved: %s\n", detail.text);
+        return EX_CONFIG;
+    }
+    if (node->options.task == TASK_TEST) {
+        (void)printf("reeved: %s and its policy are fine\n",
+                     node->config->path != NULL ? node->config->path : "the defaults");
+    } else {
+        config_print(node->config, stdout);
+        policy_print(policy, stdout);
+    }
+    policy_free(&policy);
+    return EX_OK;
 }
 
 int main(int argc, char **argv)
 {
     struct node *node = mem_new(sizeof(*node));
-    struct policy *policy = NULL;
     struct err_detail detail = {""};
     int code = read_options(argc, argv, &node->options);
 
@@ -462,23 +511,15 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN); // the files are about to be read anyway
     log_open("reeved", LOG_INFO_LEVEL);
-    if (read_files(node, &policy, &detail) != ERR_NONE) {
+    if (read_config(node, &detail) != ERR_NONE) {
         (void)fprintf(stderr, "reeved: %s\n", detail.text);
         code = EX_CONFIG;
-    } else if (node->options.task == TASK_TEST) {
-        (void)printf("reeved: %s and its policy are fine\n",
-                     node->config->path != NULL ? node->config->path : "the defaults");
-        policy_free(&policy);
-        code = EX_OK;
-    } else if (node->options.task == TASK_PRINT) {
-        config_print(node->config, stdout);
-        policy_print(policy, stdout);
-        policy_free(&policy);
-        code = EX_OK;
+    } else if (node->options.task != TASK_RUN) {
+        code = check(node);
     } else {
         log_open("reeved", (enum log_level)node->config->log_level);
         vitals_raise_fds();
-        code = run(node, policy);
+        code = run(node);
     }
     config_free(&node->config);
     mem_free(node);

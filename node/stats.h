@@ -49,6 +49,7 @@ struct stats_gauges {
     uint64_t uptime_ms;
     uint64_t seats_used;
     uint64_t policy_version;
+    bool policy_refused;
     uint64_t open_fds, max_fds;
     uint64_t resident_bytes;
     bool geo_known; // there is a database of countries

@@ -17,7 +17,7 @@ struct document_work {
     struct policy_job job;
     char document[STORE_DOCUMENT_NAME];
     struct policy_found found;
-    enum policy_place place;
+    enum document_place place;
     size_t len;
     size_t piece; // which comes now
     // stage
@@ -67,7 +67,7 @@ static void put_expiry(struct document_work *work, struct op *op)
 
     if (!store_keeps_expiry(store))
         return;
-    store_put_expiry(&resp, policy_key(key, POLICY_STAGED, work->document),
+    store_put_expiry(&resp, policy_key(key, DOCUMENT_STAGED, work->document),
                      store_now_ms(store) + STORE_STAGED_MS);
     policy_send(store, op, &resp);
 }
@@ -86,7 +86,7 @@ static void ask_head(struct policy_job *job)
 {
     struct document_work *work = (struct document_work *)job;
     struct store *store = job->store;
-    bool is_kept = work->found.whole[POLICY_KEPT];
+    bool is_kept = work->found.whole[DOCUMENT_KEPT];
     unsigned commands =
         policy_tell_commands(store) + (is_kept ? 0U : 1U + store_keeps_expiry(store));
     struct op *op = policy_job_op(job, &HEAD, commands);
@@ -97,7 +97,7 @@ static void ask_head(struct policy_job *job)
         return;
     if (!is_kept) {
         resp_begin(&resp, "HSET");
-        resp_text(&resp, policy_key(key, POLICY_STAGED, work->document));
+        resp_text(&resp, policy_key(key, DOCUMENT_STAGED, work->document));
         resp_text(&resp, "head");
         resp_number(&resp, work->len);
         policy_send(store, op, &resp);
@@ -129,7 +129,7 @@ static char *format_piece(const struct document_work *work, size_t *len)
     size_t bytes = piece_len(work);
     int head = 0;
 
-    (void)policy_key(key, POLICY_STAGED, work->document);
+    (void)policy_key(key, DOCUMENT_STAGED, work->document);
     (void)text_number(number, work->piece);
     char *command = mem_new(bytes + 256);
 

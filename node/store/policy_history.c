@@ -82,7 +82,7 @@ static void remove_version(struct store *store, const struct store_version *row,
 
     if (with_document) {
         resp_begin(&resp, "UNLINK");
-        resp_text(&resp, policy_key(key, POLICY_KEPT, row->document));
+        resp_text(&resp, policy_key(key, DOCUMENT_KEPT, row->document));
         (void)redis_send(store->lane[STORE_ADMIN], &resp, wait);
     }
     (void)snprintf(id, sizeof(id), "%" PRIu64 "-0", row->version);

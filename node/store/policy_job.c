@@ -107,9 +107,9 @@ void policy_find_send(struct store *store, struct op *op, const char *document)
     char key[POLICY_KEY_MAX];
     struct resp resp;
 
-    for (int place = POLICY_STAGED; place <= POLICY_KEPT; place++) {
+    for (int place = DOCUMENT_STAGED; place <= DOCUMENT_KEPT; place++) {
         resp_begin(&resp, "HGET");
-        resp_text(&resp, policy_key(key, (enum policy_place)place, document));
+        resp_text(&resp, policy_key(key, (enum document_place)place, document));
         resp_text(&resp, "head");
         policy_send(store, op, &resp);
         resp_begin(&resp, "HLEN");
@@ -130,9 +130,9 @@ void policy_find_take(struct policy_found *found, const struct redisReply *reply
                           reply->integer == (long long)policy_pieces(found->len[place]) + 1;
 }
 
-bool policy_find_place(const struct policy_found *found, enum policy_place *out)
+bool policy_find_place(const struct policy_found *found, enum document_place *out)
 {
-    *out = found->whole[POLICY_KEPT] ? POLICY_KEPT : POLICY_STAGED;
+    *out = found->whole[DOCUMENT_KEPT] ? DOCUMENT_KEPT : DOCUMENT_STAGED;
     return found->whole[*out];
 }
 

@@ -3,37 +3,22 @@
 #include "node/store/policy_row.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "node/store/reply.h"
 #include "proto/text.h"
 
-enum { NAME_BYTES = (STORE_DOCUMENT_NAME - 1) / 2, WORDS = 5, NODE_DIGITS = 8 };
+enum { WORDS = 5, NODE_DIGITS = 8 };
 // A version that a double holds exactly (metrics, JSON).
 static const uint64_t VERSION_MAX = (1ULL << 53) - 1;
 
 // ---- documents
 
-void store_document_name(const void *bytes, size_t len, char out[STORE_DOCUMENT_NAME])
-{
-    unsigned char hash[NAME_BYTES];
-
-    (void)crypto_generichash(hash, sizeof(hash), bytes, len, NULL, 0);
-    (void)sodium_bin2hex(out, STORE_DOCUMENT_NAME, hash, sizeof(hash));
-}
-
-bool store_is_document_name(const char *text)
-{
-    return strlen(text) == STORE_DOCUMENT_NAME - 1 &&
-           strspn(text, "0123456789abcdef") == STORE_DOCUMENT_NAME - 1;
-}
-
-const char *policy_key(char out[POLICY_KEY_MAX], enum policy_place place, const char *document)
+const char *policy_key(char out[POLICY_KEY_MAX], enum document_place place, const char *document)
 {
     (void)snprintf(out, POLICY_KEY_MAX, POLICY_KEY ":%s:%s",
-                   place == POLICY_STAGED ? "stage" : "doc", document);
+                   place == DOCUMENT_STAGED ? "stage" : "doc", document);
     return out;
 }
 
@@ -146,6 +131,14 @@ bool policy_row_is_same(const struct store_version *one, const struct store_vers
 
 // ---- nodes
 
+// A word of a row has no blank.
+static void swap_all(char *text, char from, char to)
+{
+    for (; *text != '\0'; text++)
+        if (*text == from)
+            *text = to;
+}
+
 // The next word of a text, cut out of it; NULL if there is none. "-" is the empty one.
 static char *next_word(char **at)
 {
@@ -222,6 +215,7 @@ bool policy_node_read(const struct redisReply *field, const struct redisReply *v
         !read_ready(word[4], out) || (rest != NULL && strlen(rest) > STORE_NODE_ERROR_MAX))
         return false;
     (void)snprintf(out->state, sizeof(out->state), "%s", word[3]);
+    swap_all(out->state, '_', ' ');
     (void)snprintf(out->error, sizeof(out->error), "%s", rest != NULL ? rest : "");
     return true;
 }
@@ -234,11 +228,14 @@ static const char *or_dash(const char *text)
 void policy_node_format(const struct store_node *node, char out[POLICY_NODE_VALUE_MAX])
 {
     struct text_buf text;
+    char state[sizeof(node->state)];
     bool has_ready = false;
 
+    memcpy(state, node->state, sizeof(state));
+    swap_all(state, ' ', '_');
     text_buf_init(&text, out, POLICY_NODE_VALUE_MAX);
     text_buf_add(&text, "%" PRIu64 " %" PRIu64 " %s %s ", node->seen_ms, node->version,
-                 or_dash(node->document), or_dash(node->state));
+                 or_dash(node->document), or_dash(state));
     for (size_t i = 0; i < STORE_NODE_READY_MAX; i++) {
         if (node->ready[i][0] == '\0')
             continue;

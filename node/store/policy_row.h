@@ -24,8 +24,8 @@ enum {
 #define POLICY_NODES "nodes:{p}"
 
 // Where a document is kept.
-enum policy_place { POLICY_STAGED, POLICY_KEPT };
-const char *policy_key(char out[POLICY_KEY_MAX], enum policy_place place, const char *document);
+enum document_place { DOCUMENT_STAGED, DOCUMENT_KEPT };
+const char *policy_key(char out[POLICY_KEY_MAX], enum document_place place, const char *document);
 
 // policy_pieces: how many a document of so many bytes has.
 size_t policy_pieces(size_t len);

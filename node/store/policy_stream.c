@@ -82,11 +82,11 @@ static void got_place(struct store *store, struct op *op, const struct redisRepl
 static void place_is_known(struct store *store, struct op *op)
 {
     struct tip_work *work = op->work;
-    enum policy_place place;
+    enum document_place place;
 
     (void)store;
     if (policy_job_is_well(&work->job, op->state))
-        end_tip(work, STORE_UP, policy_find_place(&work->found, &place) && place == POLICY_KEPT);
+        end_tip(work, STORE_UP, policy_find_place(&work->found, &place));
 }
 
 static const struct op_kind PLACE = {got_place, place_is_known};
@@ -181,7 +181,7 @@ struct activate_work {
     struct policy_job job;
     struct store_version row;
     struct policy_found found;
-    enum policy_place place;
+    enum document_place place;
     unsigned replies;
     uint64_t replicas;
     struct store_version tip;
@@ -289,8 +289,8 @@ static void send_keeping(struct activate_work *work, struct op *op)
     struct resp resp;
 
     resp_begin(&resp, "RENAME");
-    resp_text(&resp, policy_key(from, POLICY_STAGED, work->row.document));
-    resp_text(&resp, policy_key(to, POLICY_KEPT, work->row.document));
+    resp_text(&resp, policy_key(from, DOCUMENT_STAGED, work->row.document));
+    resp_text(&resp, policy_key(to, DOCUMENT_KEPT, work->row.document));
     policy_send(work->job.store, op, &resp);
     resp_begin(&resp, "PERSIST");
     resp_text(&resp, to);
@@ -300,7 +300,7 @@ static void send_keeping(struct activate_work *work, struct op *op)
 static void ask_to_keep(struct policy_job *job)
 {
     struct activate_work *work = (struct activate_work *)job;
-    bool is_staged = work->place == POLICY_STAGED;
+    bool is_staged = work->place == DOCUMENT_STAGED;
     struct op *op =
         policy_job_op(job, &KEEP, (is_staged ? 2U : 0U) + policy_tell_commands(job->store));
     char version[TEXT_NUMBER_MAX];

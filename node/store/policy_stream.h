@@ -50,14 +50,14 @@ void policy_jobs_stop(struct store *store);
 // Where a document is; part of several jobs: POLICY_FIND_COMMANDS of their operation.
 struct policy_found {
     unsigned replies;
-    size_t len[2]; // [enum policy_place] what head says; 0 = there is none
+    size_t len[2]; // [enum document_place] what head says; 0 = there is none
     bool whole[2];
 };
 enum { POLICY_FIND_COMMANDS = 4 };
 void policy_find_send(struct store *store, struct op *op, const char *document);
 // policy_find_take: the next reply. policy_find_place: where it is whole; false: nowhere.
 void policy_find_take(struct policy_found *found, const struct redisReply *reply);
-bool policy_find_place(const struct policy_found *found, enum policy_place *out);
+bool policy_find_place(const struct policy_found *found, enum document_place *out);
 
 // policy_look: asks for the newest version, for those who follow. policy_heard: a document was staged (NULL: a version
 // was activated).

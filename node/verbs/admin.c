@@ -2,6 +2,8 @@
 // that needs the store is answered STATUS_UNAVAILABLE when it is away, and nothing is half done.
 #include "node/verbs/admin.h"
 
+#include "node/keeper/keeper.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -57,6 +59,26 @@ static const struct admin_row {
      {"limit", "cursor"},
      policy_used,
      "how often each policy was used, in the whole cluster; last in Unix ms"},
+    {"policy.stage",
+     {"note"},
+     policy_stage,
+     "compile a policy set (the document) and have every node prepare it"},
+    {"policy.diff",
+     {"document", "version", "against"},
+     policy_diff_sets,
+     "what a staged policy set, or a version, says otherwise than the one in force, or another "
+     "version"},
+    {"policy.activate",
+     {"+document", "+base", "by", "note"},
+     policy_activate,
+     "a staged policy set is in force from now on, if base is still the newest version"},
+    {"policy.undo",
+     {"+base", "by", "note", "version"},
+     policy_undo,
+     "the policy set of the version before base, or of that version, as a new version"},
+    {"policy.history", {"limit"}, policy_history, "the versions, newest first"},
+    {"policy.show", {"version"}, policy_show, "the policy set in force, or of a version"},
+    {"policy.status", {NULL}, policy_status, "which node has which policy set"},
     {"reload", {NULL}, reload, "read the policy files again"},
     {"clock.show", {NULL}, clock_show, "the store's clock"},
     {"clock.accept", {NULL}, clock_accept, "the store's clock is right although it jumped"},
@@ -93,6 +115,8 @@ void admin_answer(struct admin_call *call)
     reply.admin = (struct msg_admin_reply){.rows = call->rows.row,
                                            .row_count = call->rows.count,
                                            .cursor = call->cursor,
+                                           .document = call->document,
+                                           .document_bytes = call->document_bytes,
                                            .policy_version = server_policy(call->server)->version};
     server_answer(call->server, call->seat, &reply);
 }
@@ -164,19 +188,27 @@ static void show_help(struct admin_call *call)
     admin_answer(call);
 }
 
-static void reload(struct admin_call *call)
+static void reloaded(void *arg, const struct keeper_answer *answer)
 {
-    struct server *server = call->server;
-    struct err_detail detail = {""};
+    struct admin_call *call = arg;
 
-    if (server->out.reload(server->out.arg, &detail) != ERR_NONE) {
-        admin_refuse(call, "the policy in force stays: %s", detail.text);
+    if (answer->err == ERR_UNAVAILABLE) {
+        server_refuse(call->server, call->seat, MSG_UNAVAILABLE, answer->why);
+        return;
+    }
+    if (answer->err != ERR_NONE) {
+        admin_refuse(call, "the policy in force stays: %s", answer->why);
         return;
     }
     rows_add(&call->rows);
     rows_field(&call->rows, "policy_version", "%llu",
-               (unsigned long long)server_policy(server)->version);
+               (unsigned long long)server_policy(call->server)->version);
     admin_answer(call);
+}
+
+static void reload(struct admin_call *call)
+{
+    keeper_reload(call->server->keeper, (struct keeper_done){reloaded, call});
 }
 
 static void clock_show(struct admin_call *call)
@@ -291,10 +323,10 @@ static bool check_rest(struct admin_call *call, const struct admin_row *row)
 
     if (admin->as_user[0] != '\0')
         admin_refuse(call, "as_user is not supported by this version; ask without it");
-    else if (admin->document_bytes > 0 && row->run != grey_seed)
+    else if (admin->document_bytes > 0 && row->run != grey_seed && row->run != policy_stage)
         admin_refuse(call, "%s takes no document", row->verb);
     else if (admin->dry_run && row->run != grey_pass && row->run != grey_forget &&
-             row->run != spared_forget && row->run != grey_seed)
+             row->run != spared_forget && row->run != grey_seed && row->run != policy_stage)
         admin_refuse(call, "%s has no dry run", row->verb);
     else
         return true;

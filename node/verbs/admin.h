@@ -11,6 +11,8 @@ struct admin_call {
     struct seat *seat;
     struct rows rows;
     const char *cursor;
+    const void *document; // of the answer
+    size_t document_bytes;
     struct key_triplet key;        // grey.*
     struct store_triplet *retries; // track: which deferred tries have passed since
     size_t *retry_rows;            // the row of each
@@ -41,6 +43,13 @@ void grey_forget(struct admin_call *call);
 void grey_list(struct admin_call *call);
 void grey_seed(struct admin_call *call);
 void policy_used(struct admin_call *call);
+void policy_stage(struct admin_call *call);
+void policy_diff_sets(struct admin_call *call);
+void policy_activate(struct admin_call *call);
+void policy_undo(struct admin_call *call);
+void policy_history(struct admin_call *call);
+void policy_show(struct admin_call *call);
+void policy_status(struct admin_call *call);
 void spared_show(struct admin_call *call);
 void spared_forget(struct admin_call *call);
 void track_find(struct admin_call *call);

@@ -1,6 +1,7 @@
 // internal.h: what the files of this room share.
 #pragma once
 
+#include "node/policy/hold.h"
 #include "node/verbs/carried.h"
 #include "node/verbs/names.h"
 #include "node/verbs/rate.h"
@@ -8,17 +9,10 @@
 #include "node/verbs/server.h"
 #include "node/verbs/used.h"
 
-// A policy set and how many requests are judged by it; the last one out of an old set frees it.
-struct policy_hold {
-    struct policy *policy;
-    unsigned users;
-    bool current;
-    struct used *used; // how often its policies were; NULL = nobody counts: it is not in force
-};
-
 struct server {
     struct server_config config;
     struct store *store;
+    struct keeper *keeper;
     struct stats *stats;
     struct server_out out;
     struct seats *seats;

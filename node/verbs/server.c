@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "node/policy/set.h"
+#include "node/keeper/keeper.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire.h"
@@ -19,20 +19,12 @@ enum {
     TRANSACTIONS = 4096,
     NETWORKS = 4096,
     FLUSH_MS = 5000,
+    // A document of 16 MiB fits; of what is not used the kernel gives nothing.
     SCRATCH_BYTES = 8U << 20,
-    REPLY_BYTES = 8U << 20
+    REPLY_BYTES = MSG_ADMIN_BYTES_MAX
 };
 
 // ---- the policy set
-
-static void hold_release(struct policy_hold *hold)
-{
-    if (--hold->users > 0 || hold->current)
-        return;
-    policy_free(&hold->policy);
-    used_free(&hold->used);
-    mem_free(hold);
-}
 
 // Since when each domain is declared is asked, and told, for the whole cluster.
 static void declare(struct server *server, const struct policy *policy)
@@ -45,19 +37,19 @@ static void declare(struct server *server, const struct policy *policy)
     mem_free((void *)domain);
 }
 
-void server_set_policy(struct server *server, struct policy *policy)
+void server_set_policy(struct server *server, struct policy_hold *hold)
 {
     struct policy_hold *old = server->policy;
 
-    server->policy = mem_new(sizeof(*server->policy));
-    *server->policy = (struct policy_hold){.policy = policy, .users = 1, .current = true};
-    server->policy->used = used_new(policy->rule_count);
-    declare(server, policy);
-    if (old == NULL)
-        return;
-    used_flush(old->used, old->policy, server->store);
-    old->current = false;
-    hold_release(old);
+    server->policy = hold;
+    if (hold->used == NULL) {
+        hold->used = used_new(hold->policy->rule_count);
+        hold->used_free = used_free;
+    }
+    declare(server, hold->policy);
+    if (old != NULL)
+        used_flush(old->used, old->policy, server->store);
+    hold_release(&old);
 }
 
 const struct policy *server_policy(const struct server *server)
@@ -74,6 +66,7 @@ void server_new(struct server **out, const struct server_config *config, struct 
 
     server->config = *config;
     server->store = store;
+    server->keeper = config->keeper;
     server->stats = stats;
     server->out = out_calls;
     server->seats = seats_new(config->seats, config->large_seats, ADMIN_SEATS);
@@ -95,10 +88,7 @@ void server_free(struct server **server)
 {
     if (*server == NULL)
         return;
-    if ((*server)->policy != NULL) {
-        (*server)->policy->current = false;
-        hold_release((*server)->policy);
-    }
+    hold_release(&(*server)->policy);
     seats_free(&(*server)->seats);
     names_free(&(*server)->names);
     carried_free(&(*server)->carried);
@@ -171,8 +161,7 @@ void server_answer(struct server *server, struct seat *seat, struct msg_reply *r
 {
     reply->id = seat->request.id;
     send_reply(server, seat->door, &seat->peer, reply);
-    if (seat->policy != NULL)
-        hold_release(seat->policy);
+    hold_release(&seat->policy);
     seats_leave(server->seats, seat);
 }
 
@@ -229,9 +218,19 @@ static void refuse_crowd(struct server *server, enum server_door door, const str
 
 // ---- verbs
 
+static void add_refused(const struct server *server, struct text_buf *text)
+{
+    struct keeper_status status;
+
+    keeper_status(server->keeper, &status);
+    if (status.state == KEEPER_REFUSED)
+        text_buf_add(text, "; policy version %llu refused: %s", (unsigned long long)status.newest,
+                     status.error);
+}
+
 static void answer_ping(struct server *server, struct seat *seat)
 {
-    char memory[256];
+    char memory[512];
     struct text_buf text;
     struct msg_reply reply = {.answer = MSG_PONG};
 
@@ -239,6 +238,7 @@ static void answer_ping(struct server *server, struct seat *seat)
     store_describe(server->store, &text);
     if (server->config.replay)
         text_buf_add(&text, ", replay: time comes from requests");
+    add_refused(server, &text);
     reply.pong = (struct msg_pong){.version = server->config.version,
                                    .uptime_ms = clock_mono_ms() - server->started_ms,
                                    .policy_version = server_policy(server)->version,
@@ -324,8 +324,8 @@ static enum err take_what_if(struct server *server, struct seat *seat, struct er
         return err_say(detail, ERR_SYNTAX,
                        "Check.policy: this node does not hold document %s; stage it (policy.stage)",
                        check->policy);
-    set->users++;
-    hold_release(seat->policy);
+    (void)hold_take(set);
+    hold_release(&seat->policy);
     seat->policy = set;
     return ERR_NONE;
 }
@@ -354,15 +354,14 @@ static struct seat *take_seat(struct server *server, enum server_door door,
         return NULL;
     seat->door = door;
     seat->peer = *peer;
-    seat->policy = server->policy;
-    seat->policy->users++;
+    seat->policy = hold_take(server->policy);
     seat->came_us = clock_mono_us();
     return seat;
 }
 
 static void leave_for_larger(struct server *server, struct seat *seat)
 {
-    hold_release(seat->policy);
+    hold_release(&seat->policy);
     seats_leave(server->seats, seat);
 }
 

@@ -29,8 +29,6 @@ struct server_out {
     // wants_events: does somebody listen to decisions of this topic now?
     bool (*wants_event)(void *arg, const char *topic);
     void (*event)(void *arg, const char *topic, const struct msg_event *event);
-    // reload: reads the policy again (and calls server_set_policy). The detail says why not.
-    enum err (*reload)(void *arg, struct err_detail *detail);
     // country: of an address, as two capital letters; "" = not known. NULL = no country ever is.
     const char *(*country)(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX]);
     void *arg;
@@ -39,6 +37,7 @@ struct server_out {
 struct server_config {
     const char *node; // name
     const char *version;
+    struct keeper *keeper; // of the policy set; outlives the server
     bool replay;
     bool hide_addresses;  // in events
     uint64_t budget_ms;   // of a request that names none
@@ -48,14 +47,15 @@ struct server_config {
 enum { SERVER_SMALL_BYTES = 8192 };
 
 struct server;
+struct keeper;
+struct policy_hold;
 
 void server_new(struct server **out, const struct server_config *config, struct store *store,
                 struct stats *stats, struct server_out out_calls);
 void server_free(struct server **server);
 
-// server_set_policy: from now on new requests are judged by this set; takes it (the server frees
-// the old one with policy_free once no request uses it).
-void server_set_policy(struct server *server, struct policy *policy);
+// server_set_policy: from now on new requests are judged by this set; takes a use of it, and gives back that of the old one.
+void server_set_policy(struct server *server, struct policy_hold *hold);
 const struct policy *server_policy(const struct server *server);
 
 // server_receive: one frame. bytes may be changed. age_ms: how long it may have waited unread. The

@@ -1,6 +1,6 @@
 // fuzz_events.c: what Redis answers about events, expected mail and spared clients: any bytes as a reply in
 // its own protocol (hiredis reads it), and each part of that as a row of the stream, an id, and a row of
-// either hash.
+// either hash; and as a version and a node of the policy set.
 #include <assert.h>
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
@@ -10,6 +10,7 @@
 
 #include "node/store/events.h"
 #include "node/store/mirror.h"
+#include "node/store/policy_row.h"
 #include "node/store/roll.h"
 #include "proto/base/mem.h"
 #include "proto/text.h"
@@ -63,6 +64,32 @@ static void try_event(const struct redisReply *reply, struct mirrors *mirrors)
 }
 
 // What is read is written as it was read, and is found.
+static void try_version(const struct redisReply *reply)
+{
+    struct store_version version;
+
+    if (!policy_row_read(reply, &version))
+        return;
+    assert(version.version > 0 && store_is_document_name(version.document));
+    assert(text_is_clean(version.by, strlen(version.by), STORE_BY_MAX));
+    assert(text_is_clean(version.note, strlen(version.note), STORE_NOTE_MAX));
+}
+
+static void try_node(const struct redisReply *field, const struct redisReply *value)
+{
+    char text[POLICY_NODE_VALUE_MAX];
+    struct redisReply again = {.type = REDIS_REPLY_STRING, .str = text};
+    struct store_node node;
+    struct store_node back;
+
+    if (!policy_node_read(field, value, &node))
+        return;
+    policy_node_format(&node, text);
+    again.len = strlen(text);
+    assert(policy_node_read(field, &again, &back));
+    assert(back.version == node.version && strcmp(back.error, node.error) == 0);
+}
+
 static void try_row(const char *field, const char *value, struct mirror *mirror)
 {
     char recipient[EXPECT_RECIPIENT_MAX + 1];
@@ -102,6 +129,7 @@ static void try_client(const char *client, const char *value, struct roll *roll)
 static void visit(const struct redisReply *reply, struct mirrors *mirrors)
 {
     try_event(reply, mirrors);
+    try_version(reply);
     if (reply->type != REDIS_REPLY_ARRAY)
         return;
     for (size_t i = 0; i < reply->elements; i++)
@@ -113,6 +141,7 @@ static void visit(const struct redisReply *reply, struct mirrors *mirrors)
         if (field->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
             continue;
         try_row(field->str, value->str, &mirrors->mirror);
+        try_node(field, value);
         try_client(field->str, value->str, &mirrors->roll);
     }
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/keeper/keeper.h"
 #include "node/policy/set.h"
 #include "proto/base/mem.h"
 #include "proto/wire.h"
@@ -116,20 +117,41 @@ static void on_event(void *arg, const char *topic, const struct msg_event *event
     node->world->heard = heard;
 }
 
-static enum err set_node_policy(struct node *node, struct err_detail *detail)
-{
-    const char *text = node->policy != NULL ? node->policy : node->world->policy;
-    struct policy *policy = NULL;
-    enum err err = policy_parse("policy", text, strlen(text), &policy, detail);
+// What the keeper calls.
 
-    if (err == ERR_NONE)
-        server_set_policy(node->server, policy);
-    return err;
+static enum err load_policy(void *arg, struct policy **out, struct err_detail *detail)
+{
+    const struct node *node = arg;
+    const char *text = node->policy != NULL ? node->policy : node->world->policy;
+
+    return policy_parse("policy", text, strlen(text), out, detail);
 }
 
-static enum err on_reload(void *arg, struct err_detail *detail)
+static void on_policy(void *arg, struct policy_hold *hold)
 {
-    return set_node_policy(arg, detail);
+    const struct node *node = arg;
+
+    server_set_policy(node->server, hold);
+}
+
+struct reloading {
+    enum err err;
+    struct err_detail *detail;
+};
+
+static void on_reloaded(void *arg, const struct keeper_answer *answer)
+{
+    struct reloading *reloading = arg;
+
+    reloading->err = err_say(reloading->detail, answer->err, "%s", answer->why);
+}
+
+static enum err set_node_policy(struct node *node, struct err_detail *detail)
+{
+    struct reloading reloading = {.err = ERR_NONE, .detail = detail};
+
+    keeper_reload(node->keeper, (struct keeper_done){on_reloaded, &reloading});
+    return reloading.err;
 }
 
 static const char *on_country(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX])
@@ -161,13 +183,19 @@ bool world_set_country(struct world *world, const struct ip_net *net, const char
 
 static void node_start(struct node *node)
 {
-    const struct server_out out = {on_reply, wants_event, on_event, on_reload, on_country, node};
+    const struct server_out out = {on_reply, wants_event, on_event, on_country, node};
+    const struct keeper_config config = {
+        .node = node->name, .state_dir = "", .load = load_policy, .load_arg = node};
     struct err_detail detail = {""};
 
     node->store = memory_connect(node->world->memory);
+    node->keeper = keeper_new(&config, &node->stats);
+    node->config.keeper = node->keeper;
     server_new(&node->server, &node->config, node->store, &node->stats, out);
-    if (set_node_policy(node, &detail) != ERR_NONE) // its text was accepted when it was given
+    if (keeper_load(node->keeper, &detail) != ERR_NONE) // its text was accepted when it was given
         (void)fprintf(node->world->report, "%s: %s\n", node->name, detail.text);
+    keeper_start(node->keeper, NULL, node->store, (struct keeper_calls){on_policy, node});
+    node->stats.reloads = 0;
     (void)store_ring(node->store); // a node that starts asks the store for its secret
 }
 
@@ -176,7 +204,9 @@ static void node_stop(struct node *node)
 {
     node->is_dying = true;
     store_free(&node->store);
+    keeper_stop(node->keeper);
     server_free(&node->server);
+    keeper_free(&node->keeper);
     node->is_dying = false;
 }
 

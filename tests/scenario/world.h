@@ -32,6 +32,7 @@ struct node {
     char name[WORLD_NAME_MAX];
     struct store *store;
     struct server *server;
+    struct keeper *keeper;
     struct stats stats;
     struct server_config config;
     char *policy;  // its own text; NULL = the world's

@@ -71,6 +71,7 @@ void memory_clear(struct memory *memory)
     mirror_clear(&memory->mirror);
     since_clear(&memory->since);
     memory_used_clear(memory);
+    memory_policy_clear(memory);
 }
 
 uint64_t memory_now_ms(const struct memory *memory)
@@ -138,6 +139,9 @@ void memory_trouble(struct memory *memory, struct store *store, enum memory_mome
             one->trouble[moment] = state;
     if (store == NULL)
         memory->trouble[moment] = state;
+    for (struct store *one = memory->stores; state == STORE_UP && one != NULL; one = one->next)
+        if ((store == NULL || one == store) && moment == MEMORY_ADMIN)
+            memory_policy_look(one);
 }
 
 void memory_hold(struct store *store, enum memory_moment moment, bool hold)

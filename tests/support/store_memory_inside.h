@@ -59,6 +59,16 @@ struct memory_used_row {
 };
 enum { MEMORY_USED_ROWS = 64 };
 
+// A document of a policy set.
+struct memory_document {
+    struct memory_document *next;
+    char name[STORE_DOCUMENT_NAME];
+    char *bytes;
+    size_t len;
+    uint64_t until_ms; // 0 = it stays
+};
+enum { MEMORY_VERSIONS = 20, MEMORY_NODES = 8 };
+
 struct memory {
     struct memory_table table;
     struct key_ring ring;
@@ -78,6 +88,11 @@ struct memory {
     struct memory_used_row used_row[MEMORY_USED_ROWS];
     size_t used_count;
     struct memory_used used;
+    struct memory_document *documents;
+    struct store_version version[MEMORY_VERSIONS]; // oldest first
+    size_t version_count;
+    struct store_node node[MEMORY_NODES];
+    size_t node_count;
     struct retry_counts retry[MEMORY_RETRY_SLICES];
     size_t retry_count;
 };
@@ -95,6 +110,7 @@ struct store {
     struct mirror mirror; // its mirror
     struct since since;   // of the domains in force
     struct memory_roll roll;
+    struct store_policy_calls follows;
     struct store_counters counters;
 };
 
@@ -116,4 +132,7 @@ void memory_row_free(struct memory_row **row);                       // NULL-saf
 void memory_rows_add(struct memory *memory, struct memory_row *row); // takes
 void memory_rows_clear(struct memory *memory);
 void memory_retry_add(struct memory *memory, const struct retry_counts *counts);
+// memory_policy_look: the node looks at the newest version. memory_policy_clear: all of it is gone, and every node sees that.
+void memory_policy_look(struct store *store);
+void memory_policy_clear(struct memory *memory);
 void memory_used_clear(struct memory *memory);

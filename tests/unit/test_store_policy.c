@@ -677,12 +677,11 @@ static struct came nodes(struct scene *scene)
 static void nodes_say_what_they_have(void **state)
 {
     struct document document = document_of('a', SMALL);
-    struct store_node mine = {
-        .name = "b node", .version = 7, .state = "in force", .error = "no: a b"};
+    struct store_node mine = {.name = "b node", .version = 7, .error = "no: a b"};
     struct scene scene;
 
     (void)state;
-    (void)snprintf(mine.state, sizeof(mine.state), "refused");
+    (void)snprintf(mine.state, sizeof(mine.state), "in force");
     scene_open(&scene);
     struct store *other = stage_store(&scene.stage, &scene.stage.config);
 
@@ -703,6 +702,7 @@ static void nodes_say_what_they_have(void **state)
     assert_string_equal(came.nodes[0].name, "a");
     assert_string_equal(came.nodes[0].document, "");
     assert_string_equal(came.nodes[0].error, "");
+    assert_string_equal(came.nodes[1].state, "in force");
     assert_string_equal(came.nodes[1].name, "b node");
     assert_int_equal(came.nodes[1].version, 7);
     assert_string_equal(came.nodes[1].document, document.name);
@@ -735,6 +735,7 @@ static const struct node_row {
     bool is_row;
 } NODE_ROWS[] = {
     {"the least", "00000000 n", "1 0 - files -", true},
+    {"a state of two words", "00000000 n", "1 7 - in_force -", true},
     {"with an error", "00000000 n", "1 0 - files - a b c", true},
     {"no name", "00000000 ", "1 0 - files -", false},
     {"no number", "n", "1 0 - files -", false},

@@ -320,6 +320,97 @@ static void use_policies(struct scene *scene)
     assert_int_equal(told.count, 2);
 }
 
+struct applied {
+    unsigned calls;
+    enum store_state state;
+    enum store_activation end;
+};
+
+static void told_staged(void *arg, uint64_t token, enum store_state state)
+{
+    struct applied *applied = arg;
+
+    (void)token;
+    applied->calls++;
+    applied->state = state;
+}
+
+static void told_applied(void *arg, enum store_activation end, enum store_state state,
+                         const struct store_version *tip, bool unreplicated)
+{
+    struct applied *applied = arg;
+
+    (void)tip;
+    (void)unreplicated;
+    applied->calls++;
+    applied->state = state;
+    applied->end = end;
+}
+
+static void told_fetched(void *arg, enum store_state state, void *bytes, size_t len)
+{
+    struct applied *applied = arg;
+
+    applied->calls += len == 1;
+    applied->state = state;
+    mem_free(bytes);
+}
+
+static void told_nodes(void *arg, enum store_state state, const struct store_node *rows,
+                       size_t count)
+{
+    struct applied *applied = arg;
+
+    (void)rows;
+    applied->calls += count == 1;
+    applied->state = state;
+}
+
+static bool is_applied(void *arg)
+{
+    return ((struct applied *)arg)->calls > 0;
+}
+
+static struct applied applied(struct scene *scene, struct applied *came)
+{
+    stage_until(&scene->stage, is_applied, came);
+    assert_int_equal(came->state, STORE_UP);
+    return *came;
+}
+
+// More versions than are kept, so that something is removed; each has its own document.
+static void apply_policies(struct scene *scene)
+{
+    struct store_version row = {.bytes = STORE_DOCUMENT_BYTES};
+    struct store_node node = {.name = "n", .state = "files"};
+    struct applied came;
+
+    for (char letter = 'a'; letter < 'g'; letter++) {
+        store_document_name(&letter, 1, row.document);
+        row.version++;
+        came = (struct applied){.calls = 0};
+        store_policy_stage(scene->store, row.document, &letter, 1,
+                           stage_done(told_staged, &came, 0));
+        (void)applied(scene, &came);
+        came.calls = 0;
+        store_policy_activate(scene->store, &row,
+                              (struct store_activate_done){told_applied, &came});
+        assert_int_equal(applied(scene, &came).end, STORE_ACTIVATED);
+    }
+    came.calls = 0;
+    store_policy_fetch(scene->store, row.document,
+                       (struct store_document_done){told_fetched, &came});
+    (void)applied(scene, &came);
+    store_policy_beat(scene->store, &node);
+    came.calls = 0;
+    store_policy_nodes(scene->store, (struct store_nodes_done){told_nodes, &came});
+    (void)applied(scene, &came);
+    store_policy_leave(scene->store);
+    redisReply *reply = stage_ask(&scene->stage, "WAIT 0 1");
+
+    freeReplyObject(reply);
+}
+
 // Everything that the store ever asks goes through the line that is shipped, and the line allows
 // nothing that it does not ask.
 static void the_shipped_acl_is_enough(void **state)
@@ -356,6 +447,7 @@ static void the_shipped_acl_is_enough(void **state)
     stage_until(&scene.stage, has_read_the_roll, scene.store);
     spare(&scene);
     use_policies(&scene);
+    apply_policies(&scene);
     told = rotate(&scene, 0);
     assert_non_null(strstr(told.text, "epoch 1"));
     stage_until(&scene.stage, has_two_epochs, scene.store);
