@@ -1,12 +1,16 @@
 """An operator's policies at the edge: two real Postfix MXs, each with a policy service and a node of its own over one Redis. What a
 stranger hears, word for word, at either of them. Greylisting is enforced, so whoever hears 250 was let through."""
 import re
+import statistics
 import subprocess
+import threading
+import time
 
 import pytest
+import yaml
 
 from tests.support.geo import real_database, write_database
-from tests.support.harness import Site, program, sample_policy, wait_for
+from tests.support.harness import PolicyClient, Site, program, sample_policy, wait_for
 
 BOB = "bob@rcpt.example"
 STRANGER = "192.0.2.7"
@@ -171,3 +175,72 @@ def test_the_real_database_of_countries(site):
              for client in ("133.1.1.1", "8.8.8.8", "IPV6:2001:4860::1", "193.0.0.1", "81.2.69.142", STRANGER)}
     assert heard == {"133.1.1.1": "550 5.7.1", "8.8.8.8": "550 5.7.1", "IPV6:2001:4860::1": "550 5.7.1",
                      "193.0.0.1": "250 2.1.5", "81.2.69.142": "250 2.1.5", STRANGER: "250 2.1.5"}
+
+
+# ---- a change of the set (the last ones here: from then on the store's set is in force, and not the files)
+
+class Load:
+    """Connections that ask a policy service about one sender after the other, without a pause, every other time about `sender`."""
+
+    def __init__(self, policyd, sender, connections=4):
+        self.address = ("127.0.0.1", policyd.port)
+        self.sender = sender
+        self.answers = []  # of that sender: when it came, its connection, its first word
+        self.asked = [0] * connections
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self._ask, args=(number,), daemon=True) for number in range(connections)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(20)
+
+    def _ask(self, connection):
+        with PolicyClient(self.address) as client:
+            while not self.over.is_set():
+                number = self.asked[connection] = self.asked[connection] + 1
+                instance = f"load.{connection}.{number}"
+                client.ask(sender=f"ann{chr(97 + number % 26)}@partner.example", recipient=BOB, instance=instance)
+                answer = client.ask(sender=self.sender, recipient=BOB, instance=instance + ".b")
+                self.answers.append((time.monotonic(), connection, answer.split()[0]))
+
+    def since(self, begin, word):
+        """For how long after `begin` anybody still heard another word; every connection has heard this one since."""
+        def heard():
+            late = [answer for answer in list(self.answers) if answer[0] > begin]
+            last = {connection: heard for _, connection, heard in late}
+            return late if list(last.values()) == [word] * len(self.threads) else None
+        late = wait_for(heard, f"every connection to hear {word}")
+        return max([when - begin for when, _, heard in late if heard != word], default=0.0)
+
+
+def test_a_change_at_one_node_is_in_force_at_the_other_within_a_second(edge, site):
+    """Applied at node a, heard through MX b, while that one is busy. Not one question gets another answer than by the old set or the new."""
+    with_block, without = site.folder / "with-block.yaml", site.folder / "without.yaml"
+    set_ = sample_policy(**POLICY)
+    without.write_text(yaml.safe_dump(set_))
+    set_["policies"] = [*set_["policies"], {"id": "new-pest", "kind": "block", "from": "pest.example"}]
+    with_block.write_text(yaml.safe_dump(set_))
+    lags = []
+
+    def change(word, *words):
+        begin = time.monotonic()
+        told = edge.nodes[0].reevectl("policy", *words)
+        assert told.returncode == 0, told.stdout + told.stderr
+        lags.append(load.since(begin, word))
+    with Load(edge.policyds[1], "ann@pest.example") as load:
+        change("DEFER_IF_PERMIT", "apply", str(without))
+        for _ in range(2):
+            change("550", "apply", str(with_block))
+            change("DEFER_IF_PERMIT", "undo")
+        change("550", "apply", str(with_block))
+        assert {word for _, _, word in load.answers} == {"550", "DEFER_IF_PERMIT"}  # and no fallback
+    assert min(load.asked) > 50, load.asked
+    assert statistics.median(lags) < 1, lags  # what the one or other takes longer is the machine's
+    reply = edge.reply("ann@pest.example", mx=1)
+    assert re.match(r"550 5\.7\.1 <bob@rcpt\.example>: .*Sender is blocked", reply), reply
