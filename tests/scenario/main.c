@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/log.h"
 #include "tests/scenario/play.h"
 
 struct totals {
@@ -40,6 +41,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: scenario [-x] FILE.scn...\n");
         return 2;
     }
+    log_open("scenario", LOG_WARN_LEVEL);
     for (int i = 1 + stop_early; i < argc && !(stop_early && totals.failed > 0); i++)
         play_file(argv[i], stop_early, &totals);
     (void)printf("scenario: %zu passed, %zu failed\n", totals.passed, totals.failed);
