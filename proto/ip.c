@@ -155,10 +155,24 @@ int ip_net_compare(const struct ip_net *a, const struct ip_net *b)
     return (a->bits > b->bits) - (a->bits < b->bits);
 }
 
+// Each lookup names its client, so without printf, which is behind inet_ntop.
+static void format_ipv4(const uint8_t bytes[4], char text[IP_TEXT_MAX])
+{
+    for (unsigned i = 0; i < 4; i++) {
+        if (bytes[i] >= 100)
+            *text++ = (char)('0' + bytes[i] / 100);
+        if (bytes[i] >= 10)
+            *text++ = (char)('0' + bytes[i] / 10 % 10);
+        *text++ = (char)('0' + bytes[i] % 10);
+        *text++ = i < 3 ? '.' : '\0';
+    }
+}
+
 const char *ip_format(const struct ip *ip, char text[IP_TEXT_MAX])
 {
-    if (ip->family == 0 ||
-        inet_ntop(ip->family == 6 ? AF_INET6 : AF_INET, ip->bytes, text, IP_TEXT_MAX) == NULL)
+    if (ip->family == 4)
+        format_ipv4(ip->bytes, text);
+    else if (ip->family != 6 || inet_ntop(AF_INET6, ip->bytes, text, IP_TEXT_MAX) == NULL)
         (void)snprintf(text, IP_TEXT_MAX, "-");
     return text;
 }

@@ -161,6 +161,7 @@ struct gathering {
 
 static void gather(struct gathering *all, enum policy_kind kind, const struct policy_party *from)
 {
+    const uint32_t tables = 1U << policy_table(kind, false) | 1U << policy_table(kind, true);
     const struct facts *facts = all->in->facts;
     struct policy_query query = chain_query(all->in);
     struct search search = {.when = {.in = all->in, .direction = all->out->direction},
@@ -171,6 +172,8 @@ static void gather(struct gathering *all, enum policy_kind kind, const struct po
                                  is_leaving(all->in->policy, &facts->login_party)),
                             .source_bits = -1};
 
+    if ((all->in->policy->tables & tables) == 0)
+        return;
     query.from = from;
     policy_each(all->in->policy, kind, &query, all->view, visit, &search);
     say_search(all->why, &search);

@@ -22,10 +22,12 @@ void spared_add_ip(struct spared_clients *clients, const struct ip *ip)
     const bool is_v4 = ip->family == 4;
     const struct ip_net net = ip_net_of(ip, is_v4 ? IPV4_CLIENT_BITS : IPV6_CLIENT_BITS);
     struct spared_id *client = add(clients);
-    char text[IP_NET_TEXT_MAX];
 
-    (void)snprintf(client->name, sizeof(client->name), "w:%s",
-                   is_v4 ? ip_format(&net.ip, text) : ip_net_format(&net, text));
+    memcpy(client->name, "w:", 2);
+    if (is_v4)
+        (void)ip_format(&net.ip, client->name + 2);
+    else
+        (void)ip_net_format(&net, client->name + 2);
 }
 
 void spared_add_domain(struct spared_clients *clients, const char *domain)

@@ -45,15 +45,23 @@ static struct naming name(const struct server *server, const struct seat *seat,
     };
 }
 
+static bool is_any_counting(const struct seat *seat)
+{
+    for (size_t i = 0; i < seat->recipient_count; i++)
+        if (seat->recipients[i].counting)
+            return true;
+    return false;
+}
+
 struct store_limit *limits_list(const struct server *server, struct seat *seat)
 {
+    if (!is_any_counting(seat) || store_ring(server->store)->count == 0)
+        return NULL;
     char owner[LIMIT_NAME_MAX];
     struct naming naming = name(server, seat, owner);
     struct store_limit *list = NULL;
     bool with_mail = false;
 
-    if (naming.ring->count == 0)
-        return NULL;
     for (size_t i = seat->recipient_count; i-- > 0;) {
         struct recipient *recipient = &seat->recipients[i];
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -309,6 +310,21 @@ static void no_address(void **state)
     assert_string_equal(ip_net_format(&network, net_text), "-");
 }
 
+static void every_octet_is_written(void **state)
+{
+    char text[IP_TEXT_MAX];
+    char want[IP_TEXT_MAX];
+
+    (void)state;
+    for (unsigned i = 0; i < 256; i++) {
+        const struct ip ip = {.family = 4,
+                              .bytes = {(uint8_t)i, (uint8_t)(255 - i), 0, (uint8_t)i}};
+
+        (void)snprintf(want, sizeof(want), "%u.%u.0.%u", i, 255 - i, i);
+        assert_string_equal(ip_format(&ip, text), want);
+    }
+}
+
 int main(void)
 {
     static struct table table;
@@ -321,5 +337,6 @@ int main(void)
     TABLE_TEST(&table, equal);
     TABLE_TEST(&table, compare);
     TABLE_TEST(&table, no_address);
+    TABLE_TEST(&table, every_octet_is_written);
     return table_run(&table, "ip");
 }
