@@ -162,7 +162,10 @@ void staged_print_findings(const struct staged *staged)
     for (size_t i = 0; i < staged_finding_count(staged); i++) {
         const struct reeve_row *row = &staged_findings(staged)[i];
 
-        (void)printf("%s:%s: %s: %s\n", print_field(row, "file"), print_field(row, "line"),
-                     print_field(row, "severity"), print_field(row, "what"));
+        if (strcmp(print_field(row, "severity"), "more") == 0)
+            (void)printf("... and %s\n", print_field(row, "what"));
+        else
+            (void)printf("%s:%s: %s: %s\n", print_field(row, "file"), print_field(row, "line"),
+                         print_field(row, "severity"), print_field(row, "what"));
     }
 }

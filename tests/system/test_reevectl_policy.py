@@ -320,6 +320,8 @@ def test_lint_stores_nothing(fake, ctl):
     done = ctl("policy", "lint", "p.yaml")
     assert done.returncode == NEGATIVE and done.stdout.startswith("p.yaml:7: warning: dead\n")
     assert documents(ctl("--json", "policy", "lint", "p.yaml"))[0]["findings"] == fake.findings
+    fake.findings.append({"severity": "more", "what": "7 more"})
+    assert ctl("policy", "lint", "p.yaml").stdout.splitlines()[1] == "... and 7 more"
 
 
 def test_diff_of_files_and_of_versions(fake, ctl):
@@ -329,6 +331,8 @@ def test_diff_of_files_and_of_versions(fake, ctl):
     assert done.returncode == NEGATIVE and done.stdout.splitlines()[1] == "- domain old.example: {}"
     assert ctl("policy", "diff", "3", "5").returncode == NEGATIVE
     assert [args for _, args, _, _ in fake.asked] == [{"version": "3"}, {"version": "5", "against": "3"}]
+    fake.changes = [{"change": "more", "what": "7 more"}]
+    assert ctl("policy", "diff", "3").stdout == "... and 7 more\n"
     fake.changes = []
     assert ctl("policy", "diff", "3").returncode == FINE and ctl("policy", "diff", "p.yaml").returncode == FINE
 

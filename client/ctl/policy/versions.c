@@ -183,7 +183,8 @@ static bool all_agree(const struct reeve_answer *answer)
     for (size_t i = 0; i < answer->row_count; i++) {
         const struct reeve_row *row = &answer->rows[i];
 
-        if (strcmp(print_field(row, "state"), "in force") != 0 ||
+        if ((strcmp(print_field(row, "state"), "in force") != 0 &&
+             strcmp(print_field(row, "state"), "files") != 0) ||
             strcmp(print_field(row, "version"), print_field(&answer->rows[0], "version")) != 0)
             return false;
     }
