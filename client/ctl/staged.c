@@ -162,8 +162,8 @@ void staged_print_findings(const struct staged *staged)
     for (size_t i = 0; i < staged_finding_count(staged); i++) {
         const struct reeve_row *row = &staged_findings(staged)[i];
 
-        if (strcmp(print_field(row, "severity"), "more") == 0)
-            (void)printf("... and %s\n", print_field(row, "what"));
+        if (print_field(row, "file")[0] == '\0')
+            (void)printf("%s: %s\n", print_field(row, "severity"), print_field(row, "what"));
         else
             (void)printf("%s:%s: %s: %s\n", print_field(row, "file"), print_field(row, "line"),
                          print_field(row, "severity"), print_field(row, "what"));

@@ -261,7 +261,7 @@ def test_what_the_node_refuses_is_told(fake, ctl, status, code):
     (("show", "1", "2"), "'2' was not expected here"),
     (("undo", "-1"), "unknown option -1"),
     (("undo", "1x"), "'1x' is no version"),
-    (("history", "--limit", "1001"), "at most 1000"),
+    (("history", "--limit", "101"), "at most 100"),
     (("status", "now"), "'now' was not expected here"),
     (("used", "--ever"), "unknown option --ever"),
     (("apply", "p.yaml", "--base", "new"), "--base: expected a whole number"),
@@ -320,8 +320,8 @@ def test_lint_stores_nothing(fake, ctl):
     done = ctl("policy", "lint", "p.yaml")
     assert done.returncode == NEGATIVE and done.stdout.startswith("p.yaml:7: warning: dead\n")
     assert documents(ctl("--json", "policy", "lint", "p.yaml"))[0]["findings"] == fake.findings
-    fake.findings.append({"severity": "more", "what": "7 more"})
-    assert ctl("policy", "lint", "p.yaml").stdout.splitlines()[1] == "... and 7 more"
+    fake.findings.append({"severity": "warning", "what": "7 more findings are not listed"})
+    assert ctl("policy", "lint", "p.yaml").stdout.splitlines()[1] == "warning: 7 more findings are not listed"
 
 
 def test_diff_of_files_and_of_versions(fake, ctl):
@@ -331,8 +331,8 @@ def test_diff_of_files_and_of_versions(fake, ctl):
     assert done.returncode == NEGATIVE and done.stdout.splitlines()[1] == "- domain old.example: {}"
     assert ctl("policy", "diff", "3", "5").returncode == NEGATIVE
     assert [args for _, args, _, _ in fake.asked] == [{"version": "3"}, {"version": "5", "against": "3"}]
-    fake.changes = [{"change": "more", "what": "7 more"}]
-    assert ctl("policy", "diff", "3").stdout == "... and 7 more\n"
+    fake.changes = [{"change": "changed", "what": "7 more that are not listed"}]
+    assert ctl("policy", "diff", "3").stdout == "~ 7 more that are not listed\n"
     fake.changes = []
     assert ctl("policy", "diff", "3").returncode == FINE and ctl("policy", "diff", "p.yaml").returncode == FINE
 
@@ -687,3 +687,84 @@ def test_explain_asks_with_what_the_decision_was_asked_with(node, ask):
 def test_explain_nothing(ask, words, code, said):
     done = ask(*words)
     assert done.returncode == code and said in done.stderr
+
+
+# ---- the whole of it, on two real nodes
+
+def sent(sender):
+    return ("--from", sender, "--to", "bob@corp.example", "--ip", "192.0.2.7")
+
+
+BLOCKS = "domains: {corp.example: {}}\npolicies:\n  - {id: eve, kind: block, from: {group: bad}, note: \"a campaign\"}\n"
+
+
+@pytest.fixture
+def pair(site):
+    redis = site.redis()
+    store = {"mode": "single", "address": redis.address}
+    return site.node("a", policy=ENFORCE, store=store), site.node("b", policy=ENFORCE, store=store)
+
+
+def test_from_the_first_apply_to_undo(pair, tmp_path):
+    a, b = pair
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "bad.txt").write_text("eve@spam.example\n")
+    (tmp_path / "policy.yaml").write_text(BLOCKS + "groups: {bad: {file: lists/bad.txt}}\n")
+    (tmp_path / "expected.yaml").write_text(
+        "defaults: {client: 192.0.2.7, to: bob@corp.example}\n"
+        "cases:\n  - {name: eve stays out, from: eve@spam.example, expect: {reason: block_admin, rule: eve}}\n"
+        "  - {name: ann does not, from: ann@spam.example, expect: {rule: \"\"}}\n")
+
+    def ask(node, *words):
+        return run(*words, cwd=tmp_path, env={"REEVE_NODE": node.lookups, "REEVE_ADMIN": node.admin, "TZ": "UTC"})
+
+    def reason(node):
+        return documents(ask(node, "--json", "explain", *sent("eve@spam.example")))[0]["verdicts"][0]["reason"]
+
+    # a decision by the files, asked again by what is not in force yet
+    ticket = decide(lambda *words: ask(a, *words), *sent("eve@spam.example"))["ticket"]
+    assert ask(a, "policy", "history").returncode == NEGATIVE and ask(a, "policy", "status").returncode == FINE
+    assert ask(a, "policy", "test", "expected.yaml").stdout.endswith("1 passed, 1 failed\n")
+    done = ask(a, "policy", "test", "expected.yaml", "--policy", "policy.yaml")
+    assert (done.returncode, done.stdout) == (FINE, "2 passed, 0 failed\n"), done.stderr
+    done = ask(a, "explain", ticket, "--policy", "policy.yaml")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert done.returncode == NEGATIVE and ["OF", "THEN", "NOW", "BY", "THE", "FILES"] in lines, done.stderr
+    assert ["reason", "greylist_new", "greylist_new", "block_admin"] in lines and ["rule", "-", "-", "eve"] in lines
+    assert reason(a) == reason(b) == "greylist_early"  # nothing is in force by that
+
+    done = ask(a, "policy", "apply", "policy.yaml", "--note", "fair")
+    assert done.returncode == FINE and "version 1 is in force (before: the policy files); 2 of 2 nodes have it" in done.stdout, done.stderr
+    assert "+ policy eve" in done.stdout
+    assert reason(a) == reason(b) == "block_admin"
+    done = ask(b, "policy", "apply", "policy.yaml")
+    assert done.returncode == FINE and "nothing changes against version 1" in done.stdout
+    assert ask(b, "policy", "apply", "policy.yaml", "--base", "0").returncode == REFUSED
+    assert documents(ask(b, "--json", "explain", ticket))[0]["now"]["policy_version"] == 1
+
+    # two files for one; a finding; a version shown and diffed
+    (tmp_path / "more.yaml").write_text("policies: [{id: late, kind: permit, from: x.example, valid: {from: 2020-01-01, until: 2020-02-01}}]\n")
+    assert ask(b, "policy", "diff", "policy.yaml", "more.yaml").returncode == NEGATIVE
+    done = ask(b, "policy", "lint", "policy.yaml", "more.yaml")
+    assert done.returncode == NEGATIVE and done.stdout.startswith("more.yaml:1: warning: "), done.stdout
+    assert ask(b, "policy", "apply", "policy.yaml", "more.yaml").returncode == FINE
+    assert ask(a, "policy", "show", "1", "--output", "one").returncode == FINE
+    assert (tmp_path / "one" / "lists" / "bad.txt").read_text() == "eve@spam.example\n"
+    assert "+ policy late" in ask(a, "policy", "diff", "1", "2").stdout and "- policy late" in ask(a, "policy", "diff", "1").stdout
+    assert ask(a, "policy", "diff", "one").returncode == NEGATIVE and ask(a, "policy", "show").stdout.count("# ---- ") == 3
+
+    done = ask(a, "policy", "undo", "--note", "sorry")
+    assert done.returncode == FINE and "- policy late" in done.stdout and "version 3 is in force" in done.stdout, done.stderr
+    assert [(row["version"], row["note"]) for row in documents(ask(b, "--json", "policy", "history"))[0]] == [("3", "sorry"), ("2", ""), ("1", "fair")]
+    assert all(row["version"] == "3" for row in documents(ask(b, "--json", "policy", "status"))[0])
+    (tmp_path / "broken.yaml").write_text("policies:\n  - {id: x, kind: blok, from: y.example}\n")
+    done = ask(a, "policy", "apply", "broken.yaml")
+    assert done.returncode == REFUSED and "broken.yaml:2" in done.stderr and reason(a) == "block_admin"
+
+
+def test_a_document_that_a_node_does_not_hold(pair, tmp_path):
+    """Files are staged at one node's admin door; another one, asked at once, may not have them yet, and says so or answers."""
+    a, b = pair
+    (tmp_path / "p.yaml").write_text("policies: []\n")
+    done = run("explain", *sent("ann@x.example"), "--policy", "p.yaml", cwd=tmp_path, env={"REEVE_NODE": b.lookups, "REEVE_ADMIN": a.admin})
+    assert done.returncode in (FINE, NEGATIVE) or (done.returncode == REFUSED and "does not hold document" in done.stderr)

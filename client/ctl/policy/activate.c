@@ -28,6 +28,9 @@ static int activate(struct ctl *ctl, const struct policy_order *order, uint64_t 
     code = ctl_admin(ctl, order->verb, args, count, false, &answer);
     if (code == CTL_FINE)
         *version = answer->policy_version;
+    if (code == CTL_FINE && answer->row_count > 0 &&
+        print_field(&answer->rows[0], "warning")[0] != '\0')
+        ctl_warn("%s", print_field(&answer->rows[0], "warning"));
     reeve_answer_free(&answer);
     return code;
 }

@@ -96,22 +96,10 @@ int policy_diff(struct ctl *ctl, const char *document, uint64_t version, uint64_
     return ctl_admin(ctl, "policy.diff", args.pair, args.count, false, out);
 }
 
-// A node tells so many changes of one diff, and then how many more there are.
-static bool print_rest(const struct reeve_row *row)
-{
-    if (strcmp(print_field(row, "change"), "more") != 0)
-        return false;
-    (void)printf("... and %s\n", print_field(row, "what"));
-    return true;
-}
-
 static void print_change(const struct reeve_row *row)
 {
     const char *change = print_field(row, "change"), *file = print_field(row, "file");
     const char *before = print_field(row, "before"), *after = print_field(row, "after");
-    if (print_rest(row))
-        return;
-
     bool is_added = strcmp(change, "added") == 0, is_removed = strcmp(change, "removed") == 0;
 
     (void)printf("%s %s", is_added ? "+" : is_removed ? "-" : "~", print_field(row, "what"));
@@ -119,7 +107,7 @@ static void print_change(const struct reeve_row *row)
         (void)fputs(": ", stdout);
     if (!is_added)
         (void)fputs(before, stdout);
-    if (!is_added && !is_removed)
+    if (!is_added && !is_removed && (before[0] != '\0' || after[0] != '\0'))
         (void)fputs(" -> ", stdout);
     if (!is_removed)
         (void)fputs(after, stdout);

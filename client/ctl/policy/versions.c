@@ -57,7 +57,7 @@ int run_policy_history(struct ctl *ctl, const struct command *command, int argc,
     };
     uint64_t limit = HISTORY_LIMIT;
     const struct arg_row rows[] = {
-        {.name = "limit", .kind = ARG_COUNT, .into = &limit, .max = 1000},
+        {.name = "limit", .kind = ARG_COUNT, .into = &limit, .max = 100},
         {.name = NULL},
     };
     struct reeve_answer *answer = NULL;
@@ -169,6 +169,7 @@ int run_policy_undo(struct ctl *ctl, const struct command *command, int argc, ch
     };
     int code = policy_read_version(ctl, command, rows, argc, argv, &undo.order.version);
 
+    ctl->is_patient = true; // every node compiles it first
     if (code == CTL_FINE)
         code = undo_it(&undo);
     reeve_answer_free(&undo.changes);
