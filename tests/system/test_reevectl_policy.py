@@ -757,7 +757,7 @@ def test_from_the_first_apply_to_undo(pair, tmp_path):
     assert done.returncode == FINE and "- policy late" in done.stdout and "version 3 is in force" in done.stdout, done.stderr
     assert [(row["version"], row["note"]) for row in documents(ask(b, "--json", "policy", "history"))[0]] == [("3", "sorry"), ("2", ""), ("1", "fair")]
     assert all(row["version"] == "3" for row in documents(ask(b, "--json", "policy", "status"))[0])
-    (tmp_path / "broken.yaml").write_text("policies:\n  - {id: x, kind: blok, from: y.example}\n")
+    (tmp_path / "broken.yaml").write_text("policies:\n  - {id: x, kind: blocking, from: y.example}\n")
     done = ask(a, "policy", "apply", "broken.yaml")
     assert done.returncode == REFUSED and "broken.yaml:2" in done.stderr and reason(a) == "block_admin"
 
