@@ -106,6 +106,14 @@ static void count_recipients(struct seat *seat)
                        (check->recipient_count == 0 && named > 1);
 }
 
+// A pass for something that is no domain says nothing: without a name it would be the sender's domain that passed.
+static enum msg_auth spf_of(const struct msg_check *check, const char *domain)
+{
+    const bool is_unread = check->spf_domain[0] != '\0' && domain[0] == '\0';
+
+    return check->spf == MSG_AUTH_PASS && is_unread ? MSG_AUTH_NONE : check->spf;
+}
+
 static enum err prepare_message(struct server *server, struct seat *seat, struct err_detail *detail)
 {
     const struct msg_check *check = &seat->request.check;
@@ -114,7 +122,6 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     facts->stage = check->stage;
     facts->client_name = check->client_name;
     facts->helo = check->helo;
-    facts->spf = check->spf;
     facts->tls = check->tls;
     facts->smtputf8 = check->smtputf8;
     facts->size_bytes = check->size_bytes;
@@ -134,6 +141,7 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     if (!client_identify(server->names, facts, &seat->arena, check->client_name,
                          check->spf == MSG_AUTH_PASS ? check->spf_domain : ""))
         return ERR_MEMORY;
+    facts->spf = spf_of(check, facts->spf_domain);
     if (!find_country(server, seat))
         return ERR_MEMORY;
     facts->trusted =
