@@ -148,18 +148,23 @@ static enum err add_members(struct policy_build *build, uint32_t group,
     return err;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 // trim: without blanks around it and without a comment, which begins at a # in front of which there is nothing or a blank.
 static char *trim(char *line, size_t *len)
 {
     char *end = line + *len;
 
     for (char *at = line; at < end; at++) {
-        if (*at == '#' && (at == line || at[-1] == ' ' || at[-1] == '\t'))
+        if (*at == '#' && (at == line || is_blank(at[-1])))
             end = at;
     }
-    while (end > line && strchr(" \t\r", end[-1]) != NULL)
+    while (end > line && (is_blank(end[-1]) || end[-1] == '\r'))
         end--;
-    while (line < end && strchr(" \t", *line) != NULL)
+    while (line < end && is_blank(*line))
         line++;
     *len = (size_t)(end - line);
     return line;

@@ -431,6 +431,41 @@ struct bundle_row {
     const char *name;
     const char *set;   // p.yaml
     const char *other; // o.yaml, or NULL
+// What a file system leaves of a file that was being written when the power went is bytes of zero: a group must not
+// become empty by it.
+static void a_list_of_zeros_is_refused(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *error;
+    } rows[] = {
+        {"\0\0\0\0", 4, "lists/staff.txt:1: "},
+        {"ann@x.example\n\0\0", 16, "lists/staff.txt:2: "},
+        {"ann@x.example\0", 14, "lists/staff.txt:1: "},
+        {"\0ann@x.example\n", 15, "lists/staff.txt:1: "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bundle *bundle = bundle_new();
+        struct policy *policy = NULL;
+        struct err_detail detail = {.text = ""};
+        char want[128];
+
+        (void)snprintf(want, sizeof(want),
+                       "%sexpected one pattern of up to 320 bytes in UTF-8 on a line",
+                       rows[i].error);
+        add(bundle, BUNDLE_SET, "conf/p.yaml", "groups: {g: {file: [../lists/staff.txt]}}\n");
+        assert_int_equal(
+            bundle_add(bundle, BUNDLE_LIST, "lists/staff.txt", rows[i].bytes, rows[i].len, NULL),
+            ERR_NONE);
+        assert_int_equal(load_bundle(bundle, &policy, &detail), ERR_CONFIG);
+        assert_string_equal(detail.text, want);
+        bundle_free(&bundle);
+    }
+}
+
     const char *error;
 };
 
@@ -549,3 +584,4 @@ int main(void)
     TABLE_TEST(&table, files_beside_the_set);
     return table_run(&table, "policy_groups");
 }
+    TABLE_TEST(&table, a_list_of_zeros_is_refused);
