@@ -241,6 +241,13 @@ static enum err add_files(struct policy_build *build, uint32_t group, const stru
 
 // ---- Groups
 
+static enum err say_no_address(const struct yaml_node *node, const char *given,
+                               struct err_detail *detail)
+{
+    return err_say(detail, ERR_CONFIG, "%s:%u: address: expected one address, not %s", node->file,
+                   node->line, given);
+}
+
 // add_address: mail to the group's address is mail to the group, but who sends from it is no member.
 static enum err add_address(struct policy_build *build, struct policy_group *group,
                             const struct yaml_node *node, struct err_detail *detail)
@@ -250,12 +257,13 @@ static enum err add_address(struct policy_build *build, struct policy_group *gro
     enum err err;
 
     open_place(build, node->file);
+    if (node->kind == YAML_TEXT && strchr(node->text, '@') == NULL)
+        return say_no_address(node, node->text, detail);
     err = pattern_number(build, node, PATTERN_TO, &number, detail);
     if (err != ERR_NONE)
         return err;
     if (build->known[number].pattern.kind != POLICY_ADDRESS)
-        return err_say(detail, ERR_CONFIG, "%s:%u: address: expected one address, not %s",
-                       node->file, node->line, pattern_format(&build->known[number].pattern, text));
+        return say_no_address(node, pattern_format(&build->known[number].pattern, text), detail);
     group->address = build_text(build, pattern_format(&build->known[number].pattern, text));
     build_member(build, number, group->pattern, true, node->line);
     return ERR_NONE;

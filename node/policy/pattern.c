@@ -4,6 +4,8 @@
 //     internal       a domain of `domains`         .dom, *.dom    any depth below it, not itself
 //     external       any other                     user@*         this user in every domain
 //     <>             the null sender               user@dom       one address
+//
+// A domain without a dot is written @dom alone.
 #include <stdio.h>
 #include <string.h>
 
@@ -46,9 +48,12 @@ static enum err read_domain(const struct reading *r, const char *text,
                             enum policy_pattern_kind kind, struct policy_pattern *out)
 {
     char domain[MAIL_DOMAIN_MAX + 1];
+    struct ip_net net;
 
     if (strchr(text, '*') != NULL)
         return say(r, "a star stands alone, before a dot (*.dom), or behind an @ (user@*)");
+    if (ip_net_parse(text, &net, NULL) == ERR_NONE)
+        return say(r, "networks of the client stand in source");
     if (!mail_domain_normalise(text, domain))
         return say(r, "not a domain name");
     if (kind == POLICY_BELOW && count_labels(domain) > POLICY_BELOW_LABELS_MAX)
@@ -56,6 +61,18 @@ static enum err read_domain(const struct reading *r, const char *text,
     *out = (struct policy_pattern){
         .kind = kind, .local = "", .domain = arena_text(r->scratch, domain, strlen(domain))};
     return out->domain != NULL ? ERR_NONE : say(r, "too long");
+}
+
+// read_name: a word alone is hardly ever a domain: it is a group whose braces were forgotten, a party that is written
+// otherwise, or a top level. As a domain it would match nothing, and nobody would notice.
+static enum err read_name(const struct reading *r, const char *text, struct policy_pattern *out)
+{
+    static const char fine[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+    if (text[strspn(text, fine)] == '\0')
+        return say(r, "a word alone is internal or external; a group is {group: name}, all below a "
+                      "top level .name, a domain without a dot \"@name\"");
+    return read_domain(r, text, POLICY_DOMAIN, out);
 }
 
 // check_tag: recipients are compared without their +tag, so a `to` with one would match nobody.
@@ -130,7 +147,7 @@ static enum err read_text(const struct reading *r, struct policy_pattern *out)
         return read_domain(r, text + 2, POLICY_BELOW, out);
     if (at == text)
         return read_domain(r, text + 1, POLICY_DOMAIN, out);
-    return at != NULL ? read_address(r, at, out) : read_domain(r, text, POLICY_DOMAIN, out);
+    return at != NULL ? read_address(r, at, out) : read_name(r, text, out);
 }
 
 // ---- With a number
@@ -210,8 +227,8 @@ const char *pattern_format(const struct policy_pattern *pattern, char out[POLICY
     case POLICY_BELOW:
         between = ".";
         break;
-    case POLICY_DOMAIN: // a domain of one label may be called like a party
-        between = strcmp(domain, "internal") == 0 || strcmp(domain, "external") == 0 ? "@" : "";
+    case POLICY_DOMAIN: // a word alone is no domain
+        between = strchr(domain, '.') == NULL && domain[0] != '[' ? "@" : "";
         break;
     case POLICY_GROUP:
         local = "group:";

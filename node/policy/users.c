@@ -44,18 +44,27 @@ struct reading {
 
 // ---- Addresses
 
+static enum err say_no_address(const struct reading *r, const struct yaml_node *node,
+                               const char *text, const char *what)
+{
+    return err_say(r->detail, ERR_CONFIG, "%s:%u: %s: expected one address, not '%s'", node->file,
+                   node->line, what, text);
+}
+
 static enum err claim(struct reading *r, const struct yaml_node *node, const char *text,
                       const char *what, uint32_t *out)
 {
     const struct pattern_text given = {
         .text = text, .file = node->file, .line = node->line, .role = PATTERN_TO};
-    enum err err = pattern_of_text(r->build, &given, out, r->detail);
+    enum err err;
 
+    if (strchr(text, '@') == NULL)
+        return say_no_address(r, node, text, what);
+    err = pattern_of_text(r->build, &given, out, r->detail);
     if (err != ERR_NONE)
         return err;
     if (r->build->known[*out].pattern.kind != POLICY_ADDRESS)
-        return err_say(r->detail, ERR_CONFIG, "%s:%u: %s: expected one address, not '%s'",
-                       node->file, node->line, what, text);
+        return say_no_address(r, node, text, what);
     r->claim = build_grow(r->claim, r->claim_count, sizeof(*r->claim));
     r->claim[r->claim_count] = (struct claim){*out, (uint32_t)r->count, node, r->claim_count};
     r->claim_count++;

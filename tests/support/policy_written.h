@@ -351,8 +351,8 @@ static inline void written_print_pattern(const struct written_set *set,
                                          const struct written_pattern *pattern, FILE *out)
 {
     char domain[64];
-    // A domain that is called like a party has another way of being written.
-    bool is_word = strcmp(pattern->domain, "internal") == 0;
+    // A domain without a dot has another way of being written.
+    bool is_word = strchr(pattern->domain, '.') == NULL;
 
     (void)written_spell_domain(pattern->domain, pattern->spelling, domain);
     switch (pattern->kind) {

@@ -301,6 +301,12 @@ static const struct refused_row refused_rows[] = {
     {"users as a list", "users: [a@b.example]\n", "p.yaml:1: users: expected a map, not a list"},
     {"a mailbox that is a domain", "users: {b.example: {}}\n",
      "p.yaml:1: users: expected one address, not 'b.example'"},
+    {"a user without a domain", "users: {ann: {}}\n",
+     "p.yaml:1: users: expected one address, not 'ann'"},
+    {"an alias without a domain", "users: {ann@x.example: {aliases: [a]}}\n",
+     "p.yaml:1: aliases: expected one address, not 'a'"},
+    {"a group's address without a domain", "groups: {g: {address: all}}\n",
+     "p.yaml:1: address: expected one address, not all"},
     {"a mailbox with a tag", "users: {a+b@x.example: {}}\n",
      "p.yaml:1: to: 'a+b@x.example' is not a pattern: recipients are compared without +tag, so "
      "leave it out"},
@@ -425,12 +431,6 @@ static void check_list(void **state)
     bundle_free(&bundle);
 }
 
-// ---- Bundles
-
-struct bundle_row {
-    const char *name;
-    const char *set;   // p.yaml
-    const char *other; // o.yaml, or NULL
 // What a file system leaves of a file that was being written when the power went is bytes of zero: a group must not
 // become empty by it.
 static void a_list_of_zeros_is_refused(void **state)
@@ -466,6 +466,12 @@ static void a_list_of_zeros_is_refused(void **state)
     }
 }
 
+// ---- Bundles
+
+struct bundle_row {
+    const char *name;
+    const char *set;   // p.yaml
+    const char *other; // o.yaml, or NULL
     const char *error;
 };
 
@@ -579,9 +585,9 @@ int main(void)
     TABLE_TEST(&table, users_are_read);
     TABLE_ROWS(&table, refused_rows, check_refused);
     TABLE_ROWS(&table, list_rows, check_list);
+    TABLE_TEST(&table, a_list_of_zeros_is_refused);
     TABLE_ROWS(&table, bundle_rows, check_bundle);
     TABLE_TEST(&table, bundles_that_are_none);
     TABLE_TEST(&table, files_beside_the_set);
     return table_run(&table, "policy_groups");
 }
-    TABLE_TEST(&table, a_list_of_zeros_is_refused);

@@ -21,6 +21,9 @@ struct refused_row {
 // What a message says is there.
 #define KINDS      "geo, anti_spoof, block, permit, greylist, mail, limit"
 #define RULE(rest) "policies:\n  - {id: a, kind: greylist, option: no_action, " rest "}\n"
+#define NO_WORD                                                                                    \
+    "is not a pattern: a word alone is internal or external; a group is {group: name}, all below " \
+    "a top level .name, a domain without a dot \"@name\""
 #define KNOWN_SETTINGS                                                                        \
     "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, greylist, " \
     "limits, "                                                                                \
@@ -243,7 +246,23 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:2: from: '\"@*' is not a pattern: nothing, unbalanced quotes or a forbidden character "
      "before the @"},
     {"a network as a pattern", RULE("from: 192.0.2.0/24"),
-     "p.yaml:2: from: '192.0.2.0/24' is not a pattern: not a domain name"},
+     "p.yaml:2: from: '192.0.2.0/24' is not a pattern: networks of the client stand in source"},
+    {"an address of a client as a pattern", RULE("from: 192.0.2.1"),
+     "p.yaml:2: from: '192.0.2.1' is not a pattern: networks of the client stand in source"},
+    {"an IPv6 address of a client as a pattern", RULE("to: \"2001:db8::1\""),
+     "p.yaml:2: to: '2001:db8::1' is not a pattern: networks of the client stand in source"},
+    {"a group without its braces", RULE("from: execs"), "p.yaml:2: from: 'execs' " NO_WORD},
+    {"a party in capitals", RULE("to: Internal"), "p.yaml:2: to: 'Internal' " NO_WORD},
+    {"a word for everyone", RULE("from: any"), "p.yaml:2: from: 'any' " NO_WORD},
+    {"a top level", RULE("from: top"), "p.yaml:2: from: 'top' " NO_WORD},
+    {"a word in a condition",
+     "policies: [{id: a, kind: mail, from: \"*\", default: allow, "
+     "except: [{to: [x.example, staff]}]}]",
+     "p.yaml:1: to: 'staff' " NO_WORD},
+    {"a word as a member", "groups: {g: [x.example, h], h: []}\n",
+     "p.yaml:1: member: 'h' " NO_WORD},
+    {"a word to send as", "users: {ann@x.example: {send_as: info}}\n",
+     "p.yaml:1: send_as: 'info' " NO_WORD},
     {"null recipient", RULE("to: <>"), "p.yaml:2: to: '<>' is not a pattern: <> is a sender only"},
     {"tagged recipient", RULE("to: ann+list@x.example"),
      "p.yaml:2: to: 'ann+list@x.example' is not a pattern: recipients are compared without +tag, "

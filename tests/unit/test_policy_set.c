@@ -58,7 +58,11 @@ static const struct pattern_row pattern_rows[] = {
     {"x.example", POLICY_DOMAIN, "", "x.example", "x.example"},
     {"@X.Example.", POLICY_DOMAIN, "", "x.example", "x.example"},
     {"@internal", POLICY_DOMAIN, "", "internal", "@internal"},
-    {"localhost", POLICY_DOMAIN, "", "localhost", "localhost"},
+    {"@localhost", POLICY_DOMAIN, "", "localhost", "@localhost"},
+    {"localhost.", POLICY_DOMAIN, "", "localhost", "@localhost"},
+    {"[192.0.2.1]", POLICY_DOMAIN, "", "[192.0.2.1]", "[192.0.2.1]"},
+    {"[IPv6:2001:db8::1]", POLICY_DOMAIN, "", "[ipv6:2001:db8::1]", "[ipv6:2001:db8::1]"},
+    {".top", POLICY_BELOW, "", "top", ".top"},
     {".X.example", POLICY_BELOW, "", "x.example", ".x.example"},
     {"*.x.example", POLICY_BELOW, "", "x.example", ".x.example"},
     {"b\xC3\xBC"
