@@ -106,7 +106,9 @@ struct policy_group {
 enum policy_user_state { POLICY_USER_ACTIVE, POLICY_USER_LEAVING, POLICY_USER_DISABLED };
 
 struct policy_user {
-    uint32_t mailbox; // number of its address
+    uint32_t mailbox;      // number of its address
+    const uint32_t *alias; // numbers of its other addresses
+    size_t alias_count;
     enum policy_user_state state;
     const uint32_t *send_as; // numbers of patterns that it may use as a sender beside its own
     size_t send_as_count;

@@ -13,6 +13,7 @@ enum { ABOVE_MAX = 256, RANGE_MAX = 8, IPV6_BITS = 128 };
 struct above {
     const struct policy *policy;
     bool is_from;
+    bool is_wide; // also those that hold some of it alone: one of a mailbox's aliases
     uint32_t bit; // of the table; patterns that no policy of it names are left out; 0 = none is
     uint32_t number[ABOVE_MAX];
     size_t count;
@@ -79,7 +80,8 @@ static void add_address(struct above *above, uint32_t number)
     add_domains(above, known->pattern.domain, false);
 }
 
-static void climb(struct above *above, uint32_t number)
+// One address, or a pattern of another kind.
+static void climb_one(struct above *above, uint32_t number)
 {
     const struct policy_pattern *pattern = &above->policy->known[number].pattern;
 
@@ -89,6 +91,39 @@ static void climb(struct above *above, uint32_t number)
     if (pattern->kind == POLICY_DOMAIN || pattern->kind == POLICY_BELOW)
         add_domains(above, pattern->domain, pattern->kind == POLICY_BELOW);
     add_if_known(above, POLICY_EVERYONE, false, "", "");
+}
+
+static void keep_common(struct above *above, const struct above *other)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < above->count; i++) {
+        for (size_t k = 0; k < other->count; k++) {
+            if (other->number[k] == above->number[i]) {
+                above->number[kept++] = above->number[i];
+                break;
+            }
+        }
+    }
+    above->count = kept;
+}
+
+// What is about a mailbox is about its aliases too, wherever those lie.
+static void climb(struct above *above, uint32_t number)
+{
+    const struct policy *policy = above->policy;
+    const struct policy_known *known = &policy->known[number];
+    const struct policy_user *user =
+        known->user != POLICY_NOBODY ? &policy->user[known->user] : NULL;
+
+    climb_one(above, number);
+    for (size_t i = 0; user != NULL && user->mailbox == number && i < user->alias_count; i++) {
+        struct above other = {.policy = policy, .is_from = above->is_from, .bit = above->bit};
+
+        climb_one(above->is_wide ? above : &other, user->alias[i]);
+        if (!above->is_wide)
+            keep_common(above, &other);
+    }
 }
 
 // ---- Looking up
@@ -229,7 +264,7 @@ void cover_each(const struct cover *cover, uint32_t table)
 
 void cover_mark(const struct policy *policy, uint32_t number, bool is_from, bool *marks)
 {
-    struct above above = {.policy = policy, .is_from = is_from};
+    struct above above = {.policy = policy, .is_from = is_from, .is_wide = true};
 
     climb(&above, number);
     for (size_t i = 0; i < above.count; i++)
@@ -238,7 +273,7 @@ void cover_mark(const struct policy *policy, uint32_t number, bool is_from, bool
 
 bool cover_is_marked(const struct policy *policy, uint32_t number, bool is_from, const bool *marks)
 {
-    struct above above = {.policy = policy, .is_from = is_from};
+    struct above above = {.policy = policy, .is_from = is_from, .is_wide = true};
 
     climb(&above, number);
     for (size_t i = 0; i < above.count; i++) {

@@ -210,6 +210,28 @@ static int compare_placed(const void *a, const void *b)
     return compare_patterns(left->mailbox, right->mailbox);
 }
 
+// keep_aliases: once each address has its user.
+static void keep_aliases(const struct reading *r)
+{
+    const struct policy_known *known = r->build->known;
+    uint32_t *alias = build_keep(r->build, mem_new_array(r->claim_count + 1, sizeof(*alias)));
+    size_t used = 0;
+
+    for (size_t i = 0; i < r->claim_count; i++)
+        r->user[known[r->claim[i].number].user].alias_count++; // the mailbox too: it gets room
+    for (size_t i = 0; i < r->count; i++) {
+        r->user[i].alias = alias + used;
+        used += r->user[i].alias_count;
+        r->user[i].alias_count = 0;
+    }
+    for (size_t i = 0; i < r->claim_count; i++) {
+        struct policy_user *user = &r->user[known[r->claim[i].number].user];
+
+        if (r->claim[i].number != user->mailbox)
+            alias[(size_t)(user->alias - alias) + user->alias_count++] = r->claim[i].number;
+    }
+}
+
 // store: sorted into the set, and each address gets its user.
 static void store(struct reading *r)
 {
@@ -228,6 +250,7 @@ static void store(struct reading *r)
     }
     for (size_t i = 0; i < r->claim_count; i++)
         build->known[r->claim[i].number].user = place[r->claim[i].user];
+    keep_aliases(r);
     build->policy.user = r->user;
     build->policy.user_count = r->count;
     mem_free(placed);

@@ -235,6 +235,29 @@ static const struct lint_row lint_rows[] = {
      "groups: {g: [{group: h}], h: [ann@x.example]}\n" P
      "- {id: a, kind: permit, from: ann@x.example}\n- {id: b, kind: block, from: {group: g}}",
      "3 dead: policy a permits nothing: policy b (p:4) blocks all of its mail before\n"},
+    {"a mailbox in a domain that is gone first, with an alias elsewhere",
+     "users: {ann@x.example: {aliases: a@y.example}}\n" P
+     "- {id: a, kind: block, from: x.example, override: true}\n"
+     "- {id: b, kind: block, option: no_action, from: ann@x.example}",
+     ""},
+    {"a permit of a mailbox in a blocked domain, with an alias elsewhere",
+     "users: {ann@x.example: {aliases: a@y.example}}\n" P
+     "- {id: a, kind: block, from: x.example}\n- {id: b, kind: permit, from: ann@x.example}",
+     ""},
+    {"a permit of a mailbox in a blocked domain, with an alias there",
+     "users: {ann@x.example: {aliases: a@x.example}}\n" P
+     "- {id: a, kind: block, from: x.example}\n- {id: b, kind: permit, from: ann@x.example}",
+     "4 dead: policy b permits nothing: policy a (p:3) blocks all of its mail before\n"},
+    {"a mailbox whose name is gone first everywhere, with an alias",
+     "users: {ann@x.example: {aliases: a@x.example}}\n" P
+     "- {id: a, kind: block, from: ann@*, override: true}\n"
+     "- {id: b, kind: block, option: no_action, from: ann@x.example}",
+     ""},
+    {"a permit behind a block that an alias is let out of by its mailbox",
+     "users: {ann@x.example: {aliases: a@y.example}}\n" P
+     "- {id: a, kind: permit, from: y.example}\n- {id: b, kind: block, from: y.example}\n"
+     "- {id: c, kind: block, option: no_action, from: ann@x.example}",
+     ""},
     {"a permit of an alias of somebody blocked",
      "users: {ann@x.example: {aliases: a@x.example}}\n" P
      "- {id: a, kind: permit, from: a@x.example}\n- {id: b, kind: block, from: ann@x.example}",
