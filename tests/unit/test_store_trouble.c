@@ -282,6 +282,39 @@ static void spare(struct scene *scene)
     settle(scene);
 }
 
+static void told_limit(void *arg, uint64_t token, enum store_state state)
+{
+    struct told *told = arg;
+
+    (void)token;
+    told->calls++;
+    told->state = state;
+}
+
+// A recipient that counts of somebody's day, and is kept or taken back.
+static void limit(struct scene *scene)
+{
+    const struct key_thing thing = {"t1", "bob@corp.example", 0};
+    struct key_count key = {.kind = KEY_COUNT_RECIPIENTS, .day = 20000};
+    struct key_count mail = {.kind = KEY_COUNT_MAILS, .day = 20000};
+    struct limit_count count[2];
+    struct told told = {.calls = 0};
+    const uint64_t expires_ms = store_now_ms(scene->store) + HOUR_MS;
+    struct store_limit list[2] = {
+        {.next = &list[1], .key = &key, .count = &count[0], .expires_ms = expires_ms},
+        {.key = &mail, .count = &count[1], .expires_ms = expires_ms}};
+
+    key_count_make(&key, store_ring(scene->store), "ann@corp.example", &thing);
+    key_count_make(&mail, store_ring(scene->store), "ann@corp.example", &thing);
+    store_limit_add(scene->store, list, false, (struct store_done){.fn = told_limit, .arg = &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
+    assert_int_equal(count[1].count, 1);
+    store_limit_keep(scene->store, &key, expires_ms);
+    store_limit_drop(scene->store, &mail);
+    settle(scene);
+}
+
 static bool has_read_the_roll(void *store)
 {
     return ((struct store *)store)->reading.is_known;
@@ -446,6 +479,7 @@ static void the_shipped_acl_is_enough(void **state)
     assert_int_equal(ask_pair(&scene, store_pair_forget).count, 3);
     stage_until(&scene.stage, has_read_the_roll, scene.store);
     spare(&scene);
+    limit(&scene);
     use_policies(&scene);
     apply_policies(&scene);
     told = rotate(&scene, 0);
