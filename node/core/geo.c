@@ -100,7 +100,7 @@ static enum outcome judge(const struct chain_in *in, struct verdict *out, struct
         apply_take(out, rule);
         out->reason = reason_of(rule);
         if (rule->option == POLICY_HOLD)
-            out->hold_for = rule->hold_for != NULL ? rule->hold_for : "moderator";
+            out->hold_for = "moderator";
         return OUTCOME_HIT;
     }
     return lets_pass(as_if) ? OUTCOME_PASS : judge_shadow(in, out, as_if, why);

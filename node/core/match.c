@@ -46,10 +46,9 @@ static void add_groups(struct side *side)
 static void add_key(struct side *side, unsigned at)
 {
     const uint8_t rank = side->party->key[at].rank;
-    struct level *last = &side->level[side->count - 1];
 
-    if (side->count > 0 && last->rank == rank)
-        last->end = (uint8_t)(at + 1);
+    if (side->count > 0 && side->level[side->count - 1].rank == rank)
+        side->level[side->count - 1].end = (uint8_t)(at + 1);
     else
         side->level[side->count++] =
             (struct level){.rank = rank, .first = (uint8_t)at, .end = (uint8_t)(at + 1)};

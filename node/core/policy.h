@@ -249,7 +249,7 @@ struct policy_rule {
     struct policy_when when;          // POLICY_*_RULE
     const struct policy_when *except; // mail: of the opposite action; the first that holds counts
     size_t except_count;
-    const char *hold_for; // moderator unless said: user, moderator, admin
+    const char *hold_for; // of mail that holds: user, moderator, admin
     uint64_t rcpt_per_mail, rcpt_per_day, mail_per_day; // POLICY_LIMIT; 0 = any number
     const struct policy_exempt *exempt;
     size_t exempt_count;
