@@ -33,8 +33,12 @@ const char *outcome_text(enum outcome outcome)
 
 void chain_use(struct verdict *out, const struct policy_rule *rule)
 {
-    if (rule != NULL && out->used_count < VERDICT_USED_MAX)
-        out->used[out->used_count++] = (struct used_rule){rule, rule->mode == POLICY_SHADOW};
+    if (rule == NULL || out->used_count == VERDICT_USED_MAX)
+        return;
+    for (unsigned i = 0; i < out->used_count; i++)
+        if (out->used[i].rule == rule) // of the sender, and of the login beside him
+            return;
+    out->used[out->used_count++] = (struct used_rule){rule, rule->mode == POLICY_SHADOW};
 }
 
 // The rest of the trace's memory, for one row's words.

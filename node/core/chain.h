@@ -52,7 +52,8 @@ struct used_rule {
     const struct policy_rule *rule;
     bool in_shadow; // it would have applied
 };
-enum { VERDICT_USED_MAX = 16 };
+// One of each kind, in force and in shadow; the sender's kinds of mail policies are asked for the login as well.
+enum { VERDICT_USED_MAX = 2 * (POLICY_KINDS + 2) };
 
 struct verdict {
     enum reason reason;
@@ -77,7 +78,7 @@ struct verdict {
         enum reason reason;
         const char *rule, *note, *hold_for;
     } held;
-    struct used_rule used[VERDICT_USED_MAX]; // more are not noted
+    struct used_rule used[VERDICT_USED_MAX]; // each once
     unsigned used_count;
     bool greylisted; // it waits, or would if greylisting were not in shadow
     bool is_new;     // its own first try is what it rests on
@@ -137,7 +138,7 @@ static inline struct policy_query chain_query(const struct chain_in *in)
                                  .now_ms = in->facts->now_ms};
 }
 
-// chain_use: notes a policy that applied (NULL: none did), as in shadow if that is its mode.
+// chain_use: notes a policy that applied (NULL: none did), as in shadow if that is its mode; once, however often it is said.
 void chain_use(struct verdict *out, const struct policy_rule *rule);
 
 // greylist_is_due: would this recipient be greylisted if nothing were known of it? False:

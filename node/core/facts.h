@@ -50,6 +50,16 @@ struct facts_for_all {
     enum policy_option action;      // POLICY_HOLD or POLICY_REJECT
 };
 
+// How many mailboxes of a group this Check names: found when the first of its recipients asks, kept for the others.
+enum { FACTS_GROUPS_MAX = 8 }; // of more it is found each time
+struct facts_members {
+    unsigned count;
+    struct {
+        uint32_t group;
+        uint64_t mailboxes;
+    } of[FACTS_GROUPS_MAX];
+};
+
 // Of the message; shared by its recipients.
 struct facts {
     enum msg_stage stage;
@@ -76,6 +86,7 @@ struct facts {
     bool names_all;
     const struct facts_recipient *const *named; // those of this Check; they are recipient_total
     size_t named_count;
+    struct facts_members *members; // of the groups that were asked for; empty at first
     struct facts_for_all for_all;
     bool trusted; // authenticated, or client in trusted_sources
     uint64_t now_ms;

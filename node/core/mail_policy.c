@@ -159,6 +159,14 @@ struct gathering {
     struct text_buf *why;
 };
 
+// Whatever else is said of this recipient, and whoever refuses it in the end.
+static void note_for_all(struct verdict *out, const struct mail_finding *finding)
+{
+    if (finding->for_all && finding->action > POLICY_ALLOW &&
+        (out->for_all.rule == NULL || finding->action > out->for_all.action))
+        out->for_all = (struct facts_for_all){finding->rule, finding->as_sender, finding->action};
+}
+
 static void gather(struct gathering *all, enum policy_kind kind, const struct policy_party *from)
 {
     const uint32_t tables = 1U << policy_table(kind, false) | 1U << policy_table(kind, true);
@@ -180,6 +188,8 @@ static void gather(struct gathering *all, enum policy_kind kind, const struct po
     if (search.best.rule != NULL &&
         (all->view == POLICY_IN_FORCE || search.best.rule->mode == POLICY_SHADOW))
         chain_use(all->out, search.best.rule);
+    if (all->view == POLICY_IN_FORCE)
+        note_for_all(all->out, &search.best);
     if (search.best.rule != NULL &&
         (all->strictest.rule == NULL || search.best.action > all->strictest.action))
         all->strictest = search.best;

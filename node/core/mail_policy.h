@@ -14,8 +14,9 @@ struct mail_finding {
 };
 
 // mail_policy_find: the strictest word of all that apply: of each side and form the most specific one. All must allow.
-// out: the direction is taken from it, and those that apply are noted in it (chain_use). why: what each of them
-// says, and which one does not apply for want of a condition.
+// out: the direction is taken from it; noted in it are those that apply (chain_use), and what the strictest one in force
+// says that looked at all recipients (for_all). why: what each of them says, and which one does not apply for want of a
+// condition.
 struct mail_finding mail_policy_find(const struct chain_in *in, struct verdict *out,
                                      enum policy_view view, struct text_buf *why);
 

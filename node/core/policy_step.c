@@ -31,9 +31,20 @@ static void say(const struct work *work, const char *what)
     text_buf_put(work->why, what);
 }
 
-static enum outcome refuse(const struct work *work, enum reason reason)
+// rule: "" where no policy says so; nor does one that has let the mail through before.
+static enum outcome refuse(const struct work *work, enum reason reason, const char *rule)
 {
     work->out->reason = reason;
+    work->out->rule = rule;
+    work->out->note = "";
+    return OUTCOME_HIT;
+}
+
+static enum outcome refuse_by(const struct work *work, enum reason reason,
+                              const struct policy_rule *rule)
+{
+    work->out->reason = reason;
+    apply_take(work->out, rule);
     return OUTCOME_HIT;
 }
 
@@ -49,7 +60,7 @@ static enum outcome judge_size(struct work *work)
     begin_words(work);
     text_buf_add(work->why, "%llu bytes, %llu at most (settings.limits.message_size)",
                  (unsigned long long)size, (unsigned long long)most);
-    return refuse(work, REASON_size);
+    return refuse(work, REASON_size, "");
 }
 
 static enum outcome refuse_login(struct work *work)
@@ -58,7 +69,7 @@ static enum outcome refuse_login(struct work *work)
     text_buf_add(work->why, "%s is no address of login %s, and it has no send_as for it",
                  work->in->facts->sender.text, work->in->facts->auth_user);
     if (work->in->policy->settings.login_match == POLICY_LOGIN_ENFORCE)
-        return refuse(work, REASON_login_mismatch);
+        return refuse(work, REASON_login_mismatch, "");
     (void)apply_shadow(work->out, REASON_login_mismatch, NULL);
     work->in_shadow = true;
     return OUTCOME_PASS;
@@ -97,7 +108,7 @@ static enum outcome judge_place(struct work *work)
     begin_words(work);
     text_buf_add(work->why, "recipient %u, %llu at most (settings.limits.recipients)",
                  (unsigned)place, (unsigned long long)most);
-    return refuse(work, REASON_rcpt_count);
+    return refuse(work, REASON_rcpt_count, "");
 }
 
 // ---- users
@@ -130,8 +141,7 @@ static enum outcome judge_users(struct work *work)
 
     if (disabled != NULL) {
         say_user(work, disabled, "disabled and sends nothing");
-        work->out->rule = "disabled";
-        return refuse(work, REASON_policy_sender);
+        return refuse(work, REASON_policy_sender, "disabled");
     }
     if (leaving != NULL && work->out->direction == MSG_OUTBOUND) {
         say_user(work, leaving, "leaving: outbound mail is held");
@@ -149,26 +159,23 @@ static enum reason reason_of(const struct mail_finding *finding)
     return finding->as_sender ? REASON_policy_sender : REASON_policy_recipient;
 }
 
-static void take(const struct work *work, const struct mail_finding *finding)
-{
-    apply_take(work->out, finding->rule);
-    if (finding->for_all)
-        work->out->for_all =
-            (struct facts_for_all){finding->rule, finding->as_sender, finding->action};
-}
-
-// What a policy that looks at all recipients said of another one of them.
-static void add_for_all(const struct work *work, struct mail_finding *finding)
+// What a policy that looks at all recipients said of another one of them. True: it is stricter.
+static bool add_for_all(const struct work *work, struct mail_finding *finding)
 {
     const struct facts_for_all *for_all = &work->in->facts->for_all;
 
     if (for_all->rule == NULL || for_all->action <= finding->action)
-        return;
-    begin_words(work);
-    text_buf_add(work->why, "policy %s (%s:%u) decides for all recipients of this message",
-                 for_all->rule->id, for_all->rule->file, for_all->rule->line);
+        return false;
     *finding = (struct mail_finding){
         .action = for_all->action, .rule = for_all->rule, .as_sender = for_all->as_sender};
+    return true;
+}
+
+static void say_for_all(const struct work *work, const struct policy_rule *rule)
+{
+    begin_words(work);
+    text_buf_add(work->why, "policy %s (%s:%u) decides for all recipients of this message",
+                 rule->id, rule->file, rule->line);
 }
 
 static void judge_in_shadow(struct work *work, const struct mail_finding *finding)
@@ -180,6 +187,7 @@ static void judge_in_shadow(struct work *work, const struct mail_finding *findin
         return;
     text_buf_init(&nowhere, NULL, 0);
     as_if = mail_policy_find(work->in, work->out, POLICY_AS_IF, &nowhere);
+    (void)add_for_all(work, &as_if);
     if (as_if.rule == NULL || as_if.action == finding->action)
         return;
     say(work, "in shadow: ");
@@ -194,12 +202,11 @@ static enum outcome judge_policies(struct work *work)
 {
     struct mail_finding finding = mail_policy_find(work->in, work->out, POLICY_IN_FORCE, work->why);
 
-    add_for_all(work, &finding);
+    if (add_for_all(work, &finding))
+        say_for_all(work, finding.rule);
     judge_in_shadow(work, &finding);
-    if (finding.action == POLICY_REJECT) {
-        take(work, &finding);
-        return refuse(work, reason_of(&finding));
-    }
+    if (finding.action == POLICY_REJECT)
+        return refuse_by(work, reason_of(&finding), finding.rule);
     if (finding.action == POLICY_HOLD)
         work->held = finding;
     return OUTCOME_PASS;
@@ -239,10 +246,11 @@ static enum reason reason_of_limit(const struct limit_owner *owner, enum limit_w
 
 static enum outcome judge_silence(struct work *work)
 {
-    say(work, "not known how much was sent today: the store did not say");
+    if (!work->out->degraded)
+        say(work, "not known how much was sent today: the store did not say");
     work->out->degraded = true;
     if (work->in->policy->settings.fail == POLICY_FAIL_DEFER)
-        return refuse(work, REASON_store_down);
+        return refuse(work, REASON_store_down, "");
     if (work->out->reason == REASON_accept)
         work->out->reason = REASON_degraded;
     return OUTCOME_PASS;
@@ -267,11 +275,9 @@ static enum outcome judge_bounds(struct work *work, const struct limit_owner *ow
         return judge_silence(work);
     begin_words(work);
     say_limit(work, bounds, word);
-    if (bounds->rule != NULL)
-        apply_take(work->out, bounds->rule);
-    else
-        work->out->rule = "leaving";
-    return refuse(work, reason_of_limit(owner, word));
+    if (bounds->rule == NULL)
+        return refuse(work, reason_of_limit(owner, word), "leaving");
+    return refuse_by(work, reason_of_limit(owner, word), bounds->rule);
 }
 
 // A limit in shadow counts as one in force does, and refuses nobody.
@@ -286,6 +292,29 @@ static void judge_bounds_in_shadow(struct work *work, const struct limits *limit
     say_limit(work, bounds, word);
     (void)apply_shadow(work->out, reason_of_limit(&limits->owner, word), bounds->rule);
     work->in_shadow = true;
+}
+
+// What one in shadow would let is told where the one in force refuses.
+static void say_what_shadow_lets(const struct work *work, const struct limits *limits)
+{
+    const struct policy_rule *rule = limits->in_shadow.rule;
+
+    if (rule == NULL || limit_judge(work->in->recipient, &limits->in_shadow) != LIMIT_INSIDE)
+        return;
+    begin_words(work);
+    text_buf_add(work->why, "policy %s (%s:%u) in shadow would let it", rule->id, rule->file,
+                 rule->line);
+}
+
+static enum outcome judge_policy_bounds(struct work *work, const struct limits *limits)
+{
+    const enum outcome outcome = judge_bounds(work, &limits->owner, &limits->of_policy);
+
+    if (outcome == OUTCOME_PASS)
+        judge_bounds_in_shadow(work, limits);
+    else if (work->out->reason != REASON_store_down)
+        say_what_shadow_lets(work, limits);
+    return outcome;
 }
 
 // It is refused whatever was counted, so it need not be.
@@ -341,26 +370,28 @@ static enum outcome judge_limits(struct work *work)
     if (!is_refused_anyway(work, &limits) && must_count(work, &limits))
         return OUTCOME_WAIT;
     outcome = judge_bounds(work, &owner, &limits.of_leaver);
-    if (outcome == OUTCOME_PASS)
-        outcome = judge_bounds(work, &owner, &limits.of_policy);
-    if (outcome == OUTCOME_PASS)
-        judge_bounds_in_shadow(work, &limits);
-    return outcome;
+    return outcome == OUTCOME_PASS ? judge_policy_bounds(work, &limits) : outcome;
 }
 
 // ---- holds
 
+// Nobody who is leaving releases his own mail.
+static const char *releaser(const struct work *work)
+{
+    const char *hold_for = work->held.rule->hold_for;
+
+    return work->held_for_leaving && strcmp(hold_for, "user") == 0 ? "moderator" : hold_for;
+}
+
 static enum outcome judge_held(struct work *work)
 {
     if (work->held.rule != NULL) {
-        take(work, &work->held);
-        work->out->hold_for = work->held.rule->hold_for;
-        return refuse(work, reason_of(&work->held));
+        work->out->hold_for = releaser(work);
+        return refuse_by(work, reason_of(&work->held), work->held.rule);
     }
     if (work->held_for_leaving) {
-        work->out->rule = "leaving";
         work->out->hold_for = "moderator";
-        return refuse(work, REASON_policy_sender_hold);
+        return refuse(work, REASON_policy_sender_hold, "leaving");
     }
     return OUTCOME_PASS;
 }

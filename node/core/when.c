@@ -152,33 +152,53 @@ static bool is_same_mailbox(const struct facts_recipient *a, const struct facts_
            strcmp(a->address.domain, b->address.domain) == 0;
 }
 
-// A mailbox that was named before, tagged or by an alias, is no other member.
-static bool is_named_before(const struct facts *facts, const struct policy *policy, size_t index,
-                            uint32_t group)
+static bool is_one_of(const struct facts_recipient *const *members, size_t count,
+                      const struct facts_recipient *recipient)
 {
-    for (size_t i = 0; i < index; i++)
-        if (policy_party_fits(policy, &facts->named[i]->party, group) &&
-            is_same_mailbox(facts->named[i], facts->named[index]))
+    for (size_t i = 0; i < count; i++)
+        if (is_same_mailbox(members[i], recipient))
             return true;
     return false;
+}
+
+// A mailbox that is named again, tagged or by an alias, is no other member.
+static uint64_t count_members(const struct policy *policy, const struct facts *facts,
+                              uint32_t group)
+{
+    const struct facts_recipient *members[MSG_RECIPIENTS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < facts->named_count; i++)
+        if (policy_party_fits(policy, &facts->named[i]->party, group) &&
+            !is_one_of(members, count, facts->named[i]))
+            members[count++] = facts->named[i];
+    return count;
+}
+
+// Each of a thousand recipients asks the same.
+static uint64_t members_of(const struct policy *policy, const struct facts *facts, uint32_t group)
+{
+    struct facts_members *known = facts->members;
+    uint64_t mailboxes;
+
+    for (unsigned i = 0; i < known->count; i++)
+        if (known->of[i].group == group)
+            return known->of[i].mailboxes;
+    mailboxes = count_members(policy, facts, group);
+    if (known->count < FACTS_GROUPS_MAX) {
+        known->of[known->count].group = group;
+        known->of[known->count++].mailboxes = mailboxes;
+    }
+    return mailboxes;
 }
 
 static bool group_holds(const struct when_case *c, const struct policy_when *when)
 {
     const struct facts *facts = c->in->facts;
-    const struct policy *policy = c->in->policy;
-    uint64_t members = 0;
 
-    if (when->group_at_least == 0)
-        return true;
-    for (size_t i = 0; facts->names_all && i < facts->named_count; i++) {
-        if (!policy_party_fits(policy, &facts->named[i]->party, when->group) ||
-            is_named_before(facts, policy, i, when->group))
-            continue;
-        if (++members == when->group_at_least)
-            return true;
-    }
-    return false;
+    return when->group_at_least == 0 ||
+           (facts->names_all &&
+            members_of(c->in->policy, facts, when->group) >= when->group_at_least);
 }
 
 // ---- all of them

@@ -133,8 +133,10 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     facts->keys_known = store_ring(server->store)->count > 0;
     facts->auth_user = full_user(seat);
     facts->spared = arena_alloc(&seat->arena, sizeof(*facts->spared));
-    if (facts->auth_user == NULL || facts->spared == NULL)
+    facts->members = arena_alloc(&seat->arena, sizeof(*facts->members));
+    if (facts->auth_user == NULL || facts->spared == NULL || facts->members == NULL)
         return ERR_MEMORY;
+    facts->members->count = 0;
     facts->spared->count = 0;
     if (!read_client(check->client_ip, &facts->client, detail))
         return ERR_SYNTAX;

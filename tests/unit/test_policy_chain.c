@@ -95,6 +95,7 @@ static void judge(const struct policy *policy, const struct written_mail *mail,
     static char memory[8192];
     struct arena arena;
     struct facts facts;
+    struct facts_members members = {.count = 0};
     struct facts_recipient recipient = {.place = 1, .mark = 7};
     const struct facts_recipient *const named[] = {&recipient};
     struct chain_in in = {&facts, &recipient, policy};
@@ -108,6 +109,7 @@ static void judge(const struct policy *policy, const struct written_mail *mail,
     facts_of(policy, mail, manner, &arena, &facts);
     facts.named = named;
     facts.named_count = 1;
+    facts.members = &members;
     assert_int_equal(mail_parse(mail->to.text, &arena, &recipient.address), ERR_NONE);
     policy_party_of(policy, &recipient.address, POLICY_AS_RECIPIENT, &recipient.party);
     fill_stamps(manner, mail->now_ms, &recipient);
