@@ -239,6 +239,26 @@ static enum err read_exempts(struct policy_build *build, const struct yaml_node 
     return err;
 }
 
+// A limit says how much, and no_action that it is none.
+static enum err check_sense(const struct yaml_node *map, const struct policy_rule *rule,
+                            const struct written_limit *written, struct err_detail *detail)
+{
+    const bool has_number =
+        written->rcpt_per_mail > 0 || written->rcpt_per_day > 0 || written->mail_per_day > 0;
+
+    if (rule->option != POLICY_NO_ACTION)
+        return has_number ? ERR_NONE
+                          : say(map, rule,
+                                "it limits nothing: give rcpt_per_mail, rcpt_per_day or "
+                                "mail_per_day",
+                                detail);
+    if (has_number || yaml_find(map, "exempt") != NULL)
+        return say(map, rule,
+                   "option: no_action has no rcpt_per_mail, rcpt_per_day, mail_per_day or exempt",
+                   detail);
+    return ERR_NONE;
+}
+
 enum err limit_read(struct policy_build *build, const struct yaml_node *map,
                     struct policy_rule *rule, struct err_detail *detail)
 {
@@ -252,10 +272,8 @@ enum err limit_read(struct policy_build *build, const struct yaml_node *map,
         err = say(map, rule, "bidirectional: a limit policy has one side", detail);
     if (err == ERR_NONE)
         err = read_numbers(map, &written, detail);
-    if (err == ERR_NONE && rule->option != POLICY_NO_ACTION && written.rcpt_per_mail == 0 &&
-        written.rcpt_per_day == 0 && written.mail_per_day == 0)
-        err = say(map, rule, "it limits nothing: give rcpt_per_mail, rcpt_per_day or mail_per_day",
-                  detail);
+    if (err == ERR_NONE)
+        err = check_sense(map, rule, &written, detail);
     rule->rcpt_per_mail = written.rcpt_per_mail;
     rule->rcpt_per_day = written.rcpt_per_day;
     rule->mail_per_day = written.mail_per_day;

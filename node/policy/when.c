@@ -9,7 +9,7 @@
 #include "proto/text.h"
 
 enum { GLOB_MAX = 255, COUNTRIES_MAX = 300 };
-#define SIZE_LEAST 1ULL
+#define SIZE_LEAST 2ULL // nothing is smaller than one byte
 #define SIZE_MOST  (1ULL << 40)
 
 // One map while it is read. The lists are those of out, while they are filled.
