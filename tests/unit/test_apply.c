@@ -58,15 +58,31 @@ static void a_step_in_shadow_names_no_policy(void **state)
 
 static void no_more_policies_are_noted_than_there_is_room_for(void **state)
 {
+    static const struct policy_rule many[VERDICT_USED_MAX + 2];
     struct verdict verdict = {.used_count = 0};
 
     (void)state;
     chain_use(&verdict, NULL);
     assert_int_equal(verdict.used_count, 0);
     for (unsigned i = 0; i < VERDICT_USED_MAX + 2; i++)
-        chain_use(&verdict, &NEW);
+        chain_use(&verdict, &many[i]);
     assert_int_equal(verdict.used_count, VERDICT_USED_MAX);
-    assert_ptr_equal(verdict.used[VERDICT_USED_MAX - 1].rule, &NEW);
+    assert_ptr_equal(verdict.used[VERDICT_USED_MAX - 1].rule, &many[VERDICT_USED_MAX - 1]);
+}
+
+static void a_policy_is_noted_once(void **state)
+{
+    static const struct policy_rule shadow = {.mode = POLICY_SHADOW};
+    struct verdict verdict = {.used_count = 0};
+
+    (void)state;
+    chain_use(&verdict, &NEW);
+    chain_use(&verdict, &shadow);
+    chain_use(&verdict, &NEW);
+    chain_use(&verdict, &shadow);
+    assert_int_equal(verdict.used_count, 2);
+    assert_false(verdict.used[0].in_shadow);
+    assert_true(verdict.used[1].in_shadow);
 }
 
 int main(void)
@@ -76,5 +92,6 @@ int main(void)
     TABLE_ROWS(&table, SHADOWS, check_shadow);
     TABLE_TEST(&table, a_step_in_shadow_names_no_policy);
     TABLE_TEST(&table, no_more_policies_are_noted_than_there_is_room_for);
+    TABLE_TEST(&table, a_policy_is_noted_once);
     return table_run(&table, "apply");
 }

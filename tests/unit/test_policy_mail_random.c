@@ -268,6 +268,7 @@ static void judge(const struct play *play, const struct mail *mail, struct verdi
                           .now_ms = mail->envelope.now_ms,
                           .clock_ok = true,
                           .keys_known = true};
+    struct facts_members members = {.count = 0};
     struct facts_recipient recipient = {.place = 1, .mark = 7};
     const struct facts_recipient *const named[] = {&recipient};
     const struct chain_in in = {&facts, &recipient, play->policy};
@@ -285,6 +286,7 @@ static void judge(const struct play *play, const struct mail *mail, struct verdi
     }
     facts.named = named;
     facts.named_count = 1;
+    facts.members = &members;
     recipient.triplet.identity_count = 2;
     recipient.grey.passed[KEY_CURRENT][1] =
         (struct fact_stamp){FACT_PRESENT, mail->envelope.now_ms - 1000, 9};
