@@ -11,7 +11,8 @@ struct policy_hold {
     struct policy *policy;
     unsigned users;
     struct loop *loop; // borrowed; NULL: it is freed at once
-    struct used *used; // how often its policies were, as who judges by it counts; NULL = nobody counts
+    struct used
+        *used; // how often its policies were, as who judges by it counts; NULL = nobody counts
     void (*used_free)(struct used **used);
 };
 

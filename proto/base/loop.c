@@ -191,7 +191,8 @@ void loop_free(struct loop **loop)
     uv_close((uv_handle_t *)&(*loop)->prepare, NULL);
     uv_close((uv_handle_t *)&(*loop)->check, NULL);
     uv_close((uv_handle_t *)&(*loop)->idle, NULL);
-    while (uv_run(&(*loop)->uv, UV_RUN_DEFAULT) != 0) // runs the close callbacks, and waits for work
+    while (uv_run(&(*loop)->uv, UV_RUN_DEFAULT) !=
+           0) // runs the close callbacks, and waits for work
         ;
     (void)uv_loop_close(&(*loop)->uv);
     mem_free(*loop);

@@ -251,9 +251,13 @@ static enum err admin_word(struct ask *ask, const char *word, struct arena *aren
     if (equals == NULL || ask->arg_count == ASK_ARGS_MAX)
         return err_say(detail, ERR_SYNTAX, "expected argument=value, not '%s'", word);
     err = script_value(equals + 1, arena, &value, detail);
-    if (err == ERR_NONE && strncmp(word, "as_user=", 8) == 0)
+    bool is_argument = strncmp(word, "arg.", 4) == 0;
+
+    if (is_argument)
+        word += 4;
+    if (err == ERR_NONE && !is_argument && strncmp(word, "as_user=", 8) == 0)
         ask->as_user = value;
-    else if (err == ERR_NONE && strncmp(word, "document=", 9) == 0)
+    else if (err == ERR_NONE && !is_argument && strncmp(word, "document=", 9) == 0)
         ask->document = value;
     else if (err == ERR_NONE)
         ask->arg[ask->arg_count++] = (struct msg_pair){

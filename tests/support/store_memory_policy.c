@@ -78,10 +78,10 @@ void store_policy_stage(struct store *store, const char *document, const void *b
         (void)snprintf(known->name, sizeof(known->name), "%s", document);
         memory->documents = known;
     }
-    done.fn(done.arg, done.token, STORE_UP);
     for (struct store *one = memory->stores; one != NULL; one = one->next)
         if (reads(one) && one->follows.staged != NULL)
             one->follows.staged(one->follows.arg, document);
+    done.fn(done.arg, done.token, STORE_UP);
 }
 
 void store_policy_fetch(struct store *store, const char *document, struct store_document_done done)

@@ -444,3 +444,43 @@ def test_a_node_that_dies_while_it_stages_leaves_nothing_half_done(three, redis)
     one.wait_version(1)
     assert two.activate(staged)["version"] == "2"
     one.wait_version(2)
+
+
+# ---- as an operator does it
+
+def test_reevectl_applies_a_directory_and_takes_it_back(site, three):
+    """Files and a group's list travel as one bundle; what would be is asked before it is."""
+    one, two, _ = three
+    folder = site.folder / "set"
+    (folder / "groups").mkdir(parents=True)
+    (folder / "a.yaml").write_text("settings: {greylist: {mode: enforce}}\ngroups: {bad: {file: groups/bad.txt}}\n")
+    (folder / "b.yaml").write_text("policies: [{id: b, kind: block, from: {group: bad}}, {id: c, kind: block, from: bad.example}]\n")
+    (folder / "groups" / "bad.txt").write_text("eve@spam.example\nbad.example\n")
+    files = [str(folder / "a.yaml"), str(folder / "b.yaml")]
+
+    def ctl(*words, code=0):
+        done = one.node.reevectl(*words)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    assert "b.yaml:1: " in ctl("policy", "lint", *files, code=1), "both block the same"
+    assert "+ policy b" in ctl("policy", "apply", "--dry-run", *files)
+    assert one.decided("eve@spam.example")[0] == "greylist_new"
+    document = one.stage((folder / "b.yaml").read_bytes().replace(b"{group: bad}", b"eve@spam.example"))["document"]
+    reply = one.lookups.check("eve@spam.example", dry_run=True, policy=document)
+    assert reply.status == 0, reply.error
+    assert verdict(reply).reason == "block_admin", "what would be"
+    assert "version 1 is in force (before: the policy files" in ctl("policy", "apply", "--note", "spam", *files)
+    for member in three:
+        member.wait_version(1)
+        assert member.decided("eve@spam.example") == ("block_admin", 1)
+    (folder / "groups" / "bad.txt").write_text("bad.example\n")
+    assert "version 2 is in force" in ctl("policy", "apply", *files)
+    two.wait_version(2)
+    assert two.decided("eve@spam.example") == ("greylist_new", 2)
+    assert "version 3" in ctl("policy", "undo")
+    two.wait_version(3)
+    assert two.decided("eve@spam.example") == ("block_admin", 3)
+    assert [line.split()[0] for line in ctl("policy", "history").splitlines()[1:]] == ["3", "2", "1"]
+    assert len([line for line in ctl("policy", "status").splitlines() if "in force" in line]) == 3
+    assert "reload" not in ctl("policy", "show")
