@@ -136,7 +136,8 @@ static char *format_piece(const struct document_work *work, size_t *len)
     head = snprintf(command, 256, "*4\r\n$4\r\nHSET\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n$%zu\r\n",
                     strlen(key), key, strlen(number), number, bytes);
     memcpy(command + head, work->bytes + work->piece * POLICY_PIECE_BYTES, bytes);
-    memcpy(command + head + bytes, "\r\n", 2);
+    command[(size_t)head + bytes] = '\r';
+    command[(size_t)head + bytes + 1] = '\n';
     *len = (size_t)head + bytes + 2;
     return command;
 }

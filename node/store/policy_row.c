@@ -190,7 +190,7 @@ static bool read_field(const struct redisReply *field, char name[STORE_NODE_MAX 
         strspn(text, "0123456789abcdef") != NODE_DIGITS || text[NODE_DIGITS] != ' ' ||
         text[NODE_DIGITS + 1] == '\0')
         return false;
-    memcpy(name, text + NODE_DIGITS + 1, strlen(text) - NODE_DIGITS);
+    (void)snprintf(name, STORE_NODE_MAX + 1, "%s", text + NODE_DIGITS + 1);
     return true;
 }
 
