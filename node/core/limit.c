@@ -62,7 +62,7 @@ struct limit_bounds limit_of_policy(const struct chain_in *in, const struct limi
                                        .now_ms = in->facts->now_ms};
     const struct policy_rule *rule = policy_match(in->policy, POLICY_LIMIT, &query, view);
 
-    if (rule == NULL || rule->option == POLICY_NO_ACTION || is_exempt(in, owner, rule))
+    if (rule == NULL || is_exempt(in, owner, rule))
         return (struct limit_bounds){.rule = rule};
     return (struct limit_bounds){rule, rule->rcpt_per_mail, rule->rcpt_per_day, rule->mail_per_day};
 }
