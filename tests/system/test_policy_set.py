@@ -25,10 +25,10 @@ def blocks(*senders, **more):
 class Member:
     """A node with gateways on both doors."""
 
-    def __init__(self, site, name, store, policy=FILES):
+    def __init__(self, site, name, store, policy=FILES, **settings):
         self.name = name
         self.store = store
-        self.node = site.node(name, policy=policy, store=store)
+        self.node = site.node(name, policy=policy, store=store, **settings)
         self.folder = site.folder
         self.lookups = Gateway(site.folder, self.node.lookups)
 
@@ -319,7 +319,11 @@ def test_a_node_that_slept_catches_up(three):
     slept.wait_version(2)
 
 
-def test_a_node_begins_with_its_own_copy_while_redis_is_away(site, three, redis):
+def test_a_node_begins_with_its_own_copy_while_redis_is_away(site, member, redis):
+    secret = site.folder / "secret"  # else a node that never met this Redis may give the empty one another
+    secret.write_text("00112233445566778899aabbccddeeff\n")
+    secret.chmod(0o600)
+    three = [member(name, secret_file=str(secret)) for name in ("a", "b", "c")]
     one = three[0]
     one.apply(blocks("one@spam.example"))
     harness.wait_for(one.copy.exists, "the copy")
