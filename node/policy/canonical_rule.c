@@ -75,10 +75,11 @@ static void put_valid(struct line *line, const struct policy_rule *rule)
 
 static void put_flags(struct line *line, const struct policy_rule *rule)
 {
-    if (rule->part == POLICY_HEADER)
-        line_word(line, "part", "header");
-    if (rule->part == POLICY_BOTH)
-        line_word(line, "part", "both");
+    static const char *const parts[] = {
+        [POLICY_ENVELOPE] = "envelope", [POLICY_HEADER] = "header", [POLICY_BOTH] = "both"};
+
+    if (rule->part != (rule->kind == POLICY_ANTI_SPOOF ? POLICY_BOTH : POLICY_ENVELOPE))
+        line_word(line, "part", parts[rule->part]);
     if (rule->mode == POLICY_SHADOW)
         line_word(line, "mode", "shadow");
     if (!rule->enabled)

@@ -189,7 +189,7 @@ static void lint_part(struct lint *lint, const struct policy_rule *rule)
         lint_say(lint, "header", rule->file, rule->line,
                  "policy %s is about the header alone, which decides nothing in this version",
                  rule->id);
-    if (rule->part == POLICY_BOTH)
+    if (rule->part == POLICY_BOTH && rule->kind != POLICY_ANTI_SPOOF) // whose default it is
         lint_say(lint, "header", rule->file, rule->line,
                  "the header part of policy %s decides nothing in this version", rule->id);
 }

@@ -379,6 +379,14 @@ static enum err check_keys(const struct yaml_node *map, const struct kind_row *k
     return ERR_NONE;
 }
 
+// Whoever uses one of our domains mostly does it in both places.
+static enum policy_part part_of(const struct yaml_node *map, const struct kind_row *kind,
+                                enum policy_part written)
+{
+    return kind->kind == POLICY_ANTI_SPOOF && yaml_find(map, "part") == NULL ? POLICY_BOTH
+                                                                             : written;
+}
+
 static enum err read_rule(struct policy_build *build, const struct yaml_node *map,
                           struct policy_rule *rule, struct err_detail *detail)
 {
@@ -397,7 +405,7 @@ static enum err read_rule(struct policy_build *build, const struct yaml_node *ma
     *rule =
         (struct policy_rule){.id = written.id,
                              .kind = kind->kind,
-                             .part = parts[written.part],
+                             .part = part_of(map, kind, parts[written.part]),
                              .enabled = written.enabled,
                              .override = written.override,
                              .bidirectional = written.bidirectional,
