@@ -68,7 +68,8 @@ static int ask(struct explain *explain)
     int code = CTL_FINE;
 
     if (question->policy.count > 0)
-        code = staged_make(explain->ctl, &question->policy, NULL, false, &explain->staged);
+        code = staged_make(explain->ctl, &(struct staging){.files = &question->policy},
+                           &explain->staged);
     if (code == CTL_FINE)
         code = question_ask(explain->ctl, question, &explain->now);
     question->check.policy = explain->staged.document;

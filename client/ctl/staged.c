@@ -104,16 +104,19 @@ static int take_answer(struct ctl *ctl, struct reeve_answer *answer, struct stag
     return ctl_fail(ctl, CTL_NO_NODE, "the node did not say how it calls the document");
 }
 
-int staged_make(struct ctl *ctl, const struct arg_texts *files, const char *note, bool dry,
-                struct staged *out)
+int staged_make(struct ctl *ctl, const struct staging *staging, struct staged *out)
 {
-    const struct reeve_pair args[] = {{"note", note == NULL ? "" : note}};
+    struct reeve_pair args[2];
     struct reeve_admin_request request = {
-        .verb = "policy.stage", .args = args, .arg_count = note == NULL ? 0 : 1, .dry_run = dry};
+        .verb = "policy.stage", .args = args, .dry_run = staging->dry};
     struct reeve_answer *answer = NULL;
     void *bytes = NULL;
-    int code = pack(ctl, files, &bytes, &request.document_bytes);
+    int code = pack(ctl, staging->files, &bytes, &request.document_bytes);
 
+    if (staging->note != NULL)
+        args[request.arg_count++] = (struct reeve_pair){"note", staging->note};
+    if (staging->unused_since != NULL)
+        args[request.arg_count++] = (struct reeve_pair){"unused_since", staging->unused_since};
     request.document = bytes;
     ctl->is_patient = true;
     if (code == CTL_FINE)

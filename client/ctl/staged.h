@@ -14,12 +14,18 @@ struct staged {
     uint64_t base;               // version that is in force there; 0 = plain files
 };
 
+struct staging {
+    const struct arg_texts *files;
+    const char *note; // NULL = none
+    const char *
+        unused_since; // Unix ms as text: what has not decided since then is a finding, too; NULL = is not asked
+    bool dry; // only have it compiled: the document cannot be asked for
+};
+
 // staged_make: reads the files (of a directory all that end in .yaml, in the order of their names; "-" is standard
-// input) and stages them. dry: only has them compiled, so that the document cannot be asked for. CTL_FINE and *out, which
-// the caller gives back, or the exit code after the error was told: CTL_USAGE if a file is at fault here,
+// input) and stages them. CTL_FINE and *out, which the caller gives back, or the exit code after the error was told: CTL_USAGE if a file is at fault here,
 // CTL_REFUSED if the node found it to be.
-int staged_make(struct ctl *ctl, const struct arg_texts *files, const char *note, bool dry,
-                struct staged *out);
+int staged_make(struct ctl *ctl, const struct staging *staging, struct staged *out);
 void staged_free(struct staged *staged);
 
 // staged_count: one of the numbers that the node tells of the set: domains, groups, members, users, policies.

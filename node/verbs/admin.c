@@ -60,7 +60,7 @@ static const struct admin_row {
      policy_used,
      "how often each policy was used, in the whole cluster; last in Unix ms"},
     {"policy.stage",
-     {"note"},
+     {"note", "unused_since"},
      policy_stage,
      "compile a policy set (the document) and have every node prepare it"},
     {"policy.diff",

@@ -43,6 +43,9 @@ void grey_forget(struct admin_call *call);
 void grey_list(struct admin_call *call);
 void grey_seed(struct admin_call *call);
 void policy_used(struct admin_call *call);
+// policy_unused: adds a finding for each policy of the set (NULL: none) that has not decided anything since that moment, and
+// answers.
+void policy_unused(struct admin_call *call, struct policy_hold *set, uint64_t since_ms);
 void policy_stage(struct admin_call *call);
 void policy_diff_sets(struct admin_call *call);
 void policy_activate(struct admin_call *call);

@@ -86,6 +86,7 @@ static void staged(void *arg, const struct keeper_answer *answer)
 {
     struct admin_call *call = arg;
     uint64_t members = 0;
+    uint64_t since_ms = 0;
 
     if (is_refused(call, answer))
         return;
@@ -100,13 +101,19 @@ static void staged(void *arg, const struct keeper_answer *answer)
     rows_field(&call->rows, "users", "%zu", answer->policy->user_count);
     rows_field(&call->rows, "policies", "%zu", answer->policy->rule_count);
     add_findings(call, answer->findings);
-    admin_answer(call);
+    if (admin_arg(call, "unused_since")[0] == '\0')
+        admin_answer(call);
+    else if (admin_number(call, "unused_since", 0, &since_ms))
+        policy_unused(call, keeper_find(keeper_of(call), answer->document), since_ms);
 }
 
 void policy_stage(struct admin_call *call)
 {
     const struct msg_admin *admin = &call->seat->request.admin;
+    uint64_t since_ms = 0;
 
+    if (!admin_number(call, "unused_since", 0, &since_ms))
+        return;
     if (admin->document_bytes == 0)
         admin_refuse(call, "policy.stage needs a document: the policy set");
     else

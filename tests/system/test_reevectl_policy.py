@@ -747,6 +747,9 @@ def test_from_the_first_apply_to_undo(pair, tmp_path):
     assert ask(b, "policy", "diff", "policy.yaml", "more.yaml").returncode == NEGATIVE
     done = ask(b, "policy", "lint", "policy.yaml", "more.yaml")
     assert done.returncode == NEGATIVE and done.stdout.startswith("more.yaml:1: warning: "), done.stdout
+    done = ask(b, "policy", "lint", "policy.yaml", "--unused", "30d")  # only explained until now
+    assert done.returncode == NEGATIVE and done.stdout.startswith("policy.yaml:3: warning: policy eve has never decided\n"), done.stdout
+    assert ask(b, "policy", "lint", "policy.yaml", "--unused", "soon").returncode == 2
     assert ask(b, "policy", "apply", "policy.yaml", "more.yaml").returncode == FINE
     assert ask(a, "policy", "show", "1", "--output", "one").returncode == FINE
     assert (tmp_path / "one" / "lists" / "bad.txt").read_text() == "eve@spam.example\n"

@@ -15,7 +15,8 @@ struct apply {
     struct arg_texts files;
     const char *note;
     bool dry_run;
-    uint64_t base; // UINT64_MAX = not given
+    uint64_t unused_since; // Unix ms; 0 = not asked
+    uint64_t base;         // UINT64_MAX = not given
     struct staged staged;
     struct reeve_answer *changes;
     struct policy_outcome outcome;
@@ -31,7 +32,14 @@ static void apply_free(struct apply *apply)
 
 static int stage(struct apply *apply, bool dry)
 {
-    return staged_make(apply->ctl, &apply->files, apply->note, dry, &apply->staged);
+    char since[POLICY_NUMBER_MAX];
+    const struct staging staging = {
+        .files = &apply->files,
+        .note = apply->note,
+        .unused_since = apply->unused_since != 0 ? policy_number(since, apply->unused_since) : NULL,
+        .dry = dry};
+
+    return staged_make(apply->ctl, &staging, &apply->staged);
 }
 
 static int compare(struct apply *apply)
@@ -182,8 +190,12 @@ static int run_lint(struct apply *apply)
 int run_policy_lint(struct ctl *ctl, const struct command *command, int argc, char **argv)
 {
     struct apply apply = {.ctl = ctl};
+    const struct arg_row rows[] = {
+        {.name = "unused", .kind = ARG_TIME, .into = &apply.unused_since},
+        {.name = NULL},
+    };
     int first = 0;
-    int code = args_read(ctl, command, NULL, argc, argv, &first);
+    int code = args_read(ctl, command, rows, argc, argv, &first);
 
     if (code == CTL_FINE && first == argc)
         code = ctl_misuse(ctl, command, "a file, or a directory of files, is missing");

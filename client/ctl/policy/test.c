@@ -225,7 +225,7 @@ static int run_cases(struct run *run, const struct arg_texts *policy)
     int code = CTL_FINE;
 
     if (policy->count > 0)
-        code = staged_make(run->ctl, policy, NULL, false, &staged);
+        code = staged_make(run->ctl, &(struct staging){.files = policy}, &staged);
     for (size_t i = 0; i < run->cases.count; i++) {
         run->cases.at[i].check.policy = staged.document;
         run->cases.at[i].check.at_ms = run->ctl->at_ms;
