@@ -249,7 +249,7 @@ size_t key_count_name(const struct key_count *count, char out[KEY_NAME_MAX])
     const char *what = count->kind == KEY_COUNT_MAILS ? "c:mails:{" : "c:limit:{";
     size_t len = strlen(what);
 
-    memcpy(out, what, len);
+    (void)snprintf(out, KEY_NAME_MAX, "%s", what);
     (void)sodium_bin2hex(out + len, KEY_NAME_MAX - len, count->owner, sizeof(count->owner));
     len += 2 * sizeof(count->owner);
     out[len++] = '}';

@@ -93,18 +93,21 @@ static void climb_one(struct above *above, uint32_t number)
     add_if_known(above, POLICY_EVERYONE, false, "", "");
 }
 
+static bool is_above(const struct above *above, uint32_t number)
+{
+    for (size_t i = 0; i < above->count; i++)
+        if (above->number[i] == number)
+            return true;
+    return false;
+}
+
 static void keep_common(struct above *above, const struct above *other)
 {
     size_t kept = 0;
 
-    for (size_t i = 0; i < above->count; i++) {
-        for (size_t k = 0; k < other->count; k++) {
-            if (other->number[k] == above->number[i]) {
-                above->number[kept++] = above->number[i];
-                break;
-            }
-        }
-    }
+    for (size_t i = 0; i < above->count; i++)
+        if (is_above(other, above->number[i]))
+            above->number[kept++] = above->number[i];
     above->count = kept;
 }
 
