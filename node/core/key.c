@@ -3,6 +3,7 @@
 #include "node/core/key.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/mail.h"
