@@ -31,6 +31,8 @@ enum {
     MSG_CLIENT_NAME_MAX = 255,
     MSG_HELO_MAX = 255,
     MSG_ADDRESS_MAX = 320,
+    MSG_HEADER_NAME_MAX = 128,
+    MSG_HEADER_VALUE_MAX = 4096,
 };
 #define MSG_LOOKUP_BYTES_MAX   (2U << 20)
 #define MSG_ADMIN_BYTES_MAX    (17U << 20)
@@ -118,6 +120,25 @@ struct msg_check {
     uint64_t at_ms;     // what if: as of then; 0 = now; else dry_run is set
 };
 
+struct msg_header {
+    const char *name;
+    const char *value; // unfolded
+};
+
+// An outbound message was accepted.
+struct msg_sent {
+    const char *transaction;
+    const char *auth_user;
+    const char *client_ip;
+    const char *sender;
+    const char *const *recipients; // those that were accepted
+    size_t recipient_total;
+    const struct msg_header
+        *headers; // those of interest; none where the gateway knows the envelope alone
+    size_t header_count;
+    uint64_t at_ms; // when, Unix ms; 0 = now
+};
+
 struct msg_admin {
     const char *verb;
     const struct msg_pair *args;
@@ -135,6 +156,7 @@ struct msg_request {
     uint64_t at_ms;
     enum msg_verb verb;
     struct msg_check check; // MSG_CHECK
+    struct msg_sent sent;   // MSG_SENT
     struct msg_admin admin; // MSG_ADMIN
 };
 
@@ -177,6 +199,13 @@ struct msg_decision {
     struct msg_verdict message;
 };
 
+struct msg_ack {
+    uint32_t recorded; // entries that were set or refreshed
+    bool queued;       // the store is away; it is recorded when that is back
+    const char *const *skipped_why;
+    size_t skipped_count;
+};
+
 struct msg_pong {
     const char *version;
     uint64_t uptime_ms;
@@ -216,6 +245,7 @@ struct msg_reply {
     const char *degraded_why;
     enum msg_answer answer;
     struct msg_decision decision;
+    struct msg_ack ack;
     struct msg_admin_reply admin;
     struct msg_pong pong;
 };

@@ -32,6 +32,7 @@ static const struct {
     {&reeve__v1__attachment__descriptor, 8, MSG_INNER_NAMES_MAX},
     {&reeve__v1__sent__descriptor, 5, MSG_RECIPIENTS_MAX},
     {&reeve__v1__sent__descriptor, 6, MSG_HEADERS_MAX},
+    {&reeve__v1__ack__descriptor, 3, MSG_RECIPIENTS_MAX},
     {&reeve__v1__admin__descriptor, 2, MSG_ADMIN_ARGS_MAX},
     {&reeve__v1__decision__descriptor, 1, MSG_RECIPIENTS_MAX},
     {&reeve__v1__verdict__descriptor, 17, MSG_STEPS_MAX},

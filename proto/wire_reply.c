@@ -185,6 +185,31 @@ static void write_admin_reply(struct wire *wire, const struct msg_admin_reply *f
     out->policy_version = from->policy_version;
 }
 
+// ---- Ack
+
+static void read_ack(struct wire *wire, const Reeve__V1__Ack *from, struct msg_ack *out)
+{
+    char **why = wire_array(wire, from->n_skipped_why, sizeof(*why));
+
+    for (size_t i = 0; why != NULL && i < from->n_skipped_why; i++)
+        why[i] = wire_text(wire, from->skipped_why[i]);
+    out->recorded = from->recorded;
+    out->queued = from->queued;
+    out->skipped_why = (const char *const *)why;
+    out->skipped_count = from->n_skipped_why;
+}
+
+static void write_ack(struct wire *wire, const struct msg_ack *from, Reeve__V1__Ack *out)
+{
+    reeve__v1__ack__init(out);
+    out->recorded = from->recorded;
+    out->queued = from->queued;
+    out->skipped_why = wire_array(wire, from->skipped_count, sizeof(*out->skipped_why));
+    out->n_skipped_why = from->skipped_count;
+    for (size_t i = 0; out->skipped_why != NULL && i < from->skipped_count; i++)
+        out->skipped_why[i] = wire_text(wire, from->skipped_why[i]);
+}
+
 // ---- Pong
 
 static void read_pong(struct wire *wire, const Reeve__V1__Pong *from, struct msg_pong *out)
@@ -229,6 +254,7 @@ static enum msg_answer read_answer(Reeve__V1__Reply__AnswerCase answer)
 static void read_reply(struct wire *wire, const Reeve__V1__Reply *from, struct msg_reply *out)
 {
     static const Reeve__V1__Decision no_decision = {0};
+    static const Reeve__V1__Ack no_ack = {0};
     static const Reeve__V1__AdminReply no_admin = {0};
     static const Reeve__V1__Pong no_pong = {0};
 
@@ -242,6 +268,7 @@ static void read_reply(struct wire *wire, const Reeve__V1__Reply *from, struct m
     out->answer = read_answer(from->answer_case);
     read_decision(wire, out->answer == MSG_DECISION ? from->decision : &no_decision,
                   &out->decision);
+    read_ack(wire, out->answer == MSG_ACK ? from->ack : &no_ack, &out->ack);
     read_admin_reply(wire, out->answer == MSG_ADMIN_REPLY ? from->admin : &no_admin, &out->admin);
     read_pong(wire, out->answer == MSG_PONG ? from->pong : &no_pong, &out->pong);
 }
@@ -278,7 +305,7 @@ static void write_answer(struct wire *wire, const struct msg_reply *from, union 
         out->decision = &answers->decision;
         return;
     case MSG_ACK:
-        reeve__v1__ack__init(&answers->ack);
+        write_ack(wire, &from->ack, &answers->ack);
         out->ack = &answers->ack;
         return;
     case MSG_ADMIN_REPLY:

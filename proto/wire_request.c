@@ -69,14 +69,14 @@ static void read_authentication(struct wire *wire, const Reeve__V1__Authenticati
     out->spf_domain = wire_text_cut(wire, from->spf_domain, SPF_DOMAIN_MAX);
 }
 
-static void read_recipients(struct wire *wire, const Reeve__V1__Check *from, struct msg_check *out)
+// Addresses that a mail client chose.
+static char **read_addresses(struct wire *wire, char **from, size_t count)
 {
-    char **recipients = wire_array(wire, from->n_recipients, sizeof(*recipients));
+    char **addresses = wire_array(wire, count, sizeof(*addresses));
 
-    for (size_t i = 0; recipients != NULL && i < from->n_recipients; i++)
-        recipients[i] = wire_text_cut(wire, from->recipients[i], MSG_ADDRESS_MAX);
-    out->recipients = (const char *const *)recipients;
-    out->recipient_total = from->n_recipients;
+    for (size_t i = 0; addresses != NULL && i < count; i++)
+        addresses[i] = wire_text_cut(wire, from[i], MSG_ADDRESS_MAX);
+    return addresses;
 }
 
 static void read_check(struct wire *wire, const Reeve__V1__Check *from, struct msg_check *out)
@@ -93,7 +93,9 @@ static void read_check(struct wire *wire, const Reeve__V1__Check *from, struct m
     out->tls = from->tls;
     out->smtputf8 = from->smtputf8;
     out->sender = wire_text_cut(wire, from->sender, MSG_ADDRESS_MAX);
-    read_recipients(wire, from, out);
+    out->recipients =
+        (const char *const *)read_addresses(wire, from->recipients, from->n_recipients);
+    out->recipient_total = from->n_recipients;
     out->recipient_count = from->recipient_count;
     out->size_bytes = from->size_bytes;
     read_authentication(wire, from->authentication != NULL ? from->authentication : &nothing, out);
@@ -128,6 +130,37 @@ static void expect_recipients(struct wire *wire, const struct msg_check *check)
         check->recipient_total);
 }
 
+// ---- Sent, in
+
+static const struct msg_header *read_headers(struct wire *wire, Reeve__V1__Header **from,
+                                             size_t count)
+{
+    struct msg_header *headers = wire_array(wire, count, sizeof(*headers));
+
+    for (size_t i = 0; headers != NULL && i < count; i++) {
+        headers[i].name = wire_text_cut(wire, from[i]->name, MSG_HEADER_NAME_MAX);
+        headers[i].value = wire_text_cut(wire, from[i]->value, MSG_HEADER_VALUE_MAX);
+    }
+    return headers;
+}
+
+static void read_sent(struct wire *wire, const Reeve__V1__Sent *from, struct msg_sent *out)
+{
+    out->transaction =
+        wire_text_given(wire, "Sent.transaction", from->transaction, MSG_TRANSACTION_MAX);
+    out->auth_user = wire_text_given(wire, "Sent.auth_user", from->auth_user, MSG_AUTH_USER_MAX);
+    out->client_ip = wire_text_given(wire, "Sent.client_ip", from->client_ip, CLIENT_IP_MAX);
+    out->sender = wire_text_cut(wire, from->sender, MSG_ADDRESS_MAX);
+    limit_count(wire, "Sent.recipients", from->n_recipients, MSG_RECIPIENTS_MAX);
+    out->recipients =
+        (const char *const *)read_addresses(wire, from->recipients, from->n_recipients);
+    out->recipient_total = from->n_recipients;
+    limit_count(wire, "Sent.headers", from->n_headers, MSG_HEADERS_MAX);
+    out->headers = read_headers(wire, from->headers, from->n_headers);
+    out->header_count = from->n_headers;
+    out->at_ms = from->at_ms;
+}
+
 // ---- Admin, in
 
 static void read_admin(struct wire *wire, const Reeve__V1__Admin *from, struct msg_admin *out)
@@ -159,6 +192,7 @@ static enum msg_verb read_verb(struct wire *wire, const Reeve__V1__Request *from
 static void read_request(struct wire *wire, const Reeve__V1__Request *from, struct msg_request *out)
 {
     static const Reeve__V1__Check no_check = {0};
+    static const Reeve__V1__Sent no_sent = {0};
     static const Reeve__V1__Admin no_admin = {0};
 
     out->id = from->id;
@@ -171,6 +205,7 @@ static void read_request(struct wire *wire, const Reeve__V1__Request *from, stru
         expect_recipients(wire, &out->check);
         expect_dry_run(wire, &out->check);
     }
+    read_sent(wire, out->verb == MSG_SENT ? from->sent : &no_sent, &out->sent);
     read_admin(wire, out->verb == MSG_ADMIN ? from->admin : &no_admin, &out->admin);
 }
 
@@ -194,12 +229,13 @@ enum err wire_decode_request(void *bytes, size_t len, struct arena *arena, struc
 
 // ---- out
 
-static void write_recipients(struct wire *wire, const struct msg_check *from, Reeve__V1__Check *out)
+static char **write_addresses(struct wire *wire, const char *const *from, size_t count)
 {
-    out->recipients = wire_array(wire, from->recipient_total, sizeof(*out->recipients));
-    out->n_recipients = from->recipient_total;
-    for (size_t i = 0; out->recipients != NULL && i < from->recipient_total; i++)
-        out->recipients[i] = wire_text_cut(wire, from->recipients[i], MSG_ADDRESS_MAX);
+    char **addresses = wire_array(wire, count, sizeof(*addresses));
+
+    for (size_t i = 0; addresses != NULL && i < count; i++)
+        addresses[i] = wire_text_cut(wire, from[i], MSG_ADDRESS_MAX);
+    return addresses;
 }
 
 static void write_authentication(struct wire *wire, const struct msg_check *from,
@@ -222,12 +258,41 @@ static void write_check(struct wire *wire, const struct msg_check *from, Reeve__
     out->tls = from->tls;
     out->smtputf8 = from->smtputf8;
     out->sender = wire_text_cut(wire, from->sender, MSG_ADDRESS_MAX);
-    write_recipients(wire, from, out);
+    out->recipients = write_addresses(wire, from->recipients, from->recipient_total);
+    out->n_recipients = from->recipient_total;
     out->recipient_count = from->recipient_count;
     out->size_bytes = from->size_bytes;
     out->dry_run = from->dry_run;
     out->trace = from->trace;
     out->policy = wire_borrow(from->policy);
+    out->at_ms = from->at_ms;
+}
+
+static void write_headers(struct wire *wire, const struct msg_sent *from, Reeve__V1__Sent *out)
+{
+    const size_t count = from->header_count;
+    Reeve__V1__Header *headers = wire_array(wire, count, sizeof(*headers));
+
+    out->headers = wire_array(wire, count, sizeof(*out->headers));
+    out->n_headers = count;
+    for (size_t i = 0; wire->err == ERR_NONE && i < count; i++) {
+        reeve__v1__header__init(&headers[i]);
+        headers[i].name = wire_text_cut(wire, from->headers[i].name, MSG_HEADER_NAME_MAX);
+        headers[i].value = wire_text_cut(wire, from->headers[i].value, MSG_HEADER_VALUE_MAX);
+        out->headers[i] = &headers[i];
+    }
+}
+
+static void write_sent(struct wire *wire, const struct msg_sent *from, Reeve__V1__Sent *out)
+{
+    reeve__v1__sent__init(out);
+    out->transaction = wire_borrow(from->transaction);
+    out->auth_user = wire_borrow(from->auth_user);
+    out->client_ip = wire_borrow(from->client_ip);
+    out->sender = wire_text_cut(wire, from->sender, MSG_ADDRESS_MAX);
+    out->recipients = write_addresses(wire, from->recipients, from->recipient_total);
+    out->n_recipients = from->recipient_total;
+    write_headers(wire, from, out);
     out->at_ms = from->at_ms;
 }
 
@@ -276,7 +341,7 @@ static void write_verb(struct wire *wire, const struct msg_request *from, struct
         out->report = &verbs->report;
         return;
     case MSG_SENT:
-        reeve__v1__sent__init(&verbs->sent);
+        write_sent(wire, &from->sent, &verbs->sent);
         out->sent = &verbs->sent;
         return;
     case MSG_ACCESS:

@@ -82,6 +82,21 @@ static void expect_clean(const char *text, size_t limit)
     expect(text != NULL && text_is_clean(text, strlen(text), limit));
 }
 
+static void expect_sent(const struct msg_sent *sent)
+{
+    expect_clean(sent->transaction, MSG_TRANSACTION_MAX);
+    expect_clean(sent->auth_user, MSG_AUTH_USER_MAX);
+    expect_clean(sent->client_ip, 64);
+    expect_clean(sent->sender, MSG_ADDRESS_MAX);
+    expect(sent->recipient_total <= MSG_RECIPIENTS_MAX && sent->header_count <= MSG_HEADERS_MAX);
+    for (size_t i = 0; i < sent->recipient_total; i++)
+        expect_clean(sent->recipients[i], MSG_ADDRESS_MAX);
+    for (size_t i = 0; i < sent->header_count; i++) {
+        expect_clean(sent->headers[i].name, MSG_HEADER_NAME_MAX);
+        expect_clean(sent->headers[i].value, MSG_HEADER_VALUE_MAX);
+    }
+}
+
 // What every reader of a request relies on.
 static void expect_request(const struct msg_request *request)
 {
@@ -98,6 +113,7 @@ static void expect_request(const struct msg_request *request)
     expect(check->stage != MSG_STAGE_UNSPECIFIED && check->recipient_total <= MSG_RECIPIENTS_MAX);
     for (size_t i = 0; i < check->recipient_total; i++)
         expect_clean(check->recipients[i], MSG_ADDRESS_MAX);
+    expect_sent(&request->sent);
     expect(request->admin.arg_count <= MSG_ADMIN_ARGS_MAX);
 }
 

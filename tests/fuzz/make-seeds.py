@@ -86,6 +86,13 @@ def full_verdict(pb):
     return verdict
 
 
+def full_sent(pb):
+    sent = pb.Sent(transaction="4F2", auth_user="ann", client_ip="192.0.2.1", sender="a@x", recipients=["b@y", "jürgen@y"], at_ms=1795295581000)
+    sent.headers.add(name="Auto-Submitted", value="auto-replied (vacation)")
+    sent.headers.add(name="Content-Type", value="multipart/report; report-type=delivery-status")
+    return sent
+
+
 def requests(pb):
     yield "check", pb.Request(id=7, budget_ms=250, gateway="mx1", at_ms=1, check=full_check(pb))
     yield "mail", pb.Request(id=7, check=pb.Check(stage=pb.STAGE_MAIL, sender="a@x"))
@@ -94,7 +101,7 @@ def requests(pb):
     admin = pb.Admin(verb="grey.show", args={"sender": "a@x", "recipient": "b@y"}, document=b"a: b\n", as_user="ann")
     yield "admin", pb.Request(id=7, admin=admin)
     yield "report", pb.Request(id=7, report=pb.Report(event="e", evidence=pb.EVIDENCE_SPAM, weight=1))
-    yield "sent", pb.Request(id=7, sent=pb.Sent(sender="a@x", recipients=["b@y"]))
+    yield "sent", pb.Request(id=7, sent=full_sent(pb))
     yield "access", pb.Request(id=7, access=pb.Access(user="ann", protocol=pb.PROTOCOL_IMAP))
     yield "ping", pb.Request(id=7, ping=pb.Ping())
     yield "held", pb.Request(id=7, held=pb.Held(done=[pb.HeldResult(ticket="T1", outcome="gone")]))
@@ -104,7 +111,7 @@ def replies(pb):
     decision = pb.Decision(verdicts=[full_verdict(pb)], policy_version=3, message=full_verdict(pb))
     yield "decision", pb.Reply(id=7, node="n", draining=True, degraded=True, degraded_why="store", decision=decision)
     yield "error", pb.Reply(id=7, status=pb.STATUS_BAD_REQUEST, error="why")
-    yield "ack", pb.Reply(id=7, ack=pb.Ack(recorded=1, skipped_why=["untrusted"]))
+    yield "ack", pb.Reply(id=7, ack=pb.Ack(recorded=1, queued=True, skipped_why=["untrusted", "internal b@y"]))
     yield "rows", pb.Reply(id=7, admin=pb.AdminReply(rows=[pb.Row(fields={"a": "b"}), pb.Row()], cursor="c", document=b"d"))
     yield "pong", pb.Reply(id=7, pong=pb.Pong(version="0.1", uptime_ms=1, store="embedded"))
     yield "orders", pb.Reply(id=7, held=pb.HeldOrders(orders=[pb.HeldOrder(ticket="T1", what="release")]))

@@ -65,6 +65,25 @@ static const struct msg_request full_admin_request = {
         },
 };
 
+static const struct msg_header two_headers[] = {{"Auto-Submitted", "no"}, {"List-Id", ""}};
+static const struct msg_request full_sent = {
+    .id = 9,
+    .gateway = "mx1",
+    .verb = MSG_SENT,
+    .sent =
+        {
+            .transaction = "4F2",
+            .auth_user = "ann",
+            .client_ip = "192.0.2.1",
+            .sender = "ann@x.example",
+            .recipients = two_recipients,
+            .recipient_total = 2,
+            .headers = two_headers,
+            .header_count = 2,
+            .at_ms = 1700000000123,
+        },
+};
+
 static const struct msg_step two_steps[] = {
     {"syntax", "pass", "", "sender and recipient are addresses"},
     {"greylist", "hit", "rule-1", "first seen 2 s ago"},
@@ -116,7 +135,12 @@ static const struct msg_reply full_pong = {
     .answer = MSG_PONG,
     .pong = {.version = "0.1", .uptime_ms = 5, .policy_version = 6, .store = "embedded"},
 };
-static const struct msg_reply full_ack = {.id = 4, .answer = MSG_ACK};
+static const char *const two_reasons[] = {"untrusted", "internal bob@x.example"};
+static const struct msg_reply full_ack = {
+    .id = 4,
+    .answer = MSG_ACK,
+    .ack = {.recorded = 2, .queued = true, .skipped_why = two_reasons, .skipped_count = 2},
+};
 static const struct msg_reply full_error = {
     .id = 5, .status = MSG_BAD_REQUEST, .error = "Check.helo: why"};
 static const struct msg_stats full_stats = {.node = "mx1-a",
@@ -142,6 +166,7 @@ struct whole_row {
 static const struct whole_row whole_rows[] = {
     {"whole check", REQUEST, &full_check},
     {"whole admin request", REQUEST, &full_admin_request},
+    {"whole sent", REQUEST, &full_sent},
     {"whole decision", REPLY, &full_decision},
     {"whole admin reply", REPLY, &full_admin},
     {"whole pong", REPLY, &full_pong},
@@ -211,6 +236,51 @@ static void admin_request_there_and_back(void **state)
     assert_memory_equal(got->document, "a: b\n\0c", 7);
     assert_true(got->dry_run);
     assert_string_equal(got->as_user, "ann@x.example");
+    decoding_free(decoding);
+}
+
+static void sent_there_and_back(void **state)
+{
+    struct encoded encoded;
+    struct decoding *decoding;
+    const struct msg_sent *got;
+
+    (void)state;
+    encode(REQUEST, &full_sent, &encoded);
+    decoding = decode(REQUEST, encoded.bytes, encoded.len, DECODING_ARENA_BYTES);
+    got = &decoding->out.request.sent;
+    assert_int_equal(decoding->err, ERR_NONE);
+    assert_string_equal(got->transaction, "4F2");
+    assert_string_equal(got->auth_user, "ann");
+    assert_string_equal(got->client_ip, "192.0.2.1");
+    assert_string_equal(got->sender, "ann@x.example");
+    assert_int_equal(got->recipient_total, 2);
+    assert_string_equal(got->recipients[1], two_recipients[1]);
+    assert_int_equal(got->header_count, 2);
+    assert_string_equal(got->headers[0].name, "Auto-Submitted");
+    assert_string_equal(got->headers[0].value, "no");
+    assert_string_equal(got->headers[1].name, "List-Id");
+    assert_string_equal(got->headers[1].value, "");
+    assert_int_equal(got->at_ms, 1700000000123);
+    decoding_free(decoding);
+}
+
+static void ack_there_and_back(void **state)
+{
+    struct encoded encoded;
+    struct decoding *decoding;
+    const struct msg_ack *got;
+
+    (void)state;
+    encode(REPLY, &full_ack, &encoded);
+    decoding = decode(REPLY, encoded.bytes, encoded.len, DECODING_ARENA_BYTES);
+    got = &decoding->out.reply.ack;
+    assert_int_equal(decoding->err, ERR_NONE);
+    assert_int_equal(got->recorded, 2);
+    assert_true(got->queued);
+    assert_int_equal(got->skipped_count, 2);
+    assert_string_equal(got->skipped_why[0], "untrusted");
+    assert_string_equal(got->skipped_why[1], "internal bob@x.example");
     decoding_free(decoding);
 }
 
@@ -432,7 +502,9 @@ int main(void)
 
     TABLE_TEST(&table, check_there_and_back);
     TABLE_TEST(&table, admin_request_there_and_back);
+    TABLE_TEST(&table, sent_there_and_back);
     TABLE_TEST(&table, decision_there_and_back);
+    TABLE_TEST(&table, ack_there_and_back);
     TABLE_TEST(&table, admin_there_and_back);
     TABLE_TEST(&table, stats_there_and_back);
     TABLE_TEST(&table, event_there_and_back);
