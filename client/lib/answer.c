@@ -125,6 +125,16 @@ static void convert_pong(struct reply *reply)
     reply->answer.policy_version = pong->policy_version;
 }
 
+static void convert_ack(struct reply *reply)
+{
+    const struct msg_ack *ack = &reply->message.ack;
+
+    reply->answer.recorded = ack->recorded;
+    reply->answer.queued = ack->queued;
+    reply->answer.skipped_why = ack->skipped_why;
+    reply->answer.skipped_count = ack->skipped_count;
+}
+
 static enum err convert_reply(struct reply *reply)
 {
     const struct msg_reply *message = &reply->message;
@@ -143,6 +153,8 @@ static enum err convert_reply(struct reply *reply)
         convert_pong(reply);
         break;
     case MSG_ACK:
+        convert_ack(reply);
+        break;
     case MSG_NO_ANSWER:
         break;
     }
@@ -216,6 +228,8 @@ static const char *reply_flaw(const struct msg_reply *message, const struct ask 
         return "its status is one that this version does not know";
     if (ask->request.verb == MSG_CHECK)
         return decision_flaw(message, ask);
+    if (ask->request.verb == MSG_SENT && message->answer != MSG_ACK)
+        return "its reply does not say whether it took it";
     if (ask->request.verb == MSG_PING && message->answer != MSG_PONG)
         return "its reply holds no pong";
     if (ask->request.verb == MSG_ADMIN && message->answer != MSG_ADMIN_REPLY)

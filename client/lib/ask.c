@@ -99,6 +99,69 @@ struct ask *ask_new_check(const struct reeve_check *check)
     return ask;
 }
 
+// ---- the same of a mail that was accepted
+
+#define SENT_TEXTS(X)        \
+    X(transaction, NO_LIMIT) \
+    X(auth_user, NO_LIMIT)   \
+    X(client_ip, NO_LIMIT)   \
+    X(sender, MSG_ADDRESS_MAX)
+
+static size_t sent_room(const struct reeve_sent *sent)
+{
+    size_t room = sent->recipient_total * sizeof(char *) +
+                  sent->header_total * sizeof(struct msg_header) + 2 * alignof(max_align_t);
+
+#define ADD_ROOM(field, limit) room += text_room(sent->field, limit);
+    SENT_TEXTS(ADD_ROOM)
+#undef ADD_ROOM
+    for (size_t i = 0; i < sent->recipient_total; i++)
+        room += text_room(sent->recipients[i], MSG_ADDRESS_MAX);
+    for (size_t i = 0; i < sent->header_total; i++)
+        room += text_room(sent->headers[i].name, MSG_HEADER_NAME_MAX) +
+                text_room(sent->headers[i].value, MSG_HEADER_VALUE_MAX);
+    return room;
+}
+
+static void copy_sent(struct msg_sent *out, const struct reeve_sent *sent, struct arena *arena)
+{
+    const char **recipients =
+        (const char **)arena_alloc(arena, sent->recipient_total * sizeof(char *));
+    struct msg_header *headers = arena_alloc(arena, sent->header_total * sizeof(*headers));
+
+#define KEEP_TEXT(field, limit) out->field = keep_text(arena, sent->field, limit);
+    SENT_TEXTS(KEEP_TEXT)
+#undef KEEP_TEXT
+    for (size_t i = 0; i < sent->recipient_total; i++)
+        recipients[i] = keep_text(arena, sent->recipients[i], MSG_ADDRESS_MAX);
+    for (size_t i = 0; i < sent->header_total; i++) {
+        headers[i].name = keep_text(arena, sent->headers[i].name, MSG_HEADER_NAME_MAX);
+        headers[i].value = keep_text(arena, sent->headers[i].value, MSG_HEADER_VALUE_MAX);
+    }
+    out->recipients = recipients;
+    out->recipient_total = sent->recipient_total;
+    out->headers = headers;
+    out->header_count = sent->header_total;
+    out->at_ms = sent->sent_ms;
+}
+
+struct ask *ask_new_sent(const struct reeve_sent *sent)
+{
+    size_t room = sent_room(sent);
+    struct ask *ask = calloc(1, sizeof(*ask) + room);
+    struct arena arena;
+
+    if (ask == NULL)
+        return NULL;
+    arena_init(&arena, ask + 1, room);
+    ask->request.verb = MSG_SENT;
+    ask->request.at_ms = sent->at_ms;
+    copy_sent(&ask->request.sent, sent, &arena);
+    return ask;
+}
+
+// ---- any of them
+
 struct ask *ask_new(const struct msg_request *request)
 {
     struct ask *ask = calloc(1, sizeof(*ask));
@@ -112,6 +175,11 @@ void ask_free(struct ask **ask)
 {
     free(*ask);
     *ask = NULL;
+}
+
+bool ask_is_question(const struct ask *ask)
+{
+    return ask->request.verb != MSG_ADMIN && ask->request.verb != MSG_SENT;
 }
 
 size_t ask_verdict_count(const struct ask *ask)
@@ -196,6 +264,7 @@ void asks_add(struct asks *asks, struct ask *ask)
     list_insert(&asks->pending, at, ask);
     asks->pending_count++;
     asks->unsent_count++;
+    asks->sents_count += ask->request.verb == MSG_SENT;
 }
 
 static void make_due(struct asks *asks, struct ask *ask, enum reeve_error trouble, const char *why)
@@ -219,6 +288,7 @@ static void leave_list(struct asks *asks, struct ask *ask)
     if (ask->is_due)
         return;
     asks->pending_count--;
+    asks->sents_count -= ask->request.verb == MSG_SENT;
     if (!ask->sent)
         asks->unsent_count--;
 }

@@ -44,6 +44,12 @@ enum reeve_error reeve_check(struct reeve *reeve, const struct reeve_check *chec
     return ask_and_wait(reeve, ask_new_check(check), reeve->deadline_ms, out);
 }
 
+enum reeve_error reeve_sent(struct reeve *reeve, const struct reeve_sent *sent,
+                            struct reeve_answer **out)
+{
+    return ask_and_wait(reeve, ask_new_sent(sent), reeve->deadline_ms, out);
+}
+
 enum reeve_error reeve_ping(struct reeve *reeve, struct reeve_answer **out)
 {
     const struct msg_request request = {.verb = MSG_PING};

@@ -20,6 +20,8 @@ enum {
     ADMIN_DEADLINE_MS = 10000,
     DEADLINE_MAX_MS = 60000,
     ADMIN_DEADLINE_MAX_MS = 600000,
+    SENT_DEADLINE_MS = 10000,
+    SENT_DEADLINE_MAX_MS = 600000,
     IN_FLIGHT = 1024,
     IN_FLIGHT_MAX = 100000,
     ADMIN_QUEUE_MAX = 16,
@@ -82,6 +84,9 @@ static enum err check_options(const struct reeve_options *options, struct err_de
         err = check_range("admin_deadline_ms", options->admin_deadline_ms, ADMIN_DEADLINE_MAX_MS,
                           detail);
     if (err == ERR_NONE)
+        err = check_range("sent_deadline_ms", options->sent_deadline_ms, SENT_DEADLINE_MAX_MS,
+                          detail);
+    if (err == ERR_NONE)
         err = check_range("in_flight_max", options->in_flight_max, IN_FLIGHT_MAX, detail);
     if (err == ERR_NONE)
         err = check_range("hedge_ms", options->hedge_ms, HEDGE_MAX_MS, detail);
@@ -99,6 +104,7 @@ static void take_options(struct reeve *reeve, const struct reeve_options *option
 
     reeve->deadline_ms = or_default(options->deadline_ms, DEADLINE_MS);
     reeve->admin_deadline_ms = or_default(options->admin_deadline_ms, ADMIN_DEADLINE_MS);
+    reeve->sent_deadline_ms = or_default(options->sent_deadline_ms, SENT_DEADLINE_MS);
     reeve->in_flight_max = or_default(options->in_flight_max, IN_FLIGHT);
     reeve->fallback = options->fallback;
     reeve->hedge_ms = options->no_hedge ? UINT64_MAX : or_default(options->hedge_ms, HEDGE_MS);

@@ -44,6 +44,7 @@ struct reeve {
     struct budget budget;
     uint64_t deadline_ms;
     uint64_t admin_deadline_ms;
+    uint64_t sent_deadline_ms;
     uint64_t hedge_ms; // UINT64_MAX = no hedges
     size_t in_flight_max;
     enum reeve_fallback fallback;

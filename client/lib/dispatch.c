@@ -86,18 +86,37 @@ uint64_t client_slow_ms(const struct reeve *reeve)
     return earlier(reeve->hedge_ms, reeve->deadline_ms);
 }
 
+// too_many: what cannot be told in one request; NULL = it can.
+static const char *too_many(const struct msg_request *request)
+{
+    if ((request->verb == MSG_CHECK && request->check.recipient_total > MSG_RECIPIENTS_MAX) ||
+        (request->verb == MSG_SENT && request->sent.recipient_total > MSG_RECIPIENTS_MAX))
+        return "the request was not sent: more than 1000 recipients; ask in several requests";
+    if (request->verb == MSG_SENT && request->sent.header_count > MSG_HEADERS_MAX)
+        return "the request was not sent: more than 500 headers; leave out those that do not count";
+    return NULL;
+}
+
+// has_room: what nobody waits for leaves room for what somebody does.
+static bool has_room(const struct reeve *reeve, const struct ask *ask)
+{
+    const struct asks *asks = &reeve->asks;
+
+    return asks->pending_count < reeve->in_flight_max &&
+           (ask->request.verb != MSG_SENT || asks->sents_count < (reeve->in_flight_max + 1) / 2);
+}
+
 // keep_at_home: true for a question that cannot be sent at all; it has its answer.
 static bool keep_at_home(struct reeve *reeve, struct ask *ask)
 {
+    const char *why = too_many(&ask->request);
+
     if (ask->request.verb == MSG_ADMIN && reeve->admin.source_count == 0)
         asks_add_due(&reeve->asks, ask, REEVE_BAD_OPTION,
                      "the request was not sent: the client was made without an admin endpoint");
-    else if (ask->request.verb == MSG_CHECK &&
-             ask->request.check.recipient_total > MSG_RECIPIENTS_MAX)
-        asks_add_due(
-            &reeve->asks, ask, REEVE_REFUSED,
-            "the request was not sent: more than 1000 recipients; ask in several requests");
-    else if (reeve->asks.pending_count >= reeve->in_flight_max)
+    else if (why != NULL)
+        asks_add_due(&reeve->asks, ask, REEVE_REFUSED, why);
+    else if (!has_room(reeve, ask))
         asks_add_due(&reeve->asks, ask, REEVE_UNREACHABLE,
                      "the request was not sent: too many are under way already (in_flight_max)");
     else
@@ -110,7 +129,8 @@ void client_start(struct reeve *reeve, struct ask *ask, uint64_t wait_ms)
     uint64_t now_ms = clock_mono_ms();
 
     ask->deadline_ms = now_ms + wait_ms;
-    reeve->counters.questions += ask->request.verb != MSG_ADMIN;
+    reeve->counters.questions += ask_is_question(ask);
+    reeve->counters.sents += ask->request.verb == MSG_SENT;
     if (!keep_at_home(reeve, ask)) {
         asks_add(&reeve->asks, ask);
         copies_name(reeve, ask);
@@ -129,6 +149,19 @@ uint64_t reeve_submit(struct reeve *reeve, const struct reeve_check *check,
     ask->done = done;
     ask->arg = arg;
     client_start(reeve, ask, reeve->deadline_ms);
+    return reeve->asks.last_id;
+}
+
+uint64_t reeve_submit_sent(struct reeve *reeve, const struct reeve_sent *sent,
+                           void (*done)(void *arg, const struct reeve_answer *answer), void *arg)
+{
+    struct ask *ask = reeve->is_closing ? NULL : ask_new_sent(sent);
+
+    if (ask == NULL)
+        return 0;
+    ask->done = done;
+    ask->arg = arg;
+    client_start(reeve, ask, reeve->sent_deadline_ms);
     return reeve->asks.last_id;
 }
 
@@ -151,14 +184,16 @@ static void deliver(struct reeve *reeve, struct ask *ask, struct reeve_answer *a
 {
     copies_end(reeve, ask);
     asks_remove(&reeve->asks, ask);
-    if (ask->request.verb != MSG_ADMIN) {
+    if (ask_is_question(ask)) {
         reeve->counters.fallbacks += answer->error != REEVE_OK;
         reeve->counters.answered += answer->error == REEVE_OK;
     }
+    reeve->counters.sents_lost += ask->request.verb == MSG_SENT && answer->error != REEVE_OK;
     if (ask->kept != NULL) {
         *ask->kept = answer;
     } else {
-        ask->done(ask->arg, answer);
+        if (ask->done != NULL)
+            ask->done(ask->arg, answer);
         reeve_answer_free(&answer);
     }
     ask_free(&ask);

@@ -4,7 +4,8 @@
 // Two ways to use it. A simple program calls reeve_check and waits. An event loop calls
 // reeve_submit, watches reeve_fd for reading, and calls reeve_dispatch when it is readable; the
 // callbacks run inside reeve_dispatch and nowhere else. When no node answers by the deadline, the
-// answer is the local fallback verdict, whose reason is "fallback". Of several nodes each question
+// answer is the local fallback verdict, whose reason is "fallback". When a mail of one's own users was
+// accepted, reeve_sent or reeve_submit_sent says so, and answers to it are let through. Of several nodes each question
 // goes to one that is well and not busy; one that does not answer soon is helped by another. No
 // global state, nothing that a peer sends aborts the process; no thread of its own, unless an
 // endpoint holds a host name: then each lookup of the name runs in a short-lived thread. A struct
@@ -82,6 +83,8 @@ struct reeve_counters {
     uint64_t resends;   // further copies, because a connection ended
     uint64_t unhelped;  // hedges and retries that the retry budget did not allow
     uint64_t late;      // replies that came after the answer
+    uint64_t sents;     // of reeve_sent and reeve_submit_sent; none of the above but hedges to late
+    uint64_t sents_lost; // of these, those that no node took
 };
 
 // Zero is every field's default. Texts are copied.
@@ -103,6 +106,7 @@ struct reeve_options {
     // nobody. It may call reeve_node_at and reeve_counters, nothing else of this client.
     void (*node_changed)(void *arg, const struct reeve_node *node);
     void *node_arg;
+    unsigned sent_deadline_ms; // of reeve_submit_sent, for which nobody waits; 0 = 10000; 1..600000
 };
 
 // One question. Texts may be NULL (not given) and may hold any bytes up to their NUL: what a mail
@@ -130,6 +134,28 @@ struct reeve_check {
     const char *
         policy; // judge by this document of a policy set, which the node holds; NULL = what is in force
     uint64_t as_of_ms; // judge as of this moment (Unix ms); 0 = now
+};
+
+struct reeve_header {
+    const char *name;
+    const char *value; // unfolded
+};
+
+// A mail of one's own users that was accepted, with those of its recipients that were. Texts as in
+// struct reeve_check. Of the headers the node reads those that say whether a person wrote it: Auto-Submitted,
+// Precedence, List-Id, List-Unsubscribe, Content-Type, X-Autoreply, X-Autorespond, In-Reply-To, References; 500 at most. A
+// gateway that knows none judges by the envelope alone. See reeve.proto, message Sent.
+struct reeve_sent {
+    const char *transaction;
+    const char *auth_user;
+    const char *client_ip;
+    const char *sender;
+    const char *const *recipients;
+    size_t recipient_total; // 1000 at most
+    const struct reeve_header *headers;
+    size_t header_total;
+    uint64_t sent_ms; // when, Unix ms; 0 = now
+    uint64_t at_ms;   // only for a node started with --replay
 };
 
 struct reeve_step {
@@ -179,6 +205,12 @@ struct reeve_answer {
     const char *cursor;
     const void *document;
     size_t document_bytes;
+    // Of a sent: entries that were set or refreshed; whether they wait for the store, which is away; and why
+    // others were not.
+    uint32_t recorded;
+    bool queued;
+    const char *const *skipped_why;
+    size_t skipped_count;
 };
 
 struct reeve;
@@ -196,6 +228,9 @@ REEVE_API void reeve_free(struct reeve **reeve);
 REEVE_API enum reeve_error reeve_check(struct reeve *reeve, const struct reeve_check *check,
                                        struct reeve_answer **out);
 REEVE_API enum reeve_error reeve_ping(struct reeve *reeve, struct reeve_answer **out);
+// reeve_sent: asked twice it is recorded once. No node took it: REEVE_UNREACHABLE.
+REEVE_API enum reeve_error reeve_sent(struct reeve *reeve, const struct reeve_sent *sent,
+                                      struct reeve_answer **out);
 // reeve_admin: a verb of the admin door and its arguments. dry_run: say what would be done. at_ms
 // as in reeve_check.
 REEVE_API enum reeve_error reeve_admin(struct reeve *reeve, const char *verb,
@@ -224,6 +259,11 @@ REEVE_API void reeve_answer_free(struct reeve_answer **answer);
 REEVE_API uint64_t reeve_submit(struct reeve *reeve, const struct reeve_check *check,
                                 void (*done)(void *arg, const struct reeve_answer *answer),
                                 void *arg);
+// reeve_submit_sent: the same for a mail that was accepted; done may be NULL. Nobody waits for it, so it lives
+// for sent_deadline_ms, in which a node may come back. At most half of in_flight_max may be such.
+REEVE_API uint64_t reeve_submit_sent(struct reeve *reeve, const struct reeve_sent *sent,
+                                     void (*done)(void *arg, const struct reeve_answer *answer),
+                                     void *arg);
 // reeve_cancel: its callback will not come any more. Unknown numbers are ignored.
 REEVE_API void reeve_cancel(struct reeve *reeve, uint64_t request);
 // reeve_fd: readable (level-triggered) whenever reeve_dispatch has something to do, deadlines
