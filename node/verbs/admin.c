@@ -87,6 +87,21 @@ static const struct admin_row {
 };
 enum { WORD_COUNT = sizeof(words) / sizeof(words[0]) };
 
+// Words that may be tried, and words to which a document belongs.
+static void (*const dry_runs[])(struct admin_call *call) = {
+    grey_pass,     //
+    grey_forget,   //
+    grey_seed,     //
+    spared_forget, //
+    policy_stage,  //
+    NULL,
+};
+static void (*const documents[])(struct admin_call *call) = {
+    grey_seed,    //
+    policy_stage, //
+    NULL,
+};
+
 // ---- what the words share
 
 const char *admin_arg(const struct admin_call *call, const char *key)
@@ -315,6 +330,13 @@ static const struct admin_row *find_word(const char *verb)
     return NULL;
 }
 
+static bool is_listed(void (*const list[])(struct admin_call *call), const struct admin_row *row)
+{
+    while (*list != NULL && *list != row->run)
+        list++;
+    return *list != NULL;
+}
+
 // What this version would not heed is refused: a caller who asked for fewer rights, or sent a
 // document, must not believe that it was heard.
 static bool check_rest(struct admin_call *call, const struct admin_row *row)
@@ -323,10 +345,9 @@ static bool check_rest(struct admin_call *call, const struct admin_row *row)
 
     if (admin->as_user[0] != '\0')
         admin_refuse(call, "as_user is not supported by this version; ask without it");
-    else if (admin->document_bytes > 0 && row->run != grey_seed && row->run != policy_stage)
+    else if (admin->document_bytes > 0 && !is_listed(documents, row))
         admin_refuse(call, "%s takes no document", row->verb);
-    else if (admin->dry_run && row->run != grey_pass && row->run != grey_forget &&
-             row->run != spared_forget && row->run != grey_seed && row->run != policy_stage)
+    else if (admin->dry_run && !is_listed(dry_runs, row))
         admin_refuse(call, "%s has no dry run", row->verb);
     else
         return true;
