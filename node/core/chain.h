@@ -38,6 +38,8 @@ struct changes {
     // then not accepted is taken back.
     bool want_recipient_count;
     bool want_mail_count;
+    bool want_probe;      // OUTCOME_WAIT: ask the other server whether the recipient exists (in a dry run: nobody is
+                          // asked), then run again
     bool want_pending;    // OUTCOME_WAIT: make the second trip (in a dry run: read only), then run
                           // again
     bool write_passed;    // every identity of the request is passed now
@@ -99,6 +101,8 @@ struct step {
         *name;       // of the decision table: the file, the trace, the metric and the manual use it
     unsigned stages; // bits 1 << enum msg_stage
     bool is_late;    // it looks at what is stored or remembered: it runs again when that has come
+    // Whether this row is the one that runs, of a step that has two places; NULL = always. Else it leaves no trace.
+    bool (*is_placed)(const struct chain_in *in);
     enum outcome (*run)(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 };
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "node/core/key.h"
+#include "node/core/person.h"
 #include "node/core/policy.h"
 #include "node/core/spared.h"
 #include "proto/ip.h"
@@ -14,8 +15,6 @@
 
 // A passed entry is written again when it is this old: at most once a day.
 #define GREYLIST_REFRESH_MS (24ULL * 3600 * 1000)
-
-enum fact_state { FACT_UNKNOWN = 0, FACT_ABSENT, FACT_PRESENT };
 
 struct fact_stamp {
     enum fact_state state;
@@ -76,6 +75,8 @@ struct facts {
     bool smtputf8;
     uint64_t size_bytes; // 0 = not known
     struct mail_address sender;
+    struct person_patterns patterns; // of personal lists, that the sender fits
+    const char *external;            // the sender as Auto Allow names it: local@domain; "" = none can be
     struct policy_party sender_party; // who the sender is to the policy set
     struct mail_address login;        // auth_user, if it is an address; else flawed, or text ""
     struct policy_party login_party;  // zeroed unless the client authenticated itself
@@ -101,10 +102,25 @@ struct facts {
     bool over_carried; // and as many recipients that were carried: no more of them are stored
 };
 
+// What was asked of another server about this recipient, under way.
+enum facts_probe {
+    FACTS_UNASKED = 0, // nobody was
+    FACTS_SILENT,      // it has not answered within the budget; the question goes on
+    FACTS_REFUSED,     // it could not be asked, or would not say: 4xx, no connection, garbage
+    FACTS_EXISTS,
+    FACTS_NOBODY, // it says that there is no such recipient
+};
+
 // Of one recipient.
 struct facts_recipient {
     struct mail_address address; // MAIL_OK and empty at CONNECT and MAIL
     struct policy_party party;   // who it is to the policy set
+    const struct policy_domain *domain; // its domain, if that is ours; else NULL
+    // Its directory: what is imported is in force on this node. unread: this node has not heard which version that is.
+    struct person_directory directory;
+    bool directory_unread;
+    struct person_facts *person; // never NULL at RCPT and END
+    enum facts_probe probe;
     uint32_t place;              // among the recipients of the transaction, as far as known; from 1
     uint32_t mark;               // of (transaction, recipient)
     uint64_t expected_ms; // until when, inclusive, an operator expects mail for it; 0 = none is

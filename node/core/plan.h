@@ -5,6 +5,10 @@
 
 struct plan {
     bool passed; // read the passed triplet (its current slice) that recipient->triplet names
+    bool list;   // read the personal list of its mailbox
+    bool allow;  // and to whom that has written
+    bool row;    // read its row of the directory
+    bool answer; // read what another server said of it, and whether it has sent mail
 };
 
 // plan_recipient: decides from the facts that need no store whether the chain can reach

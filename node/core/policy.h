@@ -18,6 +18,7 @@
 
 enum policy_mode { POLICY_ENFORCE, POLICY_SHADOW };
 enum policy_relay { POLICY_RELAY_JUDGE, POLICY_RELAY_IGNORE };
+enum policy_scope { POLICY_SCOPE_PAIR, POLICY_SCOPE_ORG };
 enum policy_fail { POLICY_FAIL_PASS, POLICY_FAIL_DEFER };
 // Whether a login may use an envelope sender that is not its own.
 enum policy_login { POLICY_LOGIN_ENFORCE, POLICY_LOGIN_SHADOW, POLICY_LOGIN_OFF };
@@ -32,7 +33,14 @@ struct policy_settings {
         uint64_t net_ipv6;
         uint64_t new_per_hour; // first tries that a network may bring to a node in an hour; 0 = any
         bool fold_sender;
+        bool recipient_check_first; // the step recipient goes before greylist
     } greylist;
+    struct {
+        uint64_t life_ms;        // an entry holds this long after the last mail that was sent
+        int scope;               // enum policy_scope
+        uint64_t most_recipients; // a mail to more of them teaches nothing; 0 = any number
+    } auto_allow;
+    bool admin_permit_over_user_block;
     struct {
         uint64_t message_size; // bytes; 0 = any
         uint64_t recipients;   // of a transaction; 0 = any
@@ -259,8 +267,21 @@ struct policy_rule {
 
 enum policy_spoof { POLICY_SPOOF_AGED, POLICY_SPOOF_ENFORCE, POLICY_SPOOF_SHADOW };
 
+// How it is known which recipients a domain has.
+enum policy_recipients {
+    POLICY_RECIPIENTS_ANY,
+    POLICY_RECIPIENTS_SEND_ONLY,
+    POLICY_RECIPIENTS_DIRECTORY,
+    POLICY_RECIPIENTS_CALLFORWARD,
+    POLICY_RECIPIENTS_LDAP,
+};
+enum policy_unknown { POLICY_UNKNOWN_REJECT, POLICY_UNKNOWN_DEFER };
+
 struct policy_domain {
     const char *name; // normalised
+    int recipients;   // enum policy_recipients
+    int unknown;      // enum policy_unknown: what an unknown recipient gets
+    bool learn;       // who has sent mail from here exists
     enum policy_spoof
         anti_spoof; // AGED: in shadow for 7 days from when the domain was first declared
     const char *file;
@@ -336,6 +357,8 @@ uint32_t policy_find(const struct policy *policy, const struct policy_pattern *p
 
 // policy_is_internal: an exact internal domain. False for "".
 bool policy_is_internal(const struct policy *policy, const char *domain);
+// policy_domain_of: the internal domain of exactly that name; NULL if it is none.
+const struct policy_domain *policy_domain_of(const struct policy *policy, const char *domain);
 // policy_domain_over: the internal domain that this one is or lies below, the longest; NULL if none.
 const struct policy_domain *policy_domain_over(const struct policy *policy, const char *domain);
 bool policy_is_trusted_ip(const struct policy *policy, const struct ip *ip);

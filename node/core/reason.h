@@ -23,6 +23,14 @@
     X(geo_hold,          "geo", MSG_HOLD,    250, "",       "Ok, held for review") \
     X(anti_spoof,        "anti_spoof_envelope", MSG_REJECT,  550, "5.7.1",  "Your host may not use this sender address") \
     X(block_admin,       "block_admin", MSG_REJECT,  550, "5.7.1",  "Sender is blocked") \
+    X(block_user,        "block_user", MSG_REJECT,  550, "5.7.1",  "Sender is blocked") \
+    X(permit_user,       "permit_user", MSG_ACCEPT,  250, "",       "Ok") \
+    X(auto_allow,        "auto_allow", MSG_ACCEPT,  250, "",       "Ok") \
+    X(dha,               "dha", MSG_DEFER,   451, "4.7.1",  "Too many unknown recipients from your host") \
+    X(rcpt_unknown,      "rcpt_unknown", MSG_REJECT,  550, "5.1.1",  "No such recipient here") \
+    X(rcpt_unknown_defer, "rcpt_unknown", MSG_DEFER,  451, "4.1.1",  "No such recipient here") \
+    X(rcpt_sendonly,     "rcpt_sendonly", MSG_REJECT,  550, "5.7.1",  "Recipient does not take mail") \
+    X(rcpt_tempfail,     "rcpt_tempfail", MSG_DEFER,   451, "4.4.1",  "Recipient could not be checked") \
     X(policy_sender,     "policy_sender", MSG_REJECT,  550, "5.7.1",  "Sender may not write to this recipient") \
     X(policy_sender_hold, "policy_sender", MSG_HOLD,   250, "",       "Ok, held for review") \
     X(policy_recipient,  "policy_recipient", MSG_REJECT,  550, "5.7.1",  "Recipient does not take mail from this sender") \

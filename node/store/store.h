@@ -138,6 +138,28 @@ struct store_done {
 void store_read_passed(struct store *store, enum store_lane lane, struct store_triplet *list,
                        struct store_done done);
 
+// What is kept of a recipient (core/person.h); a list of them is one trip. Each part may be asked or not. The memory is
+// the caller's until done was called.
+struct store_person {
+    struct store_person *next;
+    const char *mailbox;                    // whose list and entries they are
+    const struct person_patterns *patterns; // fields of m:{mailbox}; NULL = not asked
+    const char *external;                   // field of a:{mailbox}; NULL = not asked
+    bool org;                               // and of the organisation's
+    const char *address;                    // the recipient
+    struct person_directory directory;      // of its row; version 0 = not asked
+    bool answer;                            // v:{address}
+    uint64_t now_ms;
+    struct person_facts *facts; // filled: what was asked becomes ABSENT or PRESENT, or stays as it was
+};
+// store_read_person: HMGET of m; HGET of a; HGET of d; HMGET of v: as many commands as are asked for.
+void store_read_person(struct store *store, struct store_person *list, struct store_done done);
+
+// store_directory: which version of a domain's directory is in force. Out of this node's memory: also while the store is
+// away. False: this node has not heard yet of any domain's.
+MUST_USE bool store_directory(const struct store *store, const char *domain,
+                              struct person_directory *out);
+
 // store_add_pending: for every triplet: HMGET p(previous); HMGET g(previous); HSETNX g(current) an
 // identity but KEY_ANY; EXPIREAT; HMGET g(current). facts->passed[KEY_PREVIOUS] and facts->pending
 // are what the HMGETs say, never what we hoped to write: a refused write leaves ABSENT, and state
