@@ -43,6 +43,32 @@ enum outcome apply_shadow(struct verdict *out, enum reason reason, const struct 
     return OUTCOME_SHADOW;
 }
 
+bool apply_is_voided(const struct chain_in *in)
+{
+    return in->policy->settings.auth_failure_voids && in->facts->spf == MSG_AUTH_FAIL;
+}
+
+void apply_let_through(struct verdict *out, enum reason reason)
+{
+    if (out->reason == REASON_accept)
+        out->reason = reason;
+    out->skip_reputation = true;
+    out->skip_greylist = true;
+    out->skip_spam = true;
+}
+
+enum outcome apply_silence(const struct chain_in *in, struct verdict *out)
+{
+    out->degraded = true;
+    if (in->policy->settings.fail == POLICY_FAIL_DEFER) {
+        out->reason = REASON_store_down;
+        return OUTCOME_HIT;
+    }
+    if (out->reason == REASON_accept)
+        out->reason = REASON_degraded;
+    return OUTCOME_PASS;
+}
+
 // ---- words
 
 void apply_say_pattern(struct text_buf *why, const struct policy *policy, uint32_t pattern)

@@ -23,6 +23,14 @@ void apply_take(struct verdict *out, const struct policy_rule *rule);
 // Returns OUTCOME_SHADOW.
 enum outcome apply_shadow(struct verdict *out, enum reason reason, const struct policy_rule *rule);
 
+// apply_is_voided: SPF failed, so that no permit and no Auto Allow counts (settings.auth_failure_voids).
+bool apply_is_voided(const struct chain_in *in);
+// apply_let_through: without abuse, reputation, greylisting and spam checks. The first step that lets it through gives
+// the reason.
+void apply_let_through(struct verdict *out, enum reason reason);
+// apply_silence: the store did not say what the step rests on: settings.fail decides.
+enum outcome apply_silence(const struct chain_in *in, struct verdict *out);
+
 // apply_say: "policy c blocks it (policy.yaml:7): from spam.example to *, client 192.0.2.1 in its source". what is
 // the verb: "blocks it".
 void apply_say(struct text_buf *why, const struct chain_in *in, const struct policy_rule *rule,

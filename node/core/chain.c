@@ -4,17 +4,33 @@
 
 enum { AT_MAIL = 1 << MSG_MAIL, AT_RCPT = 1 << MSG_RCPT | 1 << MSG_END };
 
+// The step recipient has two places, by settings.greylist.recipient_check_first.
+static bool recipient_goes_first(const struct chain_in *in)
+{
+    return in->policy->settings.greylist.recipient_check_first;
+}
+
+static bool recipient_goes_last(const struct chain_in *in)
+{
+    return !recipient_goes_first(in);
+}
+
 static const struct step steps[] = {
-    {"geo", AT_RCPT, false, geo_step},
-    {"syntax", AT_MAIL | AT_RCPT, false, syntax_step},
-    {"direction", AT_RCPT, false, direction_step},
-    {"anti_spoof", AT_RCPT, false, anti_spoof_step},
-    {"block_admin", AT_RCPT, false, block_admin_step},
-    {"permit_admin", AT_RCPT, false, permit_admin_step},
-    {"abuse", AT_RCPT, true, abuse_step},
-    {"greylist", AT_RCPT, true, greylist_step},
-    {"policy", AT_MAIL | AT_RCPT, true, policy_step},
-    {NULL, 0, true, NULL},
+    {"geo", AT_RCPT, false, NULL, geo_step},
+    {"syntax", AT_MAIL | AT_RCPT, false, NULL, syntax_step},
+    {"direction", AT_RCPT, false, NULL, direction_step},
+    {"anti_spoof", AT_RCPT, false, NULL, anti_spoof_step},
+    {"block_admin", AT_RCPT, false, NULL, block_admin_step},
+    {"block_user", AT_RCPT, true, NULL, block_user_step},
+    {"permit_admin", AT_RCPT, true, NULL, permit_admin_step},
+    {"permit_user", AT_RCPT, true, NULL, permit_user_step},
+    {"auto_allow", AT_RCPT, true, NULL, auto_allow_step},
+    {"abuse", AT_RCPT, true, NULL, abuse_step},
+    {"recipient", AT_RCPT, true, recipient_goes_first, recipient_step},
+    {"greylist", AT_RCPT, true, NULL, greylist_step},
+    {"recipient", AT_RCPT, true, recipient_goes_last, recipient_step},
+    {"policy", AT_MAIL | AT_RCPT, true, NULL, policy_step},
+    {NULL, 0, true, NULL, NULL},
 };
 _Static_assert(sizeof(steps) / sizeof(steps[0]) <= CHAIN_STEPS_MAX,
                "the trace has a row for every step");
@@ -111,7 +127,8 @@ static bool go_on(const struct step *step, const struct chain_in *in, struct ver
 {
     enum outcome outcome;
 
-    if ((step->stages & 1U << in->facts->stage) == 0)
+    if ((step->stages & 1U << in->facts->stage) == 0 ||
+        (step->is_placed != NULL && !step->is_placed(in)))
         return true;
     if (*decider != NULL) {
         skip_step(step, *decider, trace);

@@ -38,8 +38,9 @@ struct changes {
     // then not accepted is taken back.
     bool want_recipient_count;
     bool want_mail_count;
-    bool want_probe;      // OUTCOME_WAIT: ask the other server whether the recipient exists (in a dry run: nobody is
-                          // asked), then run again
+    bool
+        want_probe; // OUTCOME_WAIT: ask the other server whether the recipient exists (in a dry run: nobody is
+                    // asked), then run again
     bool want_pending;    // OUTCOME_WAIT: make the second trip (in a dry run: read only), then run
                           // again
     bool write_passed;    // every identity of the request is passed now
@@ -142,8 +143,21 @@ static inline struct policy_query chain_query(const struct chain_in *in)
                                  .now_ms = in->facts->now_ms};
 }
 
+// chain_person: what is kept of the recipient.
+static inline const struct person_facts *chain_person(const struct chain_in *in)
+{
+    return in->recipient->person != NULL ? in->recipient->person : &PERSON_NOTHING;
+}
+
 // chain_use: notes a policy that applied (NULL: none did), as in shadow if that is its mode; once, however often it is said.
 void chain_use(struct verdict *out, const struct policy_rule *rule);
+
+// permit_admin_lets: a policy of kind permit lets this recipient's mail through, and nothing voids that.
+bool permit_admin_lets(const struct chain_in *in);
+
+// recipient_is_named: the policy set itself says that the recipient exists: postmaster, a user or an alias of one, a
+// group's own address.
+bool recipient_is_named(const struct chain_in *in);
 
 // greylist_is_due: would this recipient be greylisted if nothing were known of it? False:
 // greylist_step needs no fact of the store. so_far is what the steps before have said.
@@ -174,8 +188,12 @@ enum outcome syntax_step(const struct chain_in *in, struct verdict *out, struct 
 enum outcome direction_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome anti_spoof_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome block_admin_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome block_user_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome permit_admin_step(const struct chain_in *in, struct verdict *out,
                                struct text_buf *why);
+enum outcome permit_user_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome auto_allow_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome abuse_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome recipient_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome policy_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);

@@ -76,7 +76,7 @@ struct facts {
     uint64_t size_bytes; // 0 = not known
     struct mail_address sender;
     struct person_patterns patterns; // of personal lists, that the sender fits
-    const char *external;            // the sender as Auto Allow names it: local@domain; "" = none can be
+    const char *external; // the sender as Auto Allow names it: local@domain; "" = none can be
     struct policy_party sender_party; // who the sender is to the policy set
     struct mail_address login;        // auth_user, if it is an address; else flawed, or text ""
     struct policy_party login_party;  // zeroed unless the client authenticated itself
@@ -113,16 +113,16 @@ enum facts_probe {
 
 // Of one recipient.
 struct facts_recipient {
-    struct mail_address address; // MAIL_OK and empty at CONNECT and MAIL
-    struct policy_party party;   // who it is to the policy set
+    struct mail_address address;        // MAIL_OK and empty at CONNECT and MAIL
+    struct policy_party party;          // who it is to the policy set
     const struct policy_domain *domain; // its domain, if that is ours; else NULL
     // Its directory: what is imported is in force on this node. unread: this node has not heard which version that is.
     struct person_directory directory;
     bool directory_unread;
-    struct person_facts *person; // never NULL at RCPT and END
+    struct person_facts *person; // NULL = nothing is kept of it
     enum facts_probe probe;
-    uint32_t place;              // among the recipients of the transaction, as far as known; from 1
-    uint32_t mark;               // of (transaction, recipient)
+    uint32_t place;       // among the recipients of the transaction, as far as known; from 1
+    uint32_t mark;        // of (transaction, recipient)
     uint64_t expected_ms; // until when, inclusive, an operator expects mail for it; 0 = none is
     struct key_triplet triplet; // named by plan_recipient
     struct grey_facts grey;

@@ -11,17 +11,17 @@ static bool permits(const struct policy_rule *rule)
     return rule != NULL && rule->option == POLICY_ALLOW;
 }
 
-static bool is_voided(const struct chain_in *in)
+bool permit_admin_lets(const struct chain_in *in)
 {
-    return in->policy->settings.auth_failure_voids && in->facts->spf == MSG_AUTH_FAIL;
+    const struct policy_query query = chain_query(in);
+
+    return !apply_is_voided(in) &&
+           permits(policy_match(in->policy, POLICY_PERMIT, &query, POLICY_IN_FORCE));
 }
 
 static void let_through(struct verdict *out, const struct policy_rule *rule)
 {
-    out->reason = REASON_permit_admin;
-    out->skip_reputation = true;
-    out->skip_greylist = true;
-    out->skip_spam = true;
+    apply_let_through(out, REASON_permit_admin);
     apply_take(out, rule);
 }
 
@@ -54,7 +54,7 @@ enum outcome permit_admin_step(const struct chain_in *in, struct verdict *out, s
     }
     const struct applied found = apply_find(in, POLICY_PERMIT, out);
 
-    if ((permits(found.rule) || permits(found.as_if)) && is_voided(in)) {
+    if ((permits(found.rule) || permits(found.as_if)) && apply_is_voided(in)) {
         text_buf_put(why, "voided by SPF fail: ");
         apply_say(why, in, permits(found.rule) ? found.rule : found.as_if, "permits it");
         return OUTCOME_SKIP;

@@ -42,12 +42,13 @@ struct person_patterns {
     unsigned count;
     struct {
         const char *text;
-        bool is_base; // of the address without its +tag: an entry that blocks counts, one that permits does not
+        bool
+            is_base; // of the address without its +tag: an entry that blocks counts, one that permits does not
     } of[PERSON_PATTERNS_MAX];
 };
-// person_patterns_of: the texts live in memory, which needs PERSON_PATTERNS_TEXT bytes for the longest address; what
-// does not fit is left out.
-enum { PERSON_PATTERNS_TEXT = 5 * PERSON_ADDRESS_MAX };
+// person_patterns_of: the texts live in memory (what does not fit is left out), of which person_patterns_size bytes are
+// enough.
+size_t person_patterns_size(const struct mail_address *sender);
 void person_patterns_of(const struct mail_address *sender, struct text_buf *memory,
                         struct person_patterns *out);
 
@@ -150,5 +151,10 @@ struct person_facts {
     struct person_answer answer;
     struct person_learnt learnt;
 };
+// Nothing is kept of it: every fact is ABSENT.
+extern const struct person_facts PERSON_NOTHING;
+
 // person_facts_clear: nothing is known.
 void person_facts_clear(struct person_facts *facts);
+// person_mailbox_clear: nothing is known of its list, of its entries: they are another mailbox's.
+void person_mailbox_clear(struct person_facts *facts, bool list, bool allow);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "node/core/apply.h"
+
 struct ip_net plan_net(const struct ip *client, const struct policy *policy)
 {
     bool is_v4 = client->family == 4;
@@ -32,18 +34,67 @@ void plan_identities(const struct facts *facts, const struct policy *policy,
         add_domain(out, facts->spf_domain);
 }
 
+static bool is_ours(const struct chain_in *in)
+{
+    return in->recipient->domain != NULL || in->policy->domain_count == 0;
+}
+
+// What is not asked for is not there; what is is not known until it came.
+static void expect(struct person_facts *person, const struct plan *plan)
+{
+    if (person == NULL)
+        return;
+    person_facts_clear(person);
+    if (!plan->list)
+        person->list.state = FACT_ABSENT;
+    for (unsigned i = 0; i < PERSON_OWNERS && !plan->allow; i++)
+        person->allow[i].state = FACT_ABSENT;
+    if (!plan->row)
+        person->row.state = FACT_ABSENT;
+    if (!plan->answer)
+        person->answer.state = person->learnt.state = FACT_ABSENT;
+}
+
+// What is kept of the recipient.
+static struct plan plan_person(const struct chain_in *in, const struct verdict *so_far,
+                               bool permitted)
+{
+    const struct facts_recipient *recipient = in->recipient;
+    const struct policy_domain *domain = recipient->domain;
+    const bool inbound = so_far->direction == MSG_INBOUND && is_ours(in);
+    const bool internal = so_far->direction == MSG_INTERNAL_MAIL;
+    const bool checked = (inbound || internal) && domain != NULL &&
+                         domain->recipients > POLICY_RECIPIENTS_SEND_ONLY &&
+                         !recipient_is_named(in);
+    const bool has_directory = domain != NULL && domain->recipients == POLICY_RECIPIENTS_DIRECTORY;
+
+    return (struct plan){
+        .list = inbound,
+        .allow = inbound && !permitted && !apply_is_voided(in) && in->facts->external[0] != '\0',
+        .row = checked && has_directory && recipient->directory.version != 0,
+        .answer = checked && (!has_directory || domain->learn),
+    };
+}
+
 struct plan plan_recipient(const struct chain_in *in, struct facts_recipient *recipient,
                            const struct chain_start *start, const struct key_ring *ring,
                            const struct key_pair *pair)
 {
     const struct facts *facts = in->facts;
+    struct plan plan = {false};
 
-    if (ring->count == 0 || (facts->stage != MSG_RCPT && facts->stage != MSG_END))
-        return (struct plan){false};
-    if (start->decider != NULL || !greylist_is_due(in, &start->verdict))
-        return (struct plan){false};
+    expect(recipient->person, &plan);
+    if ((facts->stage != MSG_RCPT && facts->stage != MSG_END) || start->decider != NULL)
+        return plan;
+    const bool permitted = start->verdict.direction == MSG_INBOUND && permit_admin_lets(in);
+
+    plan = plan_person(in, &start->verdict, permitted);
+    expect(recipient->person, &plan);
+    if (ring->count == 0 || permitted || !greylist_is_due(in, &start->verdict))
+        return plan;
     plan_identities(facts, in->policy, &recipient->triplet);
     key_triplet_make(&recipient->triplet, pair, ring, facts->now_ms,
                      in->policy->settings.greylist.window_ms);
-    return (struct plan){.passed = true};
+    plan.passed = true;
+    return plan;
 }

@@ -14,7 +14,7 @@ static int compare_domain(const void *key, const void *element)
     return strcmp(key, domain->name);
 }
 
-static const struct policy_domain *find_domain(const struct policy *policy, const char *domain)
+const struct policy_domain *policy_domain_of(const struct policy *policy, const char *domain)
 {
     if (domain[0] == '\0' || policy->domain_count == 0)
         return NULL;
@@ -24,15 +24,15 @@ static const struct policy_domain *find_domain(const struct policy *policy, cons
 
 bool policy_is_internal(const struct policy *policy, const char *domain)
 {
-    return find_domain(policy, domain) != NULL;
+    return policy_domain_of(policy, domain) != NULL;
 }
 
 const struct policy_domain *policy_domain_over(const struct policy *policy, const char *domain)
 {
-    const struct policy_domain *found = find_domain(policy, domain);
+    const struct policy_domain *found = policy_domain_of(policy, domain);
 
     while (found == NULL && (domain = strchr(domain, '.')) != NULL)
-        found = find_domain(policy, ++domain);
+        found = policy_domain_of(policy, ++domain);
     return found;
 }
 

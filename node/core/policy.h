@@ -36,8 +36,9 @@ struct policy_settings {
         bool recipient_check_first; // the step recipient goes before greylist
     } greylist;
     struct {
-        uint64_t life_ms;        // an entry holds this long after the last mail that was sent
-        int scope;               // enum policy_scope
+        uint64_t days;            // an entry holds this long after the last mail that was sent
+        uint64_t life_ms;         // the same
+        int scope;                // enum policy_scope
         uint64_t most_recipients; // a mail to more of them teaches nothing; 0 = any number
     } auto_allow;
     bool admin_permit_over_user_block;

@@ -41,6 +41,17 @@ static void tell(struct telling *t, enum canonical_section section, const char *
 
 // ---- Domains, networks, settings
 
+static const char *recipients_word(int recipients)
+{
+    static const char *const words[] = {[POLICY_RECIPIENTS_ANY] = "any",
+                                        [POLICY_RECIPIENTS_SEND_ONLY] = "send_only",
+                                        [POLICY_RECIPIENTS_DIRECTORY] = "directory",
+                                        [POLICY_RECIPIENTS_CALLFORWARD] = "callforward",
+                                        [POLICY_RECIPIENTS_LDAP] = "ldap"};
+
+    return words[recipients];
+}
+
 static void tell_domains(struct telling *t)
 {
     for (size_t i = 0; i < t->policy->domain_count && !t->over; i++) {
@@ -48,6 +59,12 @@ static void tell_domains(struct telling *t)
 
         begin(t, "domain ", domain->name);
         line_open(&t->value, "{");
+        if (domain->recipients != POLICY_RECIPIENTS_ANY)
+            line_word(&t->value, "recipients", recipients_word(domain->recipients));
+        if (domain->unknown != POLICY_UNKNOWN_REJECT)
+            line_word(&t->value, "unknown", "defer");
+        if (domain->learn)
+            line_word(&t->value, "learn", "true");
         if (domain->anti_spoof != POLICY_SPOOF_AGED)
             line_word(&t->value, "anti_spoof",
                       domain->anti_spoof == POLICY_SPOOF_ENFORCE ? "enforce" : "shadow");

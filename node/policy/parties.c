@@ -10,52 +10,58 @@
 // ---- Domains
 
 struct named_domain {
-    const char *name; // normalised
-    int anti_spoof;   // enum policy_spoof
+    const char *name;          // normalised
+    int anti_spoof;            // enum policy_spoof
+    struct policy_domain said; // what else is said of it
     const struct yaml_node *node;
     size_t order; // as read
 };
 
-static enum err read_recipients(const struct yaml_node *node, struct err_detail *detail)
+// Methods that this version does not have.
+static enum err refuse_methods(const struct yaml_node *node, struct err_detail *detail)
 {
-    static const char *const not_yet[] = {"send_only", "directory", "callforward", "ldap", NULL};
-    enum err err = yaml_expect(node, YAML_TEXT, "recipients", detail);
+    static const char *const not_yet[] = {"callforward", "ldap", NULL};
 
-    if (err != ERR_NONE || strcmp(node->text, "any") == 0)
-        return err;
-    if (build_has_word(not_yet, node->text))
-        return err_say(detail, ERR_CONFIG,
-                       "%s:%u: recipients: %s is not supported by this version (supported: any)",
-                       node->file, node->line, node->text);
-    return err_say(detail, ERR_CONFIG, "%s:%u: recipients: expected any, not '%s'", node->file,
-                   node->line, node->text);
+    if (node == NULL || node->kind != YAML_TEXT || !build_has_word(not_yet, node->text))
+        return ERR_NONE;
+    return err_say(detail, ERR_CONFIG, "%s:%u: recipients: %s is not supported by this version",
+                   node->file, node->line, node->text);
 }
 
-// read_domain: what stands under one name. There is no other method than `any` yet, so nothing is
-// kept of that.
+// read_domain: what stands under one name.
 static enum err read_domain(const struct yaml_node *node, struct named_domain *out,
                             struct err_detail *detail)
 {
-    static const char *const not_yet[] = {"learn", "unknown", "host", NULL};
+    static const char *const not_yet[] = {"host", NULL};
+    static const char *const recipient_words[] = {[POLICY_RECIPIENTS_ANY] = "any",
+                                                  [POLICY_RECIPIENTS_SEND_ONLY] = "send_only",
+                                                  [POLICY_RECIPIENTS_DIRECTORY] = "directory",
+                                                  NULL};
+    static const char *const unknown_words[] = {
+        [POLICY_UNKNOWN_REJECT] = "reject", [POLICY_UNKNOWN_DEFER] = "defer", NULL};
     static const char *const spoof_words[] = {[POLICY_SPOOF_AGED] = "aged",
                                               [POLICY_SPOOF_ENFORCE] = "enforce",
                                               [POLICY_SPOOF_SHADOW] = "shadow",
                                               NULL};
     static const struct yaml_row rows[] = {
-        {"recipients", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "how its recipients are known"},
+        {"recipients", YAML_IS_WORD, offsetof(struct named_domain, said.recipients), "any", 0, 0,
+         recipient_words, "how it is known which recipients it has"},
+        {"unknown", YAML_IS_WORD, offsetof(struct named_domain, said.unknown), "reject", 0, 0,
+         unknown_words, "what mail to an unknown recipient gets"},
+        {"learn", YAML_IS_BOOL, offsetof(struct named_domain, said.learn), "false", 0, 0, NULL,
+         "whether a recipient that has sent mail exists"},
         {"anti_spoof", YAML_IS_WORD, offsetof(struct named_domain, anti_spoof), "aged", 0, 0,
          spoof_words, "in shadow for 7 days from its first declaration, or as is said"},
         {0},
     };
-    const struct yaml_node *recipients = yaml_find(node, "recipients");
     enum err err = yaml_expect(node, YAML_MAP, node->key, detail);
 
     if (err == ERR_NONE)
         err = build_refuse(node, node->key, not_yet, detail);
     if (err == ERR_NONE)
+        err = refuse_methods(yaml_find(node, "recipients"), detail);
+    if (err == ERR_NONE)
         err = yaml_read(node, node->key, rows, out, detail);
-    if (err == ERR_NONE && recipients != NULL)
-        err = read_recipients(recipients, detail);
     return err;
 }
 
@@ -96,10 +102,11 @@ static enum err store_domains(struct policy_build *build, struct named_domain *f
             return err_say(detail, ERR_CONFIG, "%s:%u: domain '%s' stands twice (first in %s:%u)",
                            node->file, node->line, found[i].name, found[i - 1].node->file,
                            found[i - 1].node->line);
-        domains[i] = (struct policy_domain){.name = found[i].name,
-                                            .anti_spoof = (enum policy_spoof)found[i].anti_spoof,
-                                            .file = node->file,
-                                            .line = node->line};
+        domains[i] = found[i].said;
+        domains[i].name = found[i].name;
+        domains[i].anti_spoof = (enum policy_spoof)found[i].anti_spoof;
+        domains[i].file = node->file;
+        domains[i].line = node->line;
     }
     build->policy.domain = domains;
     build->policy.domain_count = count;

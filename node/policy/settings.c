@@ -16,6 +16,8 @@ static const char *const relay_words[] = {
     [POLICY_RELAY_JUDGE] = "judge", [POLICY_RELAY_IGNORE] = "ignore", NULL};
 static const char *const fail_words[] = {
     [POLICY_FAIL_PASS] = "pass", [POLICY_FAIL_DEFER] = "defer", NULL};
+static const char *const scope_words[] = {
+    [POLICY_SCOPE_PAIR] = "pair", [POLICY_SCOPE_ORG] = "org", [POLICY_SCOPE_ORG + 1] = NULL};
 static const char *const login_words[] = {[POLICY_LOGIN_ENFORCE] = "enforce",
                                           [POLICY_LOGIN_SHADOW] = "shadow",
                                           [POLICY_LOGIN_OFF] = "off",
@@ -39,7 +41,11 @@ static const struct yaml_row root_rows[] = {
      "whether a permit does not count for mail that SPF fails"},
     {"timezone", YAML_IS_TEXT, AT(timezone), "UTC", 1, ZONE_NAME_MAX, NULL,
      "of the tz database, like Europe/Berlin: in which days begin and time windows are meant"},
+    {"admin_permit_over_user_block", YAML_IS_BOOL, AT(admin_permit_over_user_block), "false", 0, 0,
+     NULL,
+     "whether an administrator's permit counts more than a block in the recipient's own list"},
     {"greylist", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "greylisting"},
+    {"auto_allow", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "mail from whom somebody has written to"},
     {"limits", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of a message"},
     {"leaving", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of users that are leaving"},
     {"tracking", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "the record of decisions"},
@@ -62,6 +68,18 @@ static const struct yaml_row greylist_rows[] = {
      "first tries that a node stores of one network in an hour; 0: any number"},
     {"fold_sender", YAML_IS_BOOL, AT(greylist.fold_sender), "true", 0, 0, NULL,
      "whether senders that differ in a number, a +tag or a bounce signature are one"},
+    {"recipient_check_first", YAML_IS_BOOL, AT(greylist.recipient_check_first), "false", 0, 0, NULL,
+     "whether it is looked at whether the recipient exists before greylisting instead of behind "
+     "it"},
+    {0},
+};
+static const struct yaml_row auto_allow_rows[] = {
+    {"days", YAML_IS_COUNT, AT(auto_allow.days), "120", 1, 3650, NULL,
+     "for how many days an entry holds after the last mail that was sent"},
+    {"scope", YAML_IS_WORD, AT(auto_allow.scope), "pair", 0, 0, scope_words,
+     "pair: for who has written alone; org: for everybody here, as soon as anybody has written"},
+    {"most_recipients", YAML_IS_COUNT, AT(auto_allow.most_recipients), "50", 0, COUNT_MOST, NULL,
+     "a mail to more of them teaches nothing; 0: any number"},
     {0},
 };
 static const struct yaml_row limit_rows[] = {
@@ -90,11 +108,9 @@ static const struct section {
     const struct yaml_row *rows;
     const char *const not_yet[8];
 } sections[] = {
-    {"",
-     "settings",
-     root_rows,
-     {"auto_allow", "reputation", "spam", "admin_permit_over_user_block"}},
-    {"greylist", "settings.greylist", greylist_rows, {"recipient_check_first", "identities"}},
+    {"", "settings", root_rows, {"reputation", "spam"}},
+    {"greylist", "settings.greylist", greylist_rows, {"identities"}},
+    {"auto_allow", "settings.auto_allow", auto_allow_rows, {"sample"}},
     {"limits", "settings.limits", limit_rows, {NULL}},
     {"leaving", "settings.leaving", leaving_rows, {NULL}},
     {"tracking", "settings.tracking", tracking_rows, {NULL}},
@@ -212,6 +228,7 @@ enum err settings_read(struct policy_build *build, struct err_detail *detail)
     }
     if (err == ERR_NONE)
         err = check_auth_domain(build, &all[0], detail);
+    settings->auto_allow.life_ms = settings->auto_allow.days * DAY_MS;
     if (err == ERR_NONE)
         err = zone_read(build, yaml_find(&all[0].map, "timezone"), detail);
     return err != ERR_NONE ? err : check_delay(&all[1], settings, detail);

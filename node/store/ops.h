@@ -31,9 +31,10 @@ struct op {
     enum store_state state; // STORE_UP, or the first thing that went wrong
     // Of triplet operations.
     struct store_done done;
-    struct store_triplet *at; // whose replies come now
-    uint64_t drops;           // of the near cache, when it began
-    unsigned step;            // which reply of its
+    struct store_triplet *at;          // whose replies come now
+    const struct store_person *person; // likewise, of what is kept of recipients
+    uint64_t drops;                    // of the near cache, when it began
+    unsigned step;                     // which reply of its
     bool read_only;
     // Of the others: their own memory.
     void *work;

@@ -1,12 +1,14 @@
 // check.c: the verb Check: judge one SMTP transaction, recipient by recipient.
 //
-//      READ ----> JUDGE ----> ADD ----> JUDGE_AGAIN ----> COUNT ----> JUDGE_COUNTED ----> WRITE ----> ANSWER
-//      passed     the chain    first     the chain, with   what was    the chain, with     passes,     verdicts
-//      entries                 tries     what came back    sent today  the numbers         alignment   and traces
+//      READ ----> READ_ALIAS ----> JUDGE ----> PROBE ----> ADD ----> COUNT ----> WRITE ----> ANSWER
+//      passed     lists of the     the chain   does it     first     what was    passes,     verdicts
+//      entries,   mailbox that               exist?      tries     sent today  alignment   and traces
+//      lists ...  an alias names
 //
-// A state does its work and names the next. READ, ADD and COUNT wait for the store, which calls back in
-// any case and in time; where no recipient needs them they wait for nothing. check_prepare has
-// allocated everything before, so nothing fails on the way.
+// A state does its work and names the next. Behind PROBE, ADD and COUNT the chain runs again, with what came back, for
+// the recipients that needed it; then whatever any of them still needs is done. All that wait are called back in any
+// case and in time; where no recipient needs them they wait for nothing. check_prepare has allocated everything before,
+// so nothing fails on the way.
 #include <string.h>
 
 #include "node/core/plan.h"
@@ -46,6 +48,23 @@ static const char *full_user(struct seat *seat)
     return full;
 }
 
+// What the sender is called in personal lists, and in what Auto Allow has learnt.
+static bool name_sender(struct seat *seat)
+{
+    struct facts *facts = &seat->facts;
+    const size_t size = person_patterns_size(&facts->sender);
+    char *memory = arena_alloc(&seat->arena, size);
+    struct text_buf text;
+
+    if (memory == NULL)
+        return false;
+    text_buf_init(&text, memory, size);
+    person_patterns_of(&facts->sender, &text, &facts->patterns);
+    facts->external =
+        facts->sender.null || facts->sender.flaw != MAIL_OK ? "" : facts->patterns.of[0].text;
+    return true;
+}
+
 // Who the sender and the login are to the policy set.
 static enum err prepare_parties(struct seat *seat)
 {
@@ -55,6 +74,8 @@ static enum err prepare_parties(struct seat *seat)
     if (err != ERR_NONE)
         return err;
     policy_party_of(seat_policy(seat), &facts->sender, POLICY_AS_SENDER, &facts->sender_party);
+    if (!name_sender(seat))
+        return ERR_MEMORY;
     if (facts->auth_user[0] == '\0')
         return ERR_NONE;
     if (strcmp(facts->auth_user, seat->request.check.sender) == 0) { // as nearly all logins send
@@ -174,9 +195,55 @@ static struct chain_in chain_of(const struct seat *seat, const struct recipient 
     return (struct chain_in){&seat->facts, &recipient->facts, seat_policy(seat)};
 }
 
-static enum err prepare_keys(struct server *server, struct seat *seat, struct recipient *recipient)
+// Whose list and entries count for a recipient: the user's whose alias it is, else its own.
+static const char *mailbox_of(struct seat *seat, const struct recipient *recipient)
+{
+    const struct policy *policy = seat_policy(seat);
+    const struct policy_user *user = policy_user_of(policy, &recipient->facts.party);
+
+    if (user == NULL)
+        return recipient->pair.recipient_key;
+    const struct policy_pattern *pattern = &policy->known[user->mailbox].pattern;
+    const size_t size = strlen(pattern->local) + strlen(pattern->domain) + 2;
+    char *mailbox = arena_alloc(&seat->arena, size);
+    struct text_buf text;
+
+    if (mailbox == NULL)
+        return NULL;
+    text_buf_init(&text, mailbox, size);
+    text_buf_add(&text, "%s@%s", pattern->local, pattern->domain);
+    return mailbox;
+}
+
+// What is read of it first.
+static enum err prepare_reads(struct server *server, struct seat *seat, struct recipient *recipient)
 {
     const struct chain_in in = chain_of(seat, recipient);
+    const struct facts *facts = &seat->facts;
+    const struct plan plan = plan_recipient(&in, &recipient->facts, &recipient->start,
+                                            store_ring(server->store), &recipient->pair);
+
+    recipient->reading = plan.passed;
+    recipient->reading_person = plan.list || plan.allow || plan.row || plan.answer;
+    if (!recipient->reading_person)
+        return ERR_NONE;
+    recipient->person = (struct store_person){
+        .mailbox = mailbox_of(seat, recipient),
+        .patterns = plan.list ? &facts->patterns : NULL,
+        .external = plan.allow ? facts->external : NULL,
+        .org = seat_policy(seat)->settings.auto_allow.scope == POLICY_SCOPE_ORG,
+        .address = recipient->pair.recipient_key,
+        .answer = plan.answer,
+        .now_ms = facts->now_ms,
+        .facts = recipient->facts.person,
+    };
+    if (plan.row)
+        recipient->person.directory = recipient->facts.directory;
+    return recipient->person.mailbox != NULL ? ERR_NONE : ERR_MEMORY;
+}
+
+static enum err prepare_keys(struct server *server, struct seat *seat, struct recipient *recipient)
+{
     const struct policy_settings *settings = &seat_policy(seat)->settings;
     const struct key_ring *ring = store_ring(server->store);
 
@@ -189,21 +256,34 @@ static enum err prepare_keys(struct server *server, struct seat *seat, struct re
     if (ring->count > 0)
         recipient->facts.mark = key_mark(ring, seat->request.check.transaction,
                                          recipient->pair.recipient_key, server->unique);
-    recipient->reading =
-        plan_recipient(&in, &recipient->facts, &recipient->start, ring, &recipient->pair).passed;
-    return ERR_NONE;
+    return prepare_reads(server, seat, recipient);
 }
 
-static void begin(struct seat *seat, struct recipient *recipient, size_t index)
+// Whose recipient it is, and by which version of its directory it is looked for.
+static void find_directory(const struct server *server, const struct seat *seat,
+                           struct recipient *recipient)
+{
+    struct facts_recipient *facts = &recipient->facts;
+
+    facts->domain = policy_domain_of(seat_policy(seat), facts->address.domain);
+    if (facts->domain != NULL && facts->domain->recipients == POLICY_RECIPIENTS_DIRECTORY)
+        facts->directory_unread =
+            !store_directory(server->store, facts->domain->name, &facts->directory);
+}
+
+static void begin(const struct server *server, struct seat *seat, struct recipient *recipient,
+                  size_t index)
 {
     const struct msg_check *check = &seat->request.check;
     const struct chain_in in = chain_of(seat, recipient);
 
     recipient->facts.place =
         (uint32_t)(seat->facts.recipient_count - check->recipient_total + index + 1);
-    if (check->recipient_total > 0)
+    if (check->recipient_total > 0) {
         policy_party_of(seat_policy(seat), &recipient->facts.address, POLICY_AS_RECIPIENT,
                         &recipient->facts.party);
+        find_directory(server, seat, recipient);
+    }
     chain_begin(&in, &recipient->start, &recipient->trace);
 }
 
@@ -215,10 +295,14 @@ static enum err prepare_recipient(struct server *server, struct seat *seat, size
 
     if (check->recipient_total > 0)
         err = mail_parse(check->recipients[index], &seat->arena, &recipient->facts.address);
+    recipient->facts.person = arena_alloc(&seat->arena, sizeof(*recipient->facts.person));
+    if (recipient->facts.person == NULL)
+        return ERR_MEMORY;
+    person_facts_clear(recipient->facts.person);
     if (err == ERR_NONE && check->trace)
         err = prepare_trace(seat, recipient);
     if (err == ERR_NONE)
-        begin(seat, recipient, index);
+        begin(server, seat, recipient, index);
     if (err == ERR_NONE && check->recipient_total > 0)
         err = prepare_keys(server, seat, recipient);
     return err;
@@ -260,8 +344,9 @@ static void store_answered(void *arg, uint64_t token, enum store_state state)
         return;
     if (state != STORE_UP)
         seat->store_state = state;
-    seat->waiting = false;
-    if (!seat->running) // else the store answered at once, and check_go is still on the stack
+    seat->waiting--;
+    if (seat->waiting == 0 &&
+        !seat->running) // else the store answered at once, and check_go is still on the stack
         check_go(server, seat);
 }
 
@@ -269,7 +354,7 @@ static struct store_done when_answered(struct server *server, struct seat *seat)
 {
     uint64_t now_ms = clock_mono_ms();
 
-    seat->waiting = true;
+    seat->waiting++;
     return (struct store_done){.fn = store_answered,
                                .arg = server,
                                .token = seat_token(seat),
@@ -349,12 +434,58 @@ static void remember(struct server *server, struct seat *seat)
 
 // ---- the states
 
+static void read_persons(struct server *server, struct seat *seat)
+{
+    struct store_person *list = NULL;
+
+    for (size_t i = seat->recipient_count; i-- > 0;) {
+        struct recipient *recipient = &seat->recipients[i];
+
+        if (!recipient->reading_person)
+            continue;
+        recipient->person.next = list;
+        list = &recipient->person;
+    }
+    if (list != NULL)
+        store_read_person(server->store, list, when_answered(server, seat));
+}
+
 static enum check_state check_read(struct server *server, struct seat *seat)
 {
     struct store_triplet *list = list_of(seat, is_reading);
 
     if (list != NULL)
         store_read_passed(server->store, STORE_LOOKUPS, list, when_answered(server, seat));
+    read_persons(server, seat);
+    return CHECK_READ_ALIAS;
+}
+
+// The directory may say that a recipient is another mailbox's address: then that one's list and entries count.
+static bool is_alias(const struct recipient *recipient)
+{
+    const struct store_person *asked = &recipient->person;
+    const struct person_row *row = &asked->facts->row;
+
+    return row->state == FACT_PRESENT && row->mailbox[0] != '\0' &&
+           strcmp(row->mailbox, asked->mailbox) != 0 &&
+           (asked->patterns != NULL || asked->external != NULL);
+}
+
+static enum check_state check_read_alias(struct server *server, struct seat *seat)
+{
+    for (size_t i = 0; i < seat->recipient_count; i++) {
+        struct recipient *recipient = &seat->recipients[i];
+        struct store_person *person = &recipient->person;
+
+        recipient->reading_person = recipient->reading_person && is_alias(recipient);
+        if (!recipient->reading_person)
+            continue;
+        person->mailbox = person->facts->row.mailbox;
+        person->directory.version = 0;
+        person->answer = false;
+        person_mailbox_clear(person->facts, person->patterns != NULL, person->external != NULL);
+    }
+    read_persons(server, seat);
     return CHECK_JUDGE;
 }
 
@@ -365,8 +496,9 @@ static void judge(struct seat *seat, struct recipient *recipient)
     const bool waits =
         chain_run(&in, &recipient->start, &recipient->verdict, &recipient->trace) == OUTCOME_WAIT;
 
+    recipient->probing = waits && recipient->verdict.changes.want_probe;
     recipient->adding = waits && recipient->verdict.changes.want_pending;
-    recipient->counting = waits && !recipient->adding;
+    recipient->counting = waits && !recipient->adding && !recipient->probing;
 }
 
 // A recipient that is known carries the others, whatever their order: those that `needs` picks are judged again.
@@ -417,18 +549,46 @@ static bool is_deferred(const struct recipient *recipient)
     return recipient->facts.grey.pending_asked && recipient->verdict.greylisted;
 }
 
-static enum check_state check_judge(struct server *server, struct seat *seat)
+// What any of them needs now.
+static enum check_state after_judging(const struct seat *seat)
 {
     bool adding = false;
 
+    for (size_t i = 0; i < seat->recipient_count; i++) {
+        if (seat->recipients[i].probing)
+            return CHECK_PROBE;
+        adding |= seat->recipients[i].adding;
+    }
+    return adding ? CHECK_ADD : CHECK_COUNT;
+}
+
+static enum check_state check_judge(struct server *server, struct seat *seat)
+{
     remember(server, seat);
     for (size_t i = 0; i < seat->recipient_count; i++)
         judge(seat, &seat->recipients[i]);
     carry(seat, is_adding);
     spread(seat);
+    return after_judging(seat);
+}
+
+static enum check_state check_probe(struct server *server, struct seat *seat)
+{
+    (void)server;
     for (size_t i = 0; i < seat->recipient_count; i++)
-        adding |= seat->recipients[i].adding;
-    return adding ? CHECK_ADD : CHECK_COUNT;
+        if (seat->recipients[i].probing)
+            seat->recipients[i].facts.probe = FACTS_REFUSED;
+    return CHECK_JUDGE_PROBED;
+}
+
+static enum check_state check_judge_probed(struct server *server, struct seat *seat)
+{
+    (void)server;
+    for (size_t i = 0; i < seat->recipient_count; i++)
+        if (seat->recipients[i].probing)
+            judge(seat, &seat->recipients[i]);
+    spread(seat);
+    return after_judging(seat);
 }
 
 static enum check_state check_add(struct server *server, struct seat *seat)
@@ -451,7 +611,7 @@ static enum check_state check_judge_again(struct server *server, struct seat *se
     }
     carry(seat, is_deferred);
     spread(seat);
-    return CHECK_COUNT;
+    return after_judging(seat);
 }
 
 static enum check_state check_count(struct server *server, struct seat *seat)
@@ -577,10 +737,17 @@ static enum check_state check_answer(struct server *server, struct seat *seat)
 
 // The life of a Check.
 static enum check_state (*const life[])(struct server *server, struct seat *seat) = {
-    [CHECK_READ] = check_read,   [CHECK_JUDGE] = check_judge,
-    [CHECK_ADD] = check_add,     [CHECK_JUDGE_AGAIN] = check_judge_again,
-    [CHECK_COUNT] = check_count, [CHECK_JUDGE_COUNTED] = check_judge_counted,
-    [CHECK_WRITE] = check_write, [CHECK_ANSWER] = check_answer,
+    [CHECK_READ] = check_read,
+    [CHECK_READ_ALIAS] = check_read_alias,
+    [CHECK_JUDGE] = check_judge,
+    [CHECK_PROBE] = check_probe,
+    [CHECK_JUDGE_PROBED] = check_judge_probed,
+    [CHECK_ADD] = check_add,
+    [CHECK_JUDGE_AGAIN] = check_judge_again,
+    [CHECK_COUNT] = check_count,
+    [CHECK_JUDGE_COUNTED] = check_judge_counted,
+    [CHECK_WRITE] = check_write,
+    [CHECK_ANSWER] = check_answer,
 };
 
 void check_go(struct server *server, struct seat *seat)
@@ -588,7 +755,7 @@ void check_go(struct server *server, struct seat *seat)
     enum check_state state = seat->state;
 
     seat->running = true;
-    while (state != CHECK_OVER && !seat->waiting) {
+    while (state != CHECK_OVER && seat->waiting == 0) {
         state = life[state](server, seat);
         if (state != CHECK_OVER) // else the seat is somebody else's
             seat->state = state;

@@ -23,6 +23,9 @@ struct recipient {
     struct key_pair pair;
     struct store_triplet triplet; // its place in the list that the store was asked for
     bool reading;                 // its passed entries are asked for
+    struct store_person person;   // its place in the list that the store was asked for
+    bool reading_person;          // what is kept of it is asked for
+    bool probing;                 // another server must be asked whether it exists
     bool adding;                  // its first try is asked for
     bool counting;                // what was sent today is asked for
     bool was_counted;             // and was answered, or not
@@ -39,7 +42,10 @@ struct recipient {
 // The life of a Check. Each state has a row in check.c's table.
 enum check_state {
     CHECK_READ,
+    CHECK_READ_ALIAS,
     CHECK_JUDGE,
+    CHECK_PROBE,
+    CHECK_JUDGE_PROBED,
     CHECK_ADD,
     CHECK_JUDGE_AGAIN,
     CHECK_COUNT,
@@ -77,8 +83,8 @@ struct seat {
     struct limit_count mail_count;
     struct store_limit mail_limit;
     enum check_state state;
-    bool waiting; // for the store
-    bool running; // check_go is on the stack
+    unsigned waiting; // for so many answers of the store
+    bool running;     // check_go is on the stack
     enum store_state store_state;
     // Admin
     void *work; // a verb's own, in the arena

@@ -172,6 +172,7 @@ static void take_row(struct seed_work *work, const struct seed_row *row)
                           .client_name = "",
                           .helo = "",
                           .country = "",
+                          .external = "",
                           .smtputf8 = true,
                           .now_ms = work->now_ms,
                           .clock_ok = true,

@@ -37,6 +37,7 @@ static struct memory_used used_since(const struct memory_used *now, const struct
 {
     return (struct memory_used){
         .read_passed = now->read_passed - then->read_passed,
+        .read_person = now->read_person - then->read_person,
         .read_pending = now->read_pending - then->read_pending,
         .write_pending = now->write_pending - then->write_pending,
         .write_passed = now->write_passed - then->write_passed,
@@ -60,6 +61,7 @@ static bool look_up_store(struct world *world, const struct node *node, const ch
     } USED[] = {
         {"reads", since.read_passed + since.read_pending + since.read_limit},
         {"reads.passed", since.read_passed},
+        {"reads.person", since.read_person},
         {"reads.pending", since.read_pending},
         {"reads.limit", since.read_limit},
         {"writes", memory_writes_asked(&since)},

@@ -71,6 +71,7 @@ void memory_clear(struct memory *memory)
     mirror_clear(&memory->mirror);
     since_clear(&memory->since);
     memory_used_clear(memory);
+    memory_kept_clear(memory);
     memory_policy_clear(memory);
 }
 
@@ -344,10 +345,15 @@ static void run_track(struct store *store, struct op *op, enum store_state state
 static void op_run(struct op *op)
 {
     static void (*const RUN[])(struct store *, struct op *, enum store_state) = {
-        [MEMORY_READ] = run_read,          [MEMORY_PENDING] = run_pending,
-        [MEMORY_PASSED] = run_write,       [MEMORY_ALIGN] = run_write,
-        [MEMORY_TRACK] = run_track,        [MEMORY_SPARED] = run_spared,
-        [MEMORY_LIMIT] = memory_limit_add, [MEMORY_SETTLE] = memory_limit_settle,
+        [MEMORY_READ] = run_read,
+        [MEMORY_PENDING] = run_pending,
+        [MEMORY_PASSED] = run_write,
+        [MEMORY_ALIGN] = run_write,
+        [MEMORY_TRACK] = run_track,
+        [MEMORY_SPARED] = run_spared,
+        [MEMORY_PERSON] = memory_person_read,
+        [MEMORY_LIMIT] = memory_limit_add,
+        [MEMORY_SETTLE] = memory_limit_settle,
     };
     struct store *store = op->store;
 
@@ -355,8 +361,7 @@ static void op_run(struct op *op)
     memory_row_free(&op->row);
 }
 
-// op_submit: runs it, or keeps a copy among the held ones.
-static void op_submit(struct op *op)
+void memory_submit(struct op *op)
 {
     struct op **last = &op->store->memory->held;
     struct op *copy;
@@ -452,7 +457,7 @@ void store_read_passed(struct store *store, enum store_lane lane, struct store_t
     struct op op = {.store = store, .moment = MEMORY_READ, .list = list, .done = done};
 
     op.both = lane == STORE_ADMIN;
-    op_submit(&op);
+    memory_submit(&op);
 }
 
 void store_add_pending(struct store *store, struct store_triplet *list, bool read_only,
@@ -461,7 +466,7 @@ void store_add_pending(struct store *store, struct store_triplet *list, bool rea
     struct op op = {.store = store, .moment = MEMORY_PENDING, .list = list, .done = done};
 
     op.read_only = read_only;
-    op_submit(&op);
+    memory_submit(&op);
 }
 
 static void write_later(struct store *store, enum memory_moment moment,
@@ -469,7 +474,7 @@ static void write_later(struct store *store, enum memory_moment moment,
 {
     struct op op = {.store = store, .moment = moment, .key = *key, .at_ms = at_ms, .mark = mark};
 
-    op_submit(&op);
+    memory_submit(&op);
 }
 
 void store_write_passed(struct store *store, const struct key_triplet *key, uint64_t now_ms,
@@ -489,14 +494,14 @@ void store_spared_note(struct store *store, const char *name, const struct spare
     struct op op = {.store = store, .moment = MEMORY_SPARED, .news = *news};
 
     memcpy(op.name, name, strlen(name) + 1);
-    op_submit(&op);
+    memory_submit(&op);
 }
 
 void store_track(struct store *store, const struct track_row *row)
 {
     struct op op = {.store = store, .moment = MEMORY_TRACK, .row = memory_row_new(row)};
 
-    op_submit(&op);
+    memory_submit(&op);
 }
 
 void store_limit_add(struct store *store, struct store_limit *list, bool read_only,
@@ -505,7 +510,7 @@ void store_limit_add(struct store *store, struct store_limit *list, bool read_on
     struct op op = {.store = store, .moment = MEMORY_LIMIT, .limits = list, .done = done};
 
     op.read_only = read_only;
-    op_submit(&op);
+    memory_submit(&op);
 }
 
 void store_limit_keep(struct store *store, const struct key_count *key, uint64_t expires_ms)
@@ -513,14 +518,14 @@ void store_limit_keep(struct store *store, const struct key_count *key, uint64_t
     struct op op = {.store = store, .moment = MEMORY_SETTLE, .count = *key, .at_ms = expires_ms};
 
     op.keep = true;
-    op_submit(&op);
+    memory_submit(&op);
 }
 
 void store_limit_drop(struct store *store, const struct key_count *key)
 {
     struct op op = {.store = store, .moment = MEMORY_SETTLE, .count = *key};
 
-    op_submit(&op);
+    memory_submit(&op);
 }
 
 void store_count_retry(struct store *store, uint64_t slice, uint64_t slice_ms, unsigned first_tries,

@@ -19,6 +19,7 @@
 // enum and script word.
 #define MEMORY_MOMENT_LIST(X)                                                         \
     X(READ, "read")       /* store_read_passed */                                     \
+    X(PERSON, "person")   /* store_read_person */                                     \
     X(PENDING, "pending") /* store_add_pending */                                     \
     X(PASSED, "passed")   /* store_write_passed */                                    \
     X(ALIGN, "align")     /* store_align_pending */                                   \
@@ -89,6 +90,7 @@ uint64_t memory_digest(const struct memory *memory);
 // What was asked of the server, one a triplet or row; refused ones count as well.
 struct memory_used {
     uint64_t read_passed;   // store_read_passed
+    uint64_t read_person;   // store_read_person: one a command
     uint64_t read_pending;  // store_add_pending, its reads
     uint64_t write_pending; // store_add_pending that was not read-only
     uint64_t write_passed;

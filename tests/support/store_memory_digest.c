@@ -80,6 +80,16 @@ static void add_counted(uint64_t *digest, const struct memory *memory)
     }
 }
 
+static void add_kept(uint64_t *digest, const struct memory *memory)
+{
+    for (const struct memory_kept *kept = memory->kept; kept != NULL; kept = kept->next) {
+        add_text(digest, kept->key);
+        add_text(digest, kept->field);
+        add_text(digest, kept->value);
+        add_number(digest, kept->expires_ms);
+    }
+}
+
 uint64_t memory_digest(const struct memory *memory)
 {
     uint64_t digest = 14695981039346656037U;
@@ -87,6 +97,7 @@ uint64_t memory_digest(const struct memory *memory)
     add_table(&digest, &memory->table);
     add_spared(&digest, memory);
     add_counted(&digest, memory);
+    add_kept(&digest, memory);
     for (size_t i = 0; i < memory->mirror.count; i++) {
         add_text(&digest, memory->mirror.item[i].recipient);
         add_number(&digest, memory->mirror.item[i].until_ms);

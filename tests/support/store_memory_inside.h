@@ -12,19 +12,20 @@ struct op {
     struct op *next;
     struct store *store;
     enum memory_moment moment;
-    struct store_triplet *list; // READ, PENDING: borrowed until done was called
-    bool both;                  // READ: the slice before as well
-    bool read_only;             // PENDING, LIMIT
-    struct store_limit *limits; // LIMIT: borrowed until done was called
-    struct key_count count;     // SETTLE
-    bool keep;                  // SETTLE
-    char name[SPARED_NAME_MAX]; // SPARED
-    struct spared_news news;    // SPARED
-    struct store_done done;     // READ, PENDING, LIMIT
-    struct key_triplet key;     // PASSED, ALIGN
-    uint64_t at_ms;             // PASSED, ALIGN; SETTLE: the expiry
-    uint32_t mark;              // PASSED, ALIGN
-    struct memory_row *row;     // TRACK: owned
+    struct store_triplet *list;   // READ, PENDING: borrowed until done was called
+    bool both;                    // READ: the slice before as well
+    bool read_only;               // PENDING, LIMIT
+    struct store_person *persons; // PERSON: borrowed until done was called
+    struct store_limit *limits;   // LIMIT: borrowed until done was called
+    struct key_count count;       // SETTLE
+    bool keep;                    // SETTLE
+    char name[SPARED_NAME_MAX];   // SPARED
+    struct spared_news news;      // SPARED
+    struct store_done done;       // READ, PENDING, LIMIT
+    struct key_triplet key;       // PASSED, ALIGN
+    uint64_t at_ms;               // PASSED, ALIGN; SETTLE: the expiry
+    uint32_t mark;                // PASSED, ALIGN
+    struct memory_row *row;       // TRACK: owned
 };
 
 struct memory_row; // a tracking row with its texts
@@ -69,8 +70,16 @@ struct memory_document {
 };
 enum { MEMORY_VERSIONS = 20, MEMORY_NODES = 8 };
 
+// What is kept of recipients: a field of one of the hashes of core/person.h.
+struct memory_kept {
+    struct memory_kept *next;
+    char *key, *field, *value;
+    uint64_t expires_ms; // 0 = it stays
+};
+
 struct memory {
     struct memory_table table;
+    struct memory_kept *kept;
     struct key_ring ring;
     int64_t clock_offset_ms; // the server's clock minus the scripted one
     struct store *stores;
@@ -115,6 +124,8 @@ struct store {
 };
 
 uint64_t memory_now_ms(const struct memory *memory);
+// memory_submit: runs it, or keeps a copy among the held ones.
+void memory_submit(struct op *op);
 // Whether a server in that state answers reads, and does writes.
 bool memory_reads(enum store_state state);
 bool memory_writes(enum store_state state);
@@ -126,6 +137,14 @@ void memory_spared_note(struct store *store, const char *name, const struct spar
 // memory_limit_add, memory_limit_settle: what store_limit_add, _keep and _drop do, on a server in that state.
 void memory_limit_add(struct store *store, struct op *op, enum store_state state);
 void memory_limit_settle(struct store *store, struct op *op, enum store_state state);
+
+// memory_person_read: what store_read_person does, on a server in that state.
+void memory_person_read(struct store *store, struct op *op, enum store_state state);
+// memory_kept_get: HGET; NULL if it is not there. memory_kept_set: HSET; value NULL: HDEL. memory_kept_clear: all of it.
+const char *memory_kept_get(struct memory *memory, const char *key, const char *field);
+void memory_kept_set(struct memory *memory, const char *key, const char *field, const char *value,
+                     uint64_t expires_ms);
+void memory_kept_clear(struct memory *memory);
 
 struct memory_row *memory_row_new(const struct track_row *row);
 void memory_row_free(struct memory_row **row);                       // NULL-safe, NULLs

@@ -213,6 +213,7 @@ static void facts_of(const struct row *row, struct facts *facts, struct facts_re
                             .name = "",
                             .spf_domain = "",
                             .auth_user = "",
+                            .external = "",
                             .now_ms = NOW_MS,
                             .clock_ok = true,
                             .keys_known = true,

@@ -260,6 +260,7 @@ static void judge(const struct play *play, const struct mail *mail, struct verdi
                           .client_name = "",
                           .helo = "",
                           .country = "",
+                          .external = "",
                           .smtputf8 = true,
                           .size_bytes = mail->size,
                           .recipient_count = 1,

@@ -24,10 +24,9 @@ struct refused_row {
 #define NO_WORD                                                                                    \
     "is not a pattern: a word alone is internal or external; a group is {group: name}, all below " \
     "a top level .name, a domain without a dot \"@name\""
-#define KNOWN_SETTINGS                                                                        \
-    "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, greylist, " \
-    "limits, "                                                                                \
-    "leaving, tracking)"
+#define KNOWN_SETTINGS                                                              \
+    "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, " \
+    "admin_permit_over_user_block, greylist, auto_allow, limits, leaving, tracking)"
 #define KNOWN_KEYS                                                                                \
     "(known: id, kind, option, from, to, source, enabled, valid, override, bidirectional, note, " \
     "mode, part, country, default, when, action, except, hold_for, rcpt_per_mail, rcpt_per_day, " \
@@ -65,17 +64,18 @@ static const struct refused_row refused_rows[] = {
      "cher.example: {}\n  xn--bcher-kva.example: {}\n",
      "p.yaml:3: domain 'xn--bcher-kva.example' stands twice (first in p.yaml:2)"},
     {"unknown domain key", "domains:\n  corp.example: {recipient: any}\n",
-     "p.yaml:2: unknown key 'recipient' in 'corp.example' (known: recipients, anti_spoof)"},
-    {"method directory", "domains:\n  corp.example:\n    recipients: directory\n",
-     "p.yaml:3: recipients: directory is not supported by this version (supported: any)"},
+     "p.yaml:2: unknown key 'recipient' in 'corp.example' (known: recipients, unknown, learn, "
+     "anti_spoof)"},
     {"method callforward", "domains:\n  corp.example: {recipients: callforward}\n",
-     "p.yaml:2: recipients: callforward is not supported by this version (supported: any)"},
+     "p.yaml:2: recipients: callforward is not supported by this version"},
     {"method unknown", "domains:\n  corp.example: {recipients: all}\n",
-     "p.yaml:2: recipients: expected any, not 'all'"},
+     "p.yaml:2: corp.example.recipients: expected any, send_only or directory, not 'all'"},
     {"method as a list", "domains:\n  corp.example: {recipients: [any]}\n",
-     "p.yaml:2: recipients: expected text, not a list"},
-    {"domain learn", "domains:\n  corp.example: {recipients: any, learn: true}\n",
-     "p.yaml:2: corp.example.learn is not supported by this version"},
+     "p.yaml:2: corp.example.recipients: expected any, send_only or directory, not a list"},
+    {"domain learn", "domains:\n  corp.example: {recipients: directory, learn: often}\n",
+     "p.yaml:2: corp.example.learn: expected true or false, not 'often'"},
+    {"domain unknown", "domains:\n  corp.example: {recipients: directory, unknown: drop}\n",
+     "p.yaml:2: corp.example.unknown: expected reject or defer, not 'drop'"},
     {"domain anti_spoof", "domains:\n  corp.example: {anti_spoof: off}\n",
      "p.yaml:2: corp.example.anti_spoof: expected aged, enforce or shadow, not 'off'"},
 
@@ -115,8 +115,12 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:1: settings.auth_failure_voids: expected true or false, not 'maybe'"},
     {"timezone of nothing", "settings: {timezone: ''}\n",
      "p.yaml:1: settings.timezone: expected text of 1 to 64 bytes, not ''"},
-    {"recipient_check_first", "settings: {greylist: {recipient_check_first: true}}\n",
-     "p.yaml:1: settings.greylist.recipient_check_first is not supported by this version"},
+    {"recipient_check_first", "settings: {greylist: {recipient_check_first: perhaps}}\n",
+     "p.yaml:1: settings.greylist.recipient_check_first: expected true or false, not 'perhaps'"},
+    {"auto_allow days", "settings: {auto_allow: {days: 0}}\n",
+     "p.yaml:1: settings.auto_allow.days: expected a number between 1 and 3650, not '0'"},
+    {"auto_allow scope", "settings: {auto_allow: {scope: world}}\n",
+     "p.yaml:1: settings.auto_allow.scope: expected pair or org, not 'world'"},
     {"relay", "settings: {relay: yes}\n",
      "p.yaml:1: settings.relay: expected judge or ignore, not 'yes'"},
     {"fail", "settings: {fail: open}\n",
@@ -162,7 +166,8 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:1: settings.greylist.fold_sender: expected true or false, not 'maybe'"},
     {"greylist setting unknown", "settings: {greylist: {wait: 60s}}\n",
      "p.yaml:1: unknown key 'wait' in 'settings.greylist' (known: mode, delay, window, life, "
-     "net_ipv4, net_ipv6, new_per_hour, fold_sender)"},
+     "net_ipv4, net_ipv6, new_per_hour, fold_sender, "
+     "recipient_check_first)"},
     {"greylist as text", "settings: {greylist: shadow}\n",
      "p.yaml:1: settings.greylist: expected a map, not text"},
     {"sample", "settings: {tracking: {sample: 1.5}}\n",
