@@ -46,13 +46,13 @@ static bool take(struct rest *rest, char byte)
     return true;
 }
 
-// Up to the byte that ends it, which is passed over, or to the end; at most limit bytes, and clean.
+// Up to the byte that ends it, which is passed over, or (NUL) to the end; at most limit bytes, and clean.
 static bool take_text(struct rest *rest, char end, size_t limit, char *out)
 {
     const char *stop = memchr(rest->at, end, (size_t)(rest->end - rest->at));
     const size_t len = (size_t)((stop != NULL ? stop : rest->end) - rest->at);
 
-    if (!text_is_clean(rest->at, len, limit))
+    if ((stop == NULL && end != '\0') || !text_is_clean(rest->at, len, limit))
         return false;
     memcpy(out, rest->at, len);
     out[len] = '\0';
@@ -107,7 +107,7 @@ void person_patterns_of(const struct mail_address *sender, struct text_buf *memo
     out->count = 0;
     if (sender->null)
         add(out, "<>", false);
-    if (sender->flaw == MAIL_OK && !sender->null) {
+    if (sender->domain[0] != '\0') { // else it is <>, or no address
         add_locals(sender, sender->domain, memory, out);
         add_locals(sender, "*", memory, out);
         add(out, sender->domain, false);

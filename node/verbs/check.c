@@ -60,8 +60,7 @@ static bool name_sender(struct seat *seat)
         return false;
     text_buf_init(&text, memory, size);
     person_patterns_of(&facts->sender, &text, &facts->patterns);
-    facts->external =
-        facts->sender.null || facts->sender.flaw != MAIL_OK ? "" : facts->patterns.of[0].text;
+    facts->external = facts->sender.domain[0] == '\0' ? "" : facts->patterns.of[0].text;
     return true;
 }
 
