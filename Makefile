@@ -9,6 +9,8 @@ VERSION := $(shell cat scripts/version)
 PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium zlib libmaxminddb glib-2.0
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
+# What the node alone asks: directory servers.
+NODE_LIBS  := $(shell pkg-config --libs ldap lber)
 # What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite.
 CTL_LIBS   := -ldb-5.3 $(shell pkg-config --libs sqlite3)
 # What reeve-policyd alone needs, to ask DNS.
@@ -94,7 +96,7 @@ $(BUILD)/libspf.a: $(call obj,$(SPF_SRC))
 
 # ---- programs
 $(BUILD)/reeved: $(call obj,node/main.c) $(BUILD)/libnode.a $(BUILD)/libproto.a
-	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(NODE_LIBS)
 $(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c client/ctl/*/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(CTL_LIBS)
 $(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libclient.a $(BUILD)/libproto.a
@@ -116,7 +118,7 @@ $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version
 # ---- unit tests: one program a file
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CTL_LIBS) $(SPF_LIBS) -lcmocka -lm
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(CTL_LIBS) $(SPF_LIBS) -lcmocka -lm
 .PRECIOUS: $(BUILD)/obj/%.o
 unit: $(UNITS)
 	scripts/run-units $(UNITS)
@@ -124,7 +126,7 @@ unit: $(UNITS)
 # ---- scenarios: the node with a scripted clock and a store in memory, chosen when linking
 SCENARIO_SRC := $(wildcard tests/scenario/*.c tests/support/store_memory*.c) tests/support/clock_scripted.c \
     tests/support/loop_scripted.c
-SCENARIO_NODE := $(filter-out node/store/% node/net/%,$(NODE_SRC)) node/store/mirror.c node/store/since.c \
+SCENARIO_NODE := $(filter-out node/store/% node/net/% node/probe/%,$(NODE_SRC)) node/store/mirror.c node/store/since.c \
     node/store/document_name.c
 $(BUILD)/scenario: $(call obj,$(SCENARIO_SRC) $(SCENARIO_NODE)) $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -136,7 +138,7 @@ pools: $(BUILD)/scenario
 # ---- fuzzing: each target also replays its corpus as an ordinary program (tests/fuzz/replay.c gives it a main)
 $(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(SPF_LIBS)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(SPF_LIBS)
 FUZZ_REPLAYS := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
 .PHONY: fuzz-corpus
 fuzz-corpus: $(FUZZ_REPLAYS)
@@ -154,7 +156,7 @@ asan:
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libnode.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) -lm
 
 # For scripts/: every test program, built but not run; the flags of a compilation, quoted for a shell, and the libraries.
 .PHONY: test-programs print-flags print-libs
@@ -162,7 +164,7 @@ test-programs: $(UNITS) $(BUILD)/scenario $(FUZZ_REPLAYS) $(BENCHES)
 print-flags:
 	@: $(info $(CPPFLAGS) -std=c11 $(WARN) $(PKG_CFLAGS))
 print-libs:
-	@: $(info $(PKG_LIBS) $(SPF_LIBS))
+	@: $(info $(PKG_LIBS) $(NODE_LIBS) $(SPF_LIBS))
 
 check:
 	scripts/check
