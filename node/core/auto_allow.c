@@ -48,6 +48,8 @@ enum outcome auto_allow_step(const struct chain_in *in, struct verdict *out, str
 
     if (out->direction != MSG_INBOUND)
         return skip(why, "not inbound");
+    if (in->policy->settings.auto_allow.scope == POLICY_SCOPE_OFF)
+        return skip(why, "auto_allow.scope is off");
     if (in->facts->external[0] == '\0')
         return skip(why, "nobody can have written to this sender");
     if (apply_is_voided(in))

@@ -11,6 +11,10 @@ enum outcome permit_user_step(const struct chain_in *in, struct verdict *out, st
         text_buf_put(why, "not inbound");
         return OUTCOME_SKIP;
     }
+    if (!in->policy->settings.personal_lists) {
+        text_buf_put(why, "personal_lists is false");
+        return OUTCOME_SKIP;
+    }
     if (list->state == FACT_UNKNOWN) {
         text_buf_put(why, "not known what the recipient's own list says: the store did not say");
         return OUTCOME_PASS;

@@ -61,6 +61,7 @@ static struct plan plan_person(const struct chain_in *in, const struct verdict *
 {
     const struct facts_recipient *recipient = in->recipient;
     const struct policy_domain *domain = recipient->domain;
+    const struct policy_settings *settings = &in->policy->settings;
     const bool inbound = so_far->direction == MSG_INBOUND && is_ours(in);
     const bool internal = so_far->direction == MSG_INTERNAL_MAIL;
     const bool checked = (inbound || internal) && domain != NULL &&
@@ -69,8 +70,9 @@ static struct plan plan_person(const struct chain_in *in, const struct verdict *
     const bool has_directory = domain != NULL && domain->recipients == POLICY_RECIPIENTS_DIRECTORY;
 
     return (struct plan){
-        .list = inbound,
-        .allow = inbound && !permitted && !apply_is_voided(in) && in->facts->external[0] != '\0',
+        .list = inbound && settings->personal_lists,
+        .allow = inbound && settings->auto_allow.scope != POLICY_SCOPE_OFF && !permitted &&
+                 !apply_is_voided(in) && in->facts->external[0] != '\0',
         .row = checked && has_directory && recipient->directory.version != 0,
         .answer = checked && (!has_directory || domain->learn),
     };

@@ -18,7 +18,7 @@
 
 enum policy_mode { POLICY_ENFORCE, POLICY_SHADOW };
 enum policy_relay { POLICY_RELAY_JUDGE, POLICY_RELAY_IGNORE };
-enum policy_scope { POLICY_SCOPE_PAIR, POLICY_SCOPE_ORG };
+enum policy_scope { POLICY_SCOPE_PAIR, POLICY_SCOPE_ORG, POLICY_SCOPE_OFF };
 enum policy_fail { POLICY_FAIL_PASS, POLICY_FAIL_DEFER };
 // Whether a login may use an envelope sender that is not its own.
 enum policy_login { POLICY_LOGIN_ENFORCE, POLICY_LOGIN_SHADOW, POLICY_LOGIN_OFF };
@@ -41,6 +41,7 @@ struct policy_settings {
         int scope;                // enum policy_scope
         uint64_t most_recipients; // a mail to more of them teaches nothing; 0 = any number
     } auto_allow;
+    bool personal_lists; // recipients have their own
     bool admin_permit_over_user_block;
     struct {
         uint64_t message_size; // bytes; 0 = any

@@ -17,7 +17,7 @@ static const char *const relay_words[] = {
 static const char *const fail_words[] = {
     [POLICY_FAIL_PASS] = "pass", [POLICY_FAIL_DEFER] = "defer", NULL};
 static const char *const scope_words[] = {
-    [POLICY_SCOPE_PAIR] = "pair", [POLICY_SCOPE_ORG] = "org", [POLICY_SCOPE_ORG + 1] = NULL};
+    [POLICY_SCOPE_PAIR] = "pair", [POLICY_SCOPE_ORG] = "org", [POLICY_SCOPE_OFF] = "off", NULL};
 static const char *const login_words[] = {[POLICY_LOGIN_ENFORCE] = "enforce",
                                           [POLICY_LOGIN_SHADOW] = "shadow",
                                           [POLICY_LOGIN_OFF] = "off",
@@ -41,6 +41,8 @@ static const struct yaml_row root_rows[] = {
      "whether a permit does not count for mail that SPF fails"},
     {"timezone", YAML_IS_TEXT, AT(timezone), "UTC", 1, ZONE_NAME_MAX, NULL,
      "of the tz database, like Europe/Berlin: in which days begin and time windows are meant"},
+    {"personal_lists", YAML_IS_BOOL, AT(personal_lists), "true", 0, 0, NULL,
+     "whether recipients' own lists are heeded; without them a lookup costs a question less"},
     {"admin_permit_over_user_block", YAML_IS_BOOL, AT(admin_permit_over_user_block), "false", 0, 0,
      NULL,
      "whether an administrator's permit counts more than a block in the recipient's own list"},
@@ -77,7 +79,8 @@ static const struct yaml_row auto_allow_rows[] = {
     {"days", YAML_IS_COUNT, AT(auto_allow.days), "120", 1, 3650, NULL,
      "for how many days an entry holds after the last mail that was sent"},
     {"scope", YAML_IS_WORD, AT(auto_allow.scope), "pair", 0, 0, scope_words,
-     "pair: for who has written alone; org: for everybody here, as soon as anybody has written"},
+     "pair: for who has written alone; org: for everybody here, as soon as anybody has written; "
+     "off: there is no Auto Allow, and a lookup costs a question less"},
     {"most_recipients", YAML_IS_COUNT, AT(auto_allow.most_recipients), "50", 0, COUNT_MOST, NULL,
      "a mail to more of them teaches nothing; 0: any number"},
     {0},

@@ -26,6 +26,7 @@ struct refused_row {
     "a top level .name, a domain without a dot \"@name\""
 #define KNOWN_SETTINGS                                                              \
     "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, " \
+    "personal_lists, "                                                              \
     "admin_permit_over_user_block, greylist, auto_allow, limits, leaving, tracking)"
 #define KNOWN_KEYS                                                                                \
     "(known: id, kind, option, from, to, source, enabled, valid, override, bidirectional, note, " \
@@ -120,7 +121,7 @@ static const struct refused_row refused_rows[] = {
     {"auto_allow days", "settings: {auto_allow: {days: 0}}\n",
      "p.yaml:1: settings.auto_allow.days: expected a number between 1 and 3650, not '0'"},
     {"auto_allow scope", "settings: {auto_allow: {scope: world}}\n",
-     "p.yaml:1: settings.auto_allow.scope: expected pair or org, not 'world'"},
+     "p.yaml:1: settings.auto_allow.scope: expected pair, org or off, not 'world'"},
     {"relay", "settings: {relay: yes}\n",
      "p.yaml:1: settings.relay: expected judge or ignore, not 'yes'"},
     {"fail", "settings: {fail: open}\n",
