@@ -19,6 +19,7 @@
 enum policy_mode { POLICY_ENFORCE, POLICY_SHADOW };
 enum policy_relay { POLICY_RELAY_JUDGE, POLICY_RELAY_IGNORE };
 enum policy_scope { POLICY_SCOPE_PAIR, POLICY_SCOPE_ORG, POLICY_SCOPE_OFF };
+enum policy_starttls { POLICY_STARTTLS_MAY, POLICY_STARTTLS_NEVER };
 enum policy_fail { POLICY_FAIL_PASS, POLICY_FAIL_DEFER };
 // Whether a login may use an envelope sender that is not its own.
 enum policy_login { POLICY_LOGIN_ENFORCE, POLICY_LOGIN_SHADOW, POLICY_LOGIN_OFF };
@@ -42,6 +43,17 @@ struct policy_settings {
         uint64_t most_recipients; // a mail to more of them teaches nothing; 0 = any number
     } auto_allow;
     bool personal_lists; // recipients have their own
+    // How the host behind the gateway is asked whether a recipient exists (domains with recipients: callforward).
+    struct {
+        uint64_t positive_ms; // how long its yes is kept
+        uint64_t negative_ms; // and its no
+        uint64_t reply_ms;    // it is waited for so long at each step
+        uint64_t whole_ms;    // and so long in all
+        uint64_t connections; // to one host at a time
+        uint64_t waiting;     // questions for one host that wait for a connection
+        int starttls;         // enum policy_starttls
+        const char *helo;     // the name that it is told; "" = this machine's
+    } callforward;
     bool admin_permit_over_user_block;
     struct {
         uint64_t message_size; // bytes; 0 = any
@@ -284,6 +296,8 @@ struct policy_domain {
     int recipients;   // enum policy_recipients
     int unknown;      // enum policy_unknown: what an unknown recipient gets
     bool learn;       // who has sent mail from here exists
+    const char *host; // that callforward asks: a name or an address, without brackets; "" = none
+    uint16_t host_port;
     enum policy_spoof
         anti_spoof; // AGED: in shadow for 7 days from when the domain was first declared
     const char *file;
