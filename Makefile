@@ -9,8 +9,8 @@ VERSION := $(shell cat scripts/version)
 PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium zlib libmaxminddb glib-2.0
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
-# What the node alone asks: directory servers.
-NODE_LIBS  := $(shell pkg-config --libs ldap lber)
+# What the node alone needs, to ask other servers whether a recipient exists: directory servers, and TLS of SMTP hosts.
+NODE_LIBS  := $(shell pkg-config --libs ldap lber openssl)
 # What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite.
 CTL_LIBS   := -ldb-5.3 $(shell pkg-config --libs sqlite3)
 # What reeve-policyd alone needs, to ask DNS.

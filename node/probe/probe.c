@@ -1,0 +1,201 @@
+// probe.c: who asks, who waits, and what is under way: the part of probe.h that is the same whatever is asked. Promises:
+// each question that is under way is there once; whoever waits hears once, and no later than they said.
+#include "node/probe/probe.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "node/probe/callforward.h"
+#include "proto/base/mem.h"
+
+enum { UNDER_WAY_MAX = 2048, BUCKETS = 256 };
+
+// Somebody who waits for an answer.
+struct waiter {
+    TAILQ_ENTRY(waiter) next;
+    struct asked *asked;
+    struct loop_timer *timer;
+    struct probe_done done;
+};
+TAILQ_HEAD(waiters, waiter);
+
+// A question under way.
+struct asked {
+    LIST_ENTRY(asked) next;
+    struct probe *probe;
+    struct waiters waiters;
+    char address[PERSON_ADDRESS_MAX];
+};
+LIST_HEAD(bucket, asked);
+
+struct probe {
+    struct loop *loop;
+    struct probe_calls calls;
+    struct probe_counters counters;
+    struct callforward *callforward;
+    size_t under_way;
+    struct bucket bucket[BUCKETS];
+};
+
+// ---- who waits
+
+static void tell(struct waiter *waiter, const struct probe_answer *answer)
+{
+    const struct probe_done done = waiter->done;
+
+    loop_timer_free(&waiter->timer);
+    mem_free(waiter);
+    done.fn(done.arg, done.token, answer);
+}
+
+static void has_waited(void *arg)
+{
+    static const struct probe_answer silence = {.said = FACTS_SILENT, .why = "no answer yet"};
+    struct waiter *waiter = arg;
+
+    waiter->asked->probe->counters.silent++;
+    TAILQ_REMOVE(&waiter->asked->waiters, waiter, next);
+    tell(waiter, &silence);
+}
+
+static void add_waiter(struct asked *asked, uint64_t within_ms, struct probe_done done)
+{
+    if (done.fn == NULL)
+        return;
+    struct waiter *waiter = mem_new(sizeof(*waiter));
+
+    waiter->asked = asked;
+    waiter->done = done;
+    waiter->timer = loop_timer_new(asked->probe->loop, has_waited, waiter);
+    loop_timer_set(waiter->timer, within_ms, 0);
+    TAILQ_INSERT_TAIL(&asked->waiters, waiter, next);
+}
+
+// ---- what is under way
+
+static struct bucket *bucket_of(struct probe *probe, const char *address)
+{
+    uint32_t hash = 2166136261U; // FNV-1a: a bucket that somebody fills on purpose is still short
+
+    for (; *address != '\0'; address++)
+        hash = (hash ^ (unsigned char)*address) * 16777619U;
+    return &probe->bucket[hash % BUCKETS];
+}
+
+static struct asked *find_asked(struct probe *probe, const char *address)
+{
+    struct asked *asked;
+
+    LIST_FOREACH(asked, bucket_of(probe, address), next)
+    if (strcmp(asked->address, address) == 0)
+        return asked;
+    return NULL;
+}
+
+static struct asked *add_asked(struct probe *probe, const char *address)
+{
+    struct asked *asked = mem_new(sizeof(*asked));
+
+    asked->probe = probe;
+    (void)snprintf(asked->address, sizeof(asked->address), "%s", address);
+    TAILQ_INIT(&asked->waiters);
+    LIST_INSERT_HEAD(bucket_of(probe, address), asked, next);
+    probe->under_way++;
+    return asked;
+}
+
+static void count(struct probe *probe, enum facts_probe said)
+{
+    probe->counters.exists += said == FACTS_EXISTS;
+    probe->counters.nobody += said == FACTS_NOBODY;
+    probe->counters.refused += said == FACTS_REFUSED;
+}
+
+static void is_answered(void *arg, uint64_t token, const struct probe_answer *answer)
+{
+    struct asked *asked = arg;
+    struct probe *probe = asked->probe;
+    struct waiter *waiter;
+
+    (void)token;
+    count(probe, answer->said);
+    LIST_REMOVE(asked, next); // whoever asks now asks anew
+    probe->under_way--;
+    if (answer->life_ms > 0)
+        probe->calls.answered(probe->calls.arg, asked->address, answer);
+    while ((waiter = TAILQ_FIRST(&asked->waiters)) != NULL) {
+        TAILQ_REMOVE(&asked->waiters, waiter, next);
+        tell(waiter, answer);
+    }
+    mem_free(asked);
+}
+
+static void refuse(const char *why, struct probe_done done)
+{
+    struct probe_answer answer = {.said = FACTS_REFUSED};
+
+    (void)snprintf(answer.why, sizeof(answer.why), "%s", why);
+    if (done.fn != NULL)
+        done.fn(done.arg, done.token, &answer);
+}
+
+// ---- the seam
+
+void probe_ask(struct probe *probe, const struct probe_question *question, struct probe_done done)
+{
+    struct asked *asked = find_asked(probe, question->address);
+    const bool is_first = asked == NULL;
+
+    probe->counters.questions++;
+    probe->counters.joined += !is_first;
+    if (is_first && probe->under_way == UNDER_WAY_MAX) {
+        probe->counters.crowded++;
+        probe->counters.refused++;
+        refuse("too much is asked already", done);
+        return;
+    }
+    if (is_first)
+        asked = add_asked(probe, question->address);
+    add_waiter(asked, question->within_ms, done);
+    if (is_first)
+        callforward_ask(probe->callforward, question,
+                        (struct probe_done){.fn = is_answered, .arg = asked});
+}
+
+struct probe *probe_new(struct loop *loop, struct probe_calls calls)
+{
+    struct probe *probe = mem_new(sizeof(*probe));
+
+    probe->loop = loop;
+    probe->calls = calls;
+    probe->callforward = callforward_new(loop, &probe->counters);
+    return probe;
+}
+
+static void let_go(struct asked *asked)
+{
+    struct waiter *waiter;
+
+    LIST_REMOVE(asked, next);
+    while ((waiter = TAILQ_FIRST(&asked->waiters)) != NULL)
+        has_waited(waiter);
+    mem_free(asked);
+}
+
+void probe_free(struct probe **probe)
+{
+    if (*probe == NULL)
+        return;
+    callforward_free(&(*probe)->callforward);
+    for (size_t i = 0; i < BUCKETS; i++)
+        while (!LIST_EMPTY(&(*probe)->bucket[i]))
+            let_go(LIST_FIRST(&(*probe)->bucket[i]));
+    mem_free(*probe);
+    *probe = NULL;
+}
+
+const struct probe_counters *probe_counters(const struct probe *probe)
+{
+    return &probe->counters;
+}
