@@ -376,6 +376,17 @@ static struct peer *find_ready(const struct host *host)
     return NULL;
 }
 
+// Connections that will be ready soon, if all goes well: those that are opened, and those that tidy up.
+static size_t count_coming(const struct host *host)
+{
+    const struct peer *peer;
+    size_t count = 0;
+
+    TAILQ_FOREACH(peer, &host->peers, next)
+    count += peer->question == NULL && !peer->is_ready;
+    return count;
+}
+
 static void pump(struct host *host)
 {
     struct peer *peer;
@@ -384,7 +395,7 @@ static void pump(struct host *host)
         ask_peer(peer, TAILQ_FIRST(&host->waiting));
     if (is_resting(host) && host->peer_count == host->opening)
         refuse_waiting(host, host->why);
-    while (host->waiting_count > host->opening && host->peer_count < host->connections &&
+    while (host->waiting_count > count_coming(host) && host->peer_count < host->connections &&
            !is_resting(host) && has_addresses(host))
         open_peer(host);
 }
