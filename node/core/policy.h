@@ -18,6 +18,7 @@
 
 enum policy_mode { POLICY_ENFORCE, POLICY_SHADOW };
 enum policy_relay { POLICY_RELAY_JUDGE, POLICY_RELAY_IGNORE };
+enum policy_ldap_scope { POLICY_LDAP_BASE, POLICY_LDAP_ONE, POLICY_LDAP_SUB };
 enum policy_scope { POLICY_SCOPE_PAIR, POLICY_SCOPE_ORG, POLICY_SCOPE_OFF };
 enum policy_starttls { POLICY_STARTTLS_MAY, POLICY_STARTTLS_NEVER };
 enum policy_fail { POLICY_FAIL_PASS, POLICY_FAIL_DEFER };
@@ -54,6 +55,21 @@ struct policy_settings {
         int starttls;         // enum policy_starttls
         const char *helo;     // the name that it is told; "" = this machine's
     } callforward;
+    // Which directory servers are asked (domains with recipients: ldap), and for what.
+    struct {
+        const char *servers; // URIs, parted by blanks; "" = none
+        bool start_tls;
+        const char *bind_dn;  // "" = anonymous
+        const char *base;     // below which entry; as the filter with places for the address
+        int scope;            // enum policy_ldap_scope
+        const char *filter;   // ldap_text.h
+        const char *mailbox;  // attribute that names the mailbox whose address it is; "" = none
+        uint64_t connections; // at a time
+        uint64_t timeout_ms;  // each step: connecting, TLS, bind, search
+        uint64_t whole_ms;    // a question in all
+        uint64_t positive_ms; // how long a yes is kept
+        uint64_t negative_ms; // and a no
+    } ldap;
     bool admin_permit_over_user_block;
     struct {
         uint64_t message_size; // bytes; 0 = any
@@ -298,6 +314,7 @@ struct policy_domain {
     bool learn;       // who has sent mail from here exists
     const char *host; // that callforward asks: a name or an address, without brackets; "" = none
     uint16_t host_port;
+    const char *ldap_base; // below which entry of the directory server; "" = settings.ldap.base
     enum policy_spoof
         anti_spoof; // AGED: in shadow for 7 days from when the domain was first declared
     const char *file;

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "node/probe/callforward.h"
+#include "node/probe/ldap_lookup.h"
 #include "proto/base/mem.h"
 
 enum { UNDER_WAY_MAX = 2048, BUCKETS = 256 };
@@ -34,6 +35,7 @@ struct probe {
     struct probe_calls calls;
     struct probe_counters counters;
     struct callforward *callforward;
+    struct ldap_lookup *ldap;
     size_t under_way;
     struct bucket bucket[BUCKETS];
 };
@@ -142,6 +144,17 @@ static void refuse(const char *why, struct probe_done done)
 
 // ---- the seam
 
+static void ask_server(struct probe *probe, const struct probe_question *question,
+                       struct asked *asked)
+{
+    const struct probe_done done = {.fn = is_answered, .arg = asked};
+
+    if (question->domain->recipients == POLICY_RECIPIENTS_LDAP)
+        ldap_lookup_ask(probe->ldap, question, done);
+    else
+        callforward_ask(probe->callforward, question, done);
+}
+
 void probe_ask(struct probe *probe, const struct probe_question *question, struct probe_done done)
 {
     struct asked *asked = find_asked(probe, question->address);
@@ -159,17 +172,20 @@ void probe_ask(struct probe *probe, const struct probe_question *question, struc
         asked = add_asked(probe, question->address);
     add_waiter(asked, question->within_ms, done);
     if (is_first)
-        callforward_ask(probe->callforward, question,
-                        (struct probe_done){.fn = is_answered, .arg = asked});
+        ask_server(probe, question, asked);
 }
 
-struct probe *probe_new(struct loop *loop, struct probe_calls calls)
+struct probe *probe_new(const struct probe_config *config, struct probe_calls calls)
 {
+    const struct ldap_pool_config ldap = {.loop = config->loop,
+                                          .password_file = config->ldap_password_file,
+                                          .ca_file = config->ldap_ca_file};
     struct probe *probe = mem_new(sizeof(*probe));
 
-    probe->loop = loop;
+    probe->loop = config->loop;
     probe->calls = calls;
-    probe->callforward = callforward_new(loop, &probe->counters);
+    probe->callforward = callforward_new(config->loop, &probe->counters);
+    probe->ldap = ldap_lookup_new(&ldap, &probe->counters);
     return probe;
 }
 
@@ -188,6 +204,7 @@ void probe_free(struct probe **probe)
     if (*probe == NULL)
         return;
     callforward_free(&(*probe)->callforward);
+    ldap_lookup_free(&(*probe)->ldap);
     for (size_t i = 0; i < BUCKETS; i++)
         while (!LIST_EMPTY(&(*probe)->bucket[i]))
             let_go(LIST_FIRST(&(*probe)->bucket[i]));

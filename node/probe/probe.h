@@ -54,7 +54,9 @@ struct probe_calls {
     X(silent, "questions whose answer did not come while somebody waited")              \
     X(connects, "connections to hosts that were asked by SMTP")                         \
     X(connect_errors, "of these, such as failed before a question could be put")        \
-    X(tls, "of these, such as were encrypted")
+    X(tls, "of these, such as were encrypted")                                          \
+    X(ldap_connects, "connections to directory servers")                                \
+    X(ldap_connect_errors, "connections to directory servers that did not come to be")
 struct probe_counters {
 #define PROBE_COUNTER_FIELD(name, help) uint64_t name;
     PROBE_COUNTER_LIST(PROBE_COUNTER_FIELD)
@@ -63,8 +65,12 @@ struct probe_counters {
 
 struct probe;
 
-struct probe *probe_new(struct loop *loop, struct probe_calls calls);
-// probe_free: who still waits is told SILENT; nothing is told of answers any more. NULL-safe, NULLs.
+struct probe_config {
+    struct loop *loop;
+    const char *ldap_password_file, *ldap_ca_file; // of ldap_pool.h; borrowed for the life
+};
+struct probe *probe_new(const struct probe_config *config, struct probe_calls calls);
+// probe_free: may take two seconds (ldap_pool.h). Who still waits is told SILENT; nothing is told of answers any more. NULL-safe, NULLs.
 void probe_free(struct probe **probe);
 
 // probe_ask: done is called exactly once, on the loop, possibly before this returns. Dry runs do not come here: they ask

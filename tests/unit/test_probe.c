@@ -168,7 +168,10 @@ static void open_scene(struct scene *scene)
                                            .recipients = POLICY_RECIPIENTS_CALLFORWARD,
                                            .host = "127.0.0.1",
                                            .host_port = scene->fake.port};
-    scene->probe = probe_new(scene->loop, (struct probe_calls){was_answered, scene});
+    const struct probe_config config = {
+        .loop = scene->loop, .ldap_password_file = "", .ldap_ca_file = ""};
+
+    scene->probe = probe_new(&config, (struct probe_calls){was_answered, scene});
 }
 
 static void close_scene(struct scene *scene)
