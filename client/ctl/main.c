@@ -70,6 +70,10 @@ const struct command ctl_commands[] = {
      "make known what passed at rspamd's greylist, as far as a log names it", run_import},
     {"import", "postfix", "LOG ... | - [--dry-run]", "make known what Postfix delivered",
      run_import},
+    {"import", "postfix-access",
+     "[--sender FILE] [--recipient FILE] [--client FILE] [--helo FILE] --to FILE [--no-parents] "
+     "[--dry-run]",
+     "write access maps of Postfix as policies", run_import_access},
     {NULL, "completion", "bash | zsh", "what a shell needs to complete commands and options",
      run_completion},
     {NULL, "help", "[COMMAND | admin]", "this list, one command, or the admin door's words",

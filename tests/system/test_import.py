@@ -341,6 +341,30 @@ def test_what_postfix_delivered_is_known(site, node, policyd, tmp_path):
     assert shown[0]["last_seen"] >= ago[2].strftime("%Y-%m-%d")
 
 
+def test_access_maps_become_policies(tmp_path):
+    """The file is one that a node takes, and what no policy does is named with file and line."""
+    (tmp_path / "senders").write_text('# ours\nspam.example REJECT go "away"\ngood@spam.example\n  OK\nslow.example 450 later\n',
+                                      encoding="ascii")
+    (tmp_path / "clients").write_text("192.0.2.0/24 REJECT\nif 10.0.0.0/8\n10.1.0.0/16 OK\nendif\n", encoding="ascii")
+    words = [program("reevectl"), "import", "postfix-access", "--sender", "hash:senders", "--client", "cidr:clients",
+             "--to", "policy.yaml"]
+    dry = subprocess.run([*words, "--dry-run"], cwd=tmp_path, text=True, capture_output=True, timeout=20)
+    assert dry.returncode == 0 and not (tmp_path / "policy.yaml").exists()
+    done = subprocess.run(words, cwd=tmp_path, text=True, capture_output=True, timeout=20)
+    assert done.returncode == 0 and (tmp_path / "policy.yaml").exists(), done.stderr
+    for out in (dry.stdout, done.stdout):
+        assert "senders:5: slow.example 450 later: a policy does not defer" in out
+        assert "clients:3: 10.1.0.0/16 OK: inside of an if" in out
+        assert re.search(r"^ +5  policies", out, re.MULTILINE), out
+    (tmp_path / "reeve.yaml").write_text("policy: [policy.yaml]\n", encoding="ascii")
+    printed = subprocess.run([program("reeved"), "-T", "-c", "reeve.yaml"], cwd=tmp_path, text=True, capture_output=True,
+                             timeout=20)
+    assert printed.returncode == 0, printed.stderr
+    assert 'from: "good@spam.example"' in printed.stdout and 'go \\"away\\"' in printed.stdout
+    again = subprocess.run(words, cwd=tmp_path, text=True, capture_output=True, timeout=20)
+    assert again.returncode == 2 and "not overwritten" in again.stderr
+
+
 @pytest.mark.parametrize("words, said", [
     (("postfix",), "name the logs to read from"),
     (("postfix", "/nowhere/mail.log"), "/nowhere/mail.log: No such file"),
