@@ -342,13 +342,16 @@ static enum fate judge(const struct policy *policy, enum access_map kind, const 
                           .now_ms = 1000,
                           .clock_ok = true,
                           .keys_known = true};
-    struct facts_recipient recipient = {.place = 1};
+    struct person_facts person;
+    struct facts_recipient recipient = {.place = 1, .person = &person};
     struct spared_clients nobody = {.count = 0};
     const struct chain_in in = {&facts, &recipient, policy};
     struct chain_start start;
     struct verdict verdict;
 
     facts.spared = &nobody;
+    facts.external = "";
+    person_facts_clear(&person);
     arena_init(&arena, memory, sizeof(memory));
     assert_true(kind != ACCESS_CLIENT || ip_parse(text, &facts.client));
     assert_int_equal(
