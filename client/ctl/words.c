@@ -33,6 +33,15 @@ static const struct reason_words {
      "If the recipient's domain is yours, add it to `domains`; if the client is, add it to "
      "`trusted_sources`."},
     {"permit_admin", "a policy of the administrator lets it through", ""},
+    {"permit_user", "the recipient's own list lets it through", ""},
+    {"auto_allow", "the recipient has written to the sender lately", ""},
+    {"block_user", "the recipient's own list blocks this sender",
+     "The recipient takes it back: reevectl managed list, managed del."},
+    {"rcpt_unknown", "there is no such recipient",
+     "If there is one, its directory is not up to date: reevectl directory show, directory import."},
+    {"rcpt_sendonly", "the recipient, or its whole domain, takes no mail", ""},
+    {"rcpt_tempfail", "the server that knows its recipients has not answered yet",
+     "The sender tries again by itself, and the answer is ready then, if that server gives one."},
     {"geo", "its client is in a country from which no mail is taken",
      "If this sender is wanted, let it through: a policy of kind geo with option permit and its "
      "source."},
