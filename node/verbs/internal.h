@@ -47,7 +47,12 @@ static inline const struct policy *seat_policy(const struct seat *seat)
     return seat->policy->policy;
 }
 
-// check_prepare: allocates all that a Check needs, so that nothing fails later. ERR_MEMORY: a
+static inline struct chain_in seat_chain(const struct seat *seat, const struct recipient *recipient)
+{
+    return (struct chain_in){&seat->facts, &recipient->facts, seat_policy(seat)};
+}
+
+// check_prepare (prepare.c): allocates all that a Check needs, so that nothing fails later. ERR_MEMORY: a
 // larger seat is needed. ERR_SYNTAX: the gateway wrote a client_ip that is none.
 MUST_USE enum err check_prepare(struct server *server, struct seat *seat,
                                 struct err_detail *detail);
