@@ -142,6 +142,7 @@ static void publish_stats(struct node *node)
                                         .at_ms = store_now_ms(node->store),
                                         .uptime_ms = clock_mono_ms() - node->started_ms,
                                         .seats_used = server_seats_used(node->server),
+                                        .sent_waiting = server_sent_waiting(node->server),
                                         .policy_version = server_policy(node->server)->version,
                                         .policy_refused = status.state == KEEPER_REFUSED,
                                         .open_fds = vitals_open_fds(),

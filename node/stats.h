@@ -19,6 +19,10 @@
     X(unavailable, "answers STATUS_UNAVAILABLE: an admin verb without a store")          \
     X(checks, "Check requests judged")                                                   \
     X(dry_runs, "Check requests judged without writing")                                 \
+    X(sent, "Sent requests")                                                             \
+    X(sent_recorded, "entries of sent mail that were written")                           \
+    X(sent_queued, "entries of sent mail that had to wait for the store")                \
+    X(sent_lost, "entries of sent mail that were forgotten: too many waited")            \
     X(degraded, "verdicts given while facts were unknown")                               \
     X(replies_lost, "replies whose caller was gone")                                     \
     X(events, "decision events published")                                               \
@@ -48,6 +52,7 @@ struct stats_gauges {
     uint64_t at_ms;
     uint64_t uptime_ms;
     uint64_t seats_used;
+    uint64_t sent_waiting;
     uint64_t policy_version;
     bool policy_refused;
     uint64_t open_fds, max_fds;

@@ -66,19 +66,13 @@ static void resume_accepting(struct service *service)
     want_doors(service, LOOP_READ);
 }
 
-// end_if_done: a drain is over when nobody waits for an answer, and what was sent is with a node.
-static void end_if_done(void *arg)
+static void session_gone(void *arg)
 {
     struct service *service = arg;
 
-    if (service->hub.draining && service->hub.count == 0 && sent_under_way(service->hub.sent) == 0)
+    resume_accepting(service);
+    if (service->hub.draining && service->hub.count == 0)
         loop_stop(service->hub.loop);
-}
-
-static void session_gone(void *arg)
-{
-    resume_accepting(arg);
-    end_if_done(arg);
 }
 
 static void sweep(void *arg)
@@ -178,8 +172,6 @@ enum err service_new(struct service **out, struct loop *loop, struct reeve *reev
     service->hub.recipients = recipients_new(RECIPIENTS_TRANSACTIONS, RECIPIENTS_BYTES);
     service->hub.gone = session_gone;
     service->hub.gone_arg = service;
-    if (config->report_sent)
-        service->hub.sent = sent_new(reeve, end_if_done, service);
     service->hub.journal.mode = (enum policyd_log)config->log_decisions;
     session_hub_init(&service->hub);
     service->session_max = raise_descriptor_limit(config->nodes.count);
@@ -202,8 +194,7 @@ static void drain_over(void *arg)
 {
     struct service *service = arg;
 
-    log_warn("stopping with connections that were not done open=%zu sent=%zu", service->hub.count,
-             sent_under_way(service->hub.sent));
+    log_warn("stopping with connections that were not done open=%zu", service->hub.count);
     loop_stop(service->hub.loop);
 }
 
@@ -219,7 +210,8 @@ void service_drain(struct service *service)
     service->deadline = loop_timer_new(service->hub.loop, drain_over, service);
     loop_timer_set(service->deadline, DRAIN_MS, 0);
     session_drain_all(&service->hub);
-    end_if_done(service);
+    if (service->hub.count == 0)
+        loop_stop(service->hub.loop);
 }
 
 void service_report(const struct service *service)
@@ -229,7 +221,6 @@ void service_report(const struct service *service)
     log_info("transactions remembered=%zu bytes=%zu pushed_out=%llu missing=%llu",
              all->transactions, all->bytes, (unsigned long long)all->pushed_out,
              (unsigned long long)all->missing);
-    sent_report(service->hub.sent);
 }
 
 void service_free(struct service **service)
@@ -240,7 +231,6 @@ void service_free(struct service **service)
     (*service)->hub.draining = false; // nobody stops the loop now: loop_free still turns it
     session_close_all(&(*service)->hub);
     spf_desk_free(&(*service)->hub.spf);
-    sent_free(&(*service)->hub.sent);
     loop_timer_free(&(*service)->sweep);
     loop_timer_free(&(*service)->deadline);
     policy_seats_free(&(*service)->hub.seats);

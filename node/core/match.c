@@ -140,6 +140,7 @@ bool policy_takes_base(const struct policy_rule *rule)
     case POLICY_ANTI_SPOOF:
     case POLICY_BLOCK:
     case POLICY_GREYLIST:
+    case POLICY_AUTO_ALLOW:
         return rule->option >= POLICY_HOLD;
     case POLICY_PERMIT: // what takes a permit back restricts
         return rule->option == POLICY_NO_ACTION;

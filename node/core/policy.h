@@ -213,6 +213,7 @@ enum policy_kind {
     POLICY_SENDER_RULE,    // kind mail with from, when and action
     POLICY_RECIPIENT_RULE, // kind mail with to, when and action
     POLICY_LIMIT,
+    POLICY_AUTO_ALLOW,
     POLICY_KINDS,
 };
 // A table holds the policies of a kind, those with override apart.
@@ -224,7 +225,7 @@ enum policy_option {
     POLICY_SPF_BYPASS, // anti_spoof: SPF that passes waives
     POLICY_ALLOW,      // geo permit, permit, mail
     POLICY_HOLD,
-    POLICY_REJECT, // block, geo block, anti_spoof, mail block; of limit: it is one
+    POLICY_REJECT, // block, geo block, anti_spoof, mail block, auto_allow none; of limit: it is one
 };
 
 // Which part of a message a policy is about. What the header says is judged at the end of the message.

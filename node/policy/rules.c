@@ -76,6 +76,13 @@ static const struct kind_row kinds[] = {
      mail_keys,
      mail_read},
     {"limit", POLICY_LIMIT, true, false, {{"no_action", POLICY_NO_ACTION}}, limit_keys, limit_read},
+    {"auto_allow",
+     POLICY_AUTO_ALLOW,
+     true,
+     true,
+     {{"none", POLICY_REJECT}, {"no_action", POLICY_NO_ACTION}},
+     NULL,
+     NULL},
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]), SUPPORTED_MAX = 128 };
 
@@ -165,8 +172,8 @@ static const struct yaml_row rule_rows[] = {
 static enum err read_kind(const struct yaml_node *map, const struct kind_row **out,
                           struct err_detail *detail)
 {
-    static const char *const not_yet[] = {"auto_allow", "auth",          "content", "attachment",
-                                          "access",     "impersonation", "tag",     NULL};
+    static const char *const not_yet[] = {"auth",          "content", "attachment", "access",
+                                          "impersonation", "tag",     NULL};
     const struct yaml_node *node = yaml_find(map, "kind");
     char supported[SUPPORTED_MAX];
     enum err err;

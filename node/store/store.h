@@ -160,6 +160,40 @@ void store_read_person(struct store *store, struct store_person *list, struct st
 MUST_USE bool store_directory(const struct store *store, const char *domain,
                               struct person_directory *out);
 
+// ---- Auto Allow (core/person.h): to whom somebody has written. Both stamps of an entry only grow, so it makes no difference
+// in which order, how often, or by how many nodes something is noted.
+
+struct store_allow {
+    struct store_allow *next;
+    const char *owner;          // mailbox, or person_org_owner
+    const char *external;       // NULL: that this address (owner) has sent mail is noted
+    uint64_t sent_ms;           // 0 = nothing is said of it
+    uint64_t disabled_ms;       // likewise
+    struct person_allow before; // filled: what it was
+};
+// store_allow_note: on STORE_ADMIN, also where no operator asks: lookups do not wait behind it. life_ms: how long an entry
+// holds. read_only: nothing is noted. state is STORE_UP if all of it was. Entries of one owner with the same stamps that stand
+// together are one command. The memory is the caller's until done was called.
+void store_allow_note(struct store *store, struct store_allow *list, uint64_t life_ms,
+                      bool read_only, struct store_done done);
+// store_allow_forget: there is no such entry any more; before is what it was.
+void store_allow_forget(struct store *store, struct store_allow *entry, struct store_done done);
+
+struct store_allow_row {
+    const char *external;
+    struct person_allow allow;
+};
+// rows: valid during the call, in no order. cursor: where the next page begins; 0 = there is none.
+struct store_allow_list_done {
+    void (*fn)(void *arg, enum store_state state, const struct store_allow_row *rows, size_t count,
+               uint64_t cursor);
+    void *arg;
+};
+// store_allow_list: a page of about limit entries of an owner, from a cursor on (0 = from the first); a small owner's come all
+// at once. One that changes meanwhile may come twice.
+void store_allow_list(struct store *store, const char *owner, uint64_t cursor, size_t limit,
+                      struct store_allow_list_done done);
+
 // store_add_pending: for every triplet: HMGET p(previous); HMGET g(previous); HSETNX g(current) an
 // identity but KEY_ANY; EXPIREAT; HMGET g(current). facts->passed[KEY_PREVIOUS] and facts->pending
 // are what the HMGETs say, never what we hoped to write: a refused write leaves ABSENT, and state

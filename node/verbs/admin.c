@@ -37,6 +37,17 @@ static const struct admin_row {
      {"sender", "recipient", "client_ip", "since", "limit", "cursor"},
      grey_list,
      "tracking rows about greylisting, newest first"},
+    {"allow.list", {"+user", "limit", "cursor"}, allow_list, "to whom somebody has written"},
+    {"allow.show",
+     {"user", "+external"},
+     allow_show,
+     "one entry of Auto Allow; without user the organisation's"},
+    {"allow.disable",
+     {"user", "+external"},
+     allow_disable,
+     "its answers are let through no more, until the next mail is sent there"},
+    {"allow.forget", {"user", "+external"}, allow_forget, "as if nothing had been sent there"},
+    {"allow.seed", {NULL}, allow_seed, "who wrote to whom: a document of rows (seed_row.h)"},
     {"expect.add",
      {"+recipient", "+for", "note"},
      expect_add,
@@ -93,11 +104,15 @@ static void (*const dry_runs[])(struct admin_call *call) = {
     grey_forget,   //
     grey_seed,     //
     spared_forget, //
+    allow_disable, //
+    allow_forget,  //
+    allow_seed,    //
     policy_stage,  //
     NULL,
 };
 static void (*const documents[])(struct admin_call *call) = {
     grey_seed,    //
+    allow_seed,   //
     policy_stage, //
     NULL,
 };

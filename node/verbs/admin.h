@@ -34,6 +34,11 @@ MUST_USE bool admin_number(struct admin_call *call, const char *key, uint64_t ot
 // admin_now_ms: the store's time.
 uint64_t admin_now_ms(const struct admin_call *call);
 
+void allow_list(struct admin_call *call);
+void allow_show(struct admin_call *call);
+void allow_disable(struct admin_call *call);
+void allow_forget(struct admin_call *call);
+void allow_seed(struct admin_call *call);
 void expect_add(struct admin_call *call);
 void expect_list(struct admin_call *call);
 void expect_remove(struct admin_call *call);

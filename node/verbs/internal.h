@@ -6,6 +6,7 @@
 #include "node/verbs/names.h"
 #include "node/verbs/rate.h"
 #include "node/verbs/seat.h"
+#include "node/verbs/sent_queue.h"
 #include "node/verbs/server.h"
 #include "node/verbs/used.h"
 
@@ -18,6 +19,7 @@ struct server {
     struct seats *seats;
     struct names *names;
     struct carried *carried;
+    struct sent *sent;
     struct rate *rate;         // first tries
     struct rate *carried_rate; // what is stored because it is carried
     struct policy_hold *policy;
@@ -52,12 +54,26 @@ static inline struct chain_in seat_chain(const struct seat *seat, const struct r
     return (struct chain_in){&seat->facts, &recipient->facts, seat_policy(seat)};
 }
 
+// asker_client: the client's address; "" = not known. asker_login: a login with its domain: without @ it belongs to
+// settings.auth_domain. NULL: the arena is full.
+MUST_USE bool asker_client(const char *text, struct ip *out, struct err_detail *detail);
+const char *asker_login(struct seat *seat, const char *user);
+
 // check_prepare (prepare.c): allocates all that a Check needs, so that nothing fails later. ERR_MEMORY: a
 // larger seat is needed. ERR_SYNTAX: the gateway wrote a client_ip that is none.
 MUST_USE enum err check_prepare(struct server *server, struct seat *seat,
                                 struct err_detail *detail);
 // check_go: runs the Check until it waits or is answered.
 void check_go(struct server *server, struct seat *seat);
+
+// sent_new, sent_free: what waits for the store. sent_pump: writes it, if the store is there.
+struct sent *sent_new(void);
+void sent_free(struct sent **sent);
+void sent_pump(struct server *server);
+// sent_prepare: what the message teaches, so that nothing fails later. Errors as those of check_prepare. sent_go: writes
+// it, and answers.
+MUST_USE enum err sent_prepare(struct server *server, struct seat *seat, struct err_detail *detail);
+void sent_go(struct server *server, struct seat *seat);
 
 // clients_name: whom the message comes from, as far as that can be spared, and what this node knows of them.
 // clients_note: a recipient's accept is written to the evidence of its clients, if it says something.

@@ -3,41 +3,13 @@
 // allocates is allocated here, so that nothing fails later.
 #include <string.h>
 
+#include "node/core/capture.h"
 #include "node/core/plan.h"
 #include "node/verbs/internal.h"
 
 enum { TRACE_TEXT_BYTES = 2048, WHY_TEXT_BYTES = 6144 }; // who asks why is told more
 
 // ---- the message
-
-static bool read_client(const char *text, struct ip *out, struct err_detail *detail)
-{
-    if (text[0] == '\0' || ip_parse(text, out))
-        return true;
-    (void)err_say(detail, ERR_SYNTAX,
-                  "client_ip: '%s' is no IPv4 or IPv6 address; send it empty if it is not known",
-                  text);
-    return false;
-}
-
-// auth_user without @ belongs to settings.auth_domain.
-static const char *full_user(struct seat *seat)
-{
-    const char *user = seat->request.check.auth_user;
-    const char *domain = seat_policy(seat)->settings.auth_domain;
-
-    if (user[0] == '\0' || strchr(user, '@') != NULL || domain == NULL || domain[0] == '\0')
-        return user;
-    char *full = arena_alloc(&seat->arena, strlen(user) + strlen(domain) + 2);
-
-    if (full == NULL)
-        return NULL;
-    struct text_buf text;
-
-    text_buf_init(&text, full, strlen(user) + strlen(domain) + 2);
-    text_buf_add(&text, "%s@%s", user, domain);
-    return full;
-}
 
 // What the sender is called in personal lists, and in what Auto Allow has learnt.
 static bool name_sender(struct seat *seat)
@@ -142,14 +114,14 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     facts->now_ms = check->at_ms > 0 ? check->at_ms : store_now_ms(server->store);
     facts->clock_ok = store_clock_ok(server->store);
     facts->keys_known = store_ring(server->store)->count > 0;
-    facts->auth_user = full_user(seat);
+    facts->auth_user = asker_login(seat, check->auth_user);
     facts->spared = arena_alloc(&seat->arena, sizeof(*facts->spared));
     facts->members = arena_alloc(&seat->arena, sizeof(*facts->members));
     if (facts->auth_user == NULL || facts->spared == NULL || facts->members == NULL)
         return ERR_MEMORY;
     facts->members->count = 0;
     facts->spared->count = 0;
-    if (!read_client(check->client_ip, &facts->client, detail))
+    if (!asker_client(check->client_ip, &facts->client, detail))
         return ERR_SYNTAX;
     if (!client_identify(server->names, facts, &seat->arena, check->client_name,
                          check->spf == MSG_AUTH_PASS ? check->spf_domain : ""))
@@ -186,20 +158,11 @@ static enum err prepare_trace(struct seat *seat, struct recipient *recipient)
 static const char *mailbox_of(struct seat *seat, const struct recipient *recipient)
 {
     const struct policy *policy = seat_policy(seat);
-    const struct policy_user *user = policy_user_of(policy, &recipient->facts.party);
+    const struct facts_recipient *facts = &recipient->facts;
 
-    if (user == NULL)
+    if (policy_user_of(policy, &facts->party) == NULL)
         return recipient->pair.recipient_key;
-    const struct policy_pattern *pattern = &policy->known[user->mailbox].pattern;
-    const size_t size = strlen(pattern->local) + strlen(pattern->domain) + 2;
-    char *mailbox = arena_alloc(&seat->arena, size);
-    struct text_buf text;
-
-    if (mailbox == NULL)
-        return NULL;
-    text_buf_init(&text, mailbox, size);
-    text_buf_add(&text, "%s@%s", pattern->local, pattern->domain);
-    return mailbox;
+    return capture_mailbox(policy, &facts->address, &facts->party, &seat->arena);
 }
 
 // What is read of it first.

@@ -86,7 +86,7 @@ struct seat {
     unsigned waiting; // for so many answers of the store
     bool running;     // check_go is on the stack
     enum store_state store_state;
-    // Admin
+    // Admin, Sent
     void *work; // a verb's own, in the arena
 };
 

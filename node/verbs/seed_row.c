@@ -1,4 +1,4 @@
-// seed_row.c: reads the document of grey.seed. Promises: any bytes are read to their end, line by
+// seed_row.c: reads the documents of grey.seed and allow.seed. Promises: any bytes are read to their end, line by
 // line; what is no row is told as such; no text that comes out holds a control character.
 #include "node/verbs/seed_row.h"
 
@@ -7,7 +7,7 @@
 #include "proto/msg.h"
 #include "proto/text.h"
 
-enum { FIELDS = 5, DIGITS_MAX = 15 }; // 15 digits of ms reach the year 33658
+enum { FIELDS_MAX = 5, DIGITS_MAX = 15 }; // 15 digits of ms reach the year 33658
 
 // next_line: false at the end.
 static bool next_line(struct seed_rows *rows, const char **line, size_t *len)
@@ -63,28 +63,35 @@ static const char *keep(struct arena *arena, const char *text, size_t len, size_
     return clean;
 }
 
-// split: the places and lengths of the fields; false if there are more or fewer.
-static bool split(const char *line, size_t len, const char *field[FIELDS], size_t size[FIELDS])
+// A line in its parts.
+struct fields {
+    size_t count;
+    const char *at[FIELDS_MAX];
+    size_t len[FIELDS_MAX];
+};
+
+// split: false if the line has more fields than count, or fewer.
+static bool split(const char *line, size_t len, size_t count, struct fields *out)
 {
     const char *end = line + len;
 
-    for (size_t i = 0; i < FIELDS; i++) {
+    out->count = count;
+    for (size_t i = 0; i < count; i++) {
         const char *tab = memchr(line, '\t', (size_t)(end - line));
 
-        if ((tab == NULL) != (i == FIELDS - 1))
+        if ((tab == NULL) != (i == count - 1))
             return false;
-        field[i] = line;
-        size[i] = (size_t)((tab == NULL ? end : tab) - line);
+        out->at[i] = line;
+        out->len[i] = (size_t)((tab == NULL ? end : tab) - line);
         line = tab == NULL ? end : tab + 1;
     }
     return true;
 }
 
-enum seed_read seed_row_next(struct seed_rows *rows, struct arena *arena, struct seed_row *out,
-                             const char **why)
+// next_fields: of the next line, the first of which is a stamp. what: the words for a line that has others.
+static enum seed_read next_fields(struct seed_rows *rows, size_t count, const char *what,
+                                  struct fields *out, uint64_t *at_ms, const char **why)
 {
-    const char *field[FIELDS];
-    size_t size[FIELDS];
     const char *line = NULL;
     size_t len = 0;
 
@@ -93,18 +100,46 @@ enum seed_read seed_row_next(struct seed_rows *rows, struct arena *arena, struct
     *why = "a line has at most 2048 bytes";
     if (len > SEED_LINE_MAX)
         return SEED_NO_ROW;
-    *why = "expected five fields parted by tabs: at, client, name, sender, recipient";
-    if (!split(line, len, field, size))
+    *why = what;
+    if (!split(line, len, count, out))
         return SEED_NO_ROW;
     *why = "expected Unix time in ms as the first field";
-    if (!read_stamp(field[0], size[0], &out->at_ms))
+    if (!read_stamp(out->at[0], out->len[0], at_ms))
         return SEED_NO_ROW;
     *why = "there is no memory left for this line";
-    out->client = keep(arena, field[1], size[1], 64);
-    out->name = keep(arena, field[2], size[2], MSG_CLIENT_NAME_MAX);
-    out->sender = keep(arena, field[3], size[3], MSG_ADDRESS_MAX);
-    out->recipient = keep(arena, field[4], size[4], MSG_ADDRESS_MAX);
+    return SEED_ROW;
+}
+
+enum seed_read seed_row_next(struct seed_rows *rows, struct arena *arena, struct seed_row *out,
+                             const char **why)
+{
+    struct fields fields;
+    enum seed_read read = next_fields(
+        rows, 5, "expected five fields parted by tabs: at, client, name, sender, recipient",
+        &fields, &out->at_ms, why);
+
+    if (read != SEED_ROW)
+        return read;
+    out->client = keep(arena, fields.at[1], fields.len[1], 64);
+    out->name = keep(arena, fields.at[2], fields.len[2], MSG_CLIENT_NAME_MAX);
+    out->sender = keep(arena, fields.at[3], fields.len[3], MSG_ADDRESS_MAX);
+    out->recipient = keep(arena, fields.at[4], fields.len[4], MSG_ADDRESS_MAX);
     return out->client != NULL && out->name != NULL && out->sender != NULL && out->recipient != NULL
                ? SEED_ROW
                : SEED_NO_ROW;
+}
+
+enum seed_read seed_pair_next(struct seed_rows *rows, struct arena *arena, struct seed_pair *out,
+                              const char **why)
+{
+    struct fields fields;
+    enum seed_read read =
+        next_fields(rows, 3, "expected three fields parted by tabs: at, owner, external", &fields,
+                    &out->at_ms, why);
+
+    if (read != SEED_ROW)
+        return read;
+    out->owner = keep(arena, fields.at[1], fields.len[1], MSG_ADDRESS_MAX);
+    out->external = keep(arena, fields.at[2], fields.len[2], MSG_ADDRESS_MAX);
+    return out->owner != NULL && out->external != NULL ? SEED_ROW : SEED_NO_ROW;
 }

@@ -1,10 +1,14 @@
-// seed_row.h: the document of grey.seed, line by line: what passed at another greylist or stands in
-// a mail log as delivered.
+// seed_row.h: the documents of grey.seed and allow.seed, line by line: what passed at another greylist, or stands in
+// a mail log as delivered; and who wrote to whom.
 //
 //     1767592800000 TAB 192.0.2.1 TAB mx.sender.example TAB ann@sender.example TAB bob@corp.example LF
 //     last seen in  client: an    its confirmed name,   envelope sender,       envelope recipient
 //     Unix ms       address or    or nothing            nothing or <> = the
 //                   a network                           null sender
+//
+//     1767592800000 TAB bob@corp.example TAB ann@sender.example LF
+//     sent in       who wrote: his       to whom: an
+//     Unix ms       login or address     external address
 #pragma once
 
 #include <stdbool.h>
@@ -34,6 +38,14 @@ enum seed_read { SEED_END, SEED_ROW, SEED_NO_ROW };
 // says what it lacks; the one after it can be read. A full arena makes a line malformed, too.
 enum seed_read seed_row_next(struct seed_rows *rows, struct arena *arena, struct seed_row *out,
                              const char **why);
+
+// Likewise of allow.seed.
+struct seed_pair {
+    uint64_t at_ms;
+    const char *owner, *external;
+};
+enum seed_read seed_pair_next(struct seed_rows *rows, struct arena *arena, struct seed_pair *out,
+                              const char **why);
 
 // seed_rows_count: lines that are not empty.
 size_t seed_rows_count(const struct seed_rows *rows);

@@ -72,6 +72,7 @@ void server_new(struct server **out, const struct server_config *config, struct 
     server->seats = seats_new(config->seats, config->large_seats, ADMIN_SEATS);
     server->names = names_new(NAMES);
     server->carried = carried_new(TRANSACTIONS);
+    server->sent = sent_new();
     server->rate = rate_new(NETWORKS);
     server->carried_rate = rate_new(NETWORKS);
     server->started_ms = clock_mono_ms();
@@ -92,6 +93,7 @@ void server_free(struct server **server)
     seats_free(&(*server)->seats);
     names_free(&(*server)->names);
     carried_free(&(*server)->carried);
+    sent_free(&(*server)->sent);
     rate_free(&(*server)->rate);
     rate_free(&(*server)->carried_rate);
     mem_free((*server)->scratch.start);
@@ -104,6 +106,7 @@ void server_tick(struct server *server)
 {
     uint64_t now_ms = clock_mono_ms();
 
+    sent_pump(server);
     if (now_ms - server->flushed_ms < FLUSH_MS)
         return;
     server->flushed_ms = now_ms;
@@ -259,7 +262,7 @@ static const struct verb_row {
 } verbs[] = {
     {MSG_CHECK, true, false, check_go},   {MSG_PING, true, true, answer_ping},
     {MSG_ADMIN, false, true, admin_run},  {MSG_REPORT, true, false, refuse_verb},
-    {MSG_SENT, true, false, refuse_verb}, {MSG_ACCESS, true, false, refuse_verb},
+    {MSG_SENT, true, false, sent_go},     {MSG_ACCESS, true, false, refuse_verb},
     {MSG_HELD, true, false, refuse_verb},
 };
 
@@ -340,6 +343,8 @@ static enum err fill_seat(struct server *server, struct seat *seat, void *bytes,
         err = take_what_if(server, seat, detail);
     if (err == ERR_NONE && seat->request.verb == MSG_CHECK)
         err = check_prepare(server, seat, detail);
+    if (err == ERR_NONE && seat->request.verb == MSG_SENT)
+        err = sent_prepare(server, seat, detail);
     return err;
 }
 

@@ -72,3 +72,5 @@ void server_drain(struct server *server);
 bool server_is_draining(const struct server *server);
 uint64_t server_idle_ms(const struct server *server);
 size_t server_seats_used(const struct server *server); // requests under way
+size_t
+server_sent_waiting(const struct server *server); // entries of sent mail that wait for the store

@@ -233,6 +233,49 @@ enum err ask_check(const struct words *words, size_t *used, struct arena *arena,
     return err;
 }
 
+// ---- Words of a sent line: those of a check that mean the same, headers, and when it was sent
+
+static enum err sent_word(struct ask *ask, const char *word, struct arena *arena,
+                          struct err_detail *detail)
+{
+    if (strncmp(word, "ago=", 4) == 0 && when_span(word + 4, &ask->ago_ms)) {
+        ask->has_ago = true;
+        return ERR_NONE;
+    }
+    if (strncmp(word, "header=", 7) != 0)
+        return check_word(ask, word, arena, detail);
+    if (ask->header == NULL)
+        ask->header = arena_zalloc(arena, ASK_HEADERS_MAX * sizeof(*ask->header));
+    if (ask->header == NULL || ask->header_count == ASK_HEADERS_MAX)
+        return err_say(detail, ERR_LIMIT, "more than %d headers", ASK_HEADERS_MAX);
+    return script_value(word + 7, arena, &ask->header[ask->header_count++], detail);
+}
+
+enum err ask_sent(const struct words *words, size_t *used, struct arena *arena, struct ask *out,
+                  struct err_detail *detail)
+{
+    enum err err = ERR_NONE;
+    size_t i = 1;
+
+    *out = (struct ask){.verb = MSG_SENT, .node = "a"};
+    for (; err == ERR_NONE && i < words->count && strcmp(words->word[i], "->") != 0; i++)
+        err = sent_word(out, words->word[i], arena, detail);
+    *used = i;
+    return err;
+}
+
+// The name and the value of "Name: value", in the arena.
+static bool split_header(const struct bytes *header, struct arena *arena, struct msg_header *out)
+{
+    const char *colon = memchr(header->at, ':', header->len);
+    const char *value = colon == NULL ? "" : colon + 1 + strspn(colon + 1, " ");
+
+    out->name =
+        arena_text(arena, header->at, colon == NULL ? header->len : (size_t)(colon - header->at));
+    out->value = value;
+    return out->name != NULL;
+}
+
 // ---- Words of an admin line
 
 static enum err admin_word(struct ask *ask, const char *word, struct arena *arena,
@@ -322,15 +365,39 @@ static enum err put_recipients(struct msg_request *request, const struct ask *as
     return ERR_NONE;
 }
 
+// What a sent line says stands in the fields of a check.
+static enum err put_sent(struct msg_request *request, const struct ask *ask, struct arena *scratch)
+{
+    const struct msg_check *check = &request->check;
+    struct msg_header *header = arena_zalloc(scratch, (ask->header_count + 1) * sizeof(*header));
+
+    for (size_t i = 0; i < ask->header_count; i++)
+        if (header == NULL || !split_header(&ask->header[i], scratch, &header[i]))
+            return ERR_MEMORY;
+    request->sent = (struct msg_sent){.transaction = check->transaction,
+                                      .auth_user = check->auth_user,
+                                      .client_ip = check->client_ip,
+                                      .sender = check->sender,
+                                      .recipients = check->recipients,
+                                      .recipient_total = check->recipient_total,
+                                      .headers = header,
+                                      .header_count = ask->header_count,
+                                      .at_ms = ask->sent_at_ms};
+    return ERR_NONE;
+}
+
 enum err ask_encode(const struct ask *ask, const struct ask_how *how, struct arena *scratch,
                     struct bytes *out)
 {
     struct msg_request request = {.verb = ask->verb};
     enum err err = put_recipients(&request, ask, scratch);
-    size_t size = arena_left(scratch) / 2;
 
     for (size_t i = 0; i < FIELD_COUNT; i++)
         put_field(&request, ask, i);
+    if (err == ERR_NONE)
+        err = put_sent(&request, ask, scratch);
+    size_t size = arena_left(scratch) / 2;
+
     request.id = how->id;
     request.check.stage = (enum msg_stage)ask->number[field_of("stage", 5)];
     request.check.spf = (enum msg_auth)ask->number[field_of("spf", 3)];
@@ -390,6 +457,39 @@ static void write_check(struct protobuf *to, const struct ask *ask, bool trace)
         protobuf_number(to, TRACE, 1);
 }
 
+static void write_sent(struct protobuf *to, const struct ask *ask, struct arena *scratch)
+{
+    enum { RECIPIENTS = 5, HEADERS = 6, AT_MS = 7, NAME = 1, VALUE = 2, HEADER_BYTES = 8192 };
+    static const struct {
+        const char *word;
+        unsigned number;
+    } SAME[] = {{"transaction", 1}, {"user", 2}, {"ip", 3}, {"from", 4}};
+
+    for (size_t i = 0; i < sizeof(SAME) / sizeof(SAME[0]); i++) {
+        const struct bytes *text = &ask->text[field_of(SAME[i].word, strlen(SAME[i].word))];
+
+        if (text->at != NULL)
+            protobuf_bytes(to, SAME[i].number, text->at, text->len);
+    }
+    for (size_t i = 0; i < ask->recipient_count; i++)
+        protobuf_bytes(to, RECIPIENTS, ask->recipient[i].at, ask->recipient[i].len);
+    for (size_t i = 0; i < ask->header_count; i++) {
+        struct protobuf header = {.at = arena_alloc(scratch, HEADER_BYTES), .size = HEADER_BYTES};
+        struct msg_header parts;
+
+        if (header.at == NULL || !split_header(&ask->header[i], scratch, &parts)) {
+            to->full = true;
+            return;
+        }
+        protobuf_bytes(&header, NAME, parts.name, strlen(parts.name));
+        protobuf_bytes(&header, VALUE, parts.value, strlen(parts.value));
+        protobuf_bytes(to, HEADERS, header.at, header.used);
+        to->full = to->full || header.full;
+    }
+    if (ask->sent_at_ms != 0)
+        protobuf_number(to, AT_MS, ask->sent_at_ms);
+}
+
 static void write_admin(struct protobuf *to, const struct ask *ask, struct arena *scratch)
 {
     enum {
@@ -431,6 +531,8 @@ enum err ask_encode_by_hand(const struct ask *ask, const struct ask_how *how, st
         return ERR_MEMORY;
     if (ask->verb == MSG_CHECK)
         write_check(&verb, ask, how->trace);
+    if (ask->verb == MSG_SENT)
+        write_sent(&verb, ask, scratch);
     if (ask->verb == MSG_ADMIN)
         write_admin(&verb, ask, scratch);
     protobuf_number(&request, 1, how->id);

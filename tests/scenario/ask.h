@@ -11,7 +11,7 @@
 #include "proto/msg.h"
 #include "tests/scenario/script.h"
 
-enum { ASK_FIELDS = 24, ASK_RECIPIENTS_MAX = 2000, ASK_ARGS_MAX = 64 };
+enum { ASK_FIELDS = 24, ASK_RECIPIENTS_MAX = 2000, ASK_ARGS_MAX = 64, ASK_HEADERS_MAX = 600 };
 
 struct ask {
     enum msg_verb verb;
@@ -27,16 +27,24 @@ struct ask {
     size_t arg_count;
     bool dry_run;
     struct bytes as_user, document; // of an admin line; at NULL = not given
-    bool by_hand;                   // only ask_encode_by_hand can write this verb
+    struct bytes *header;           // of a sent line: "Name: value"
+    size_t header_count;
+    bool has_ago; // of a sent line: when it was sent, before now
+    int64_t ago_ms;
+    uint64_t sent_at_ms; // the same, as it is sent; 0 = not said
+    bool by_hand;        // only ask_encode_by_hand can write this verb
 };
 
-// ask_check, ask_admin: reads the words of a line up to its `->`; *used is how many they were.
+// ask_check, ask_admin, ask_sent: reads the words of a line up to its `->`; *used is how many they were.
 // now_ms is for times in arguments. ERR_SYNTAX says which word was not understood, and what would
 // have been.
 MUST_USE enum err ask_check(const struct words *words, size_t *used, struct arena *arena,
                             struct ask *out, struct err_detail *detail);
 MUST_USE enum err ask_admin(const struct words *words, size_t *used, struct arena *arena,
                             struct ask *out, struct err_detail *detail);
+
+MUST_USE enum err ask_sent(const struct words *words, size_t *used, struct arena *arena,
+                           struct ask *out, struct err_detail *detail);
 
 // ask_is_raw: only ask_encode_by_hand can write it: a verb without a struct, or a text with NUL,
 // which a C string cannot hold.

@@ -1,6 +1,7 @@
 // compare.c: whether a reply is what was expected; every difference becomes a line.
 #include <string.h>
 
+#include "proto/base/mem.h"
 #include "tests/scenario/reply.h"
 #include "tests/scenario/want.h"
 #include "tests/scenario/when.h"
@@ -195,6 +196,28 @@ static void compare_rows(const struct want *want, const struct msg_admin_reply *
     }
 }
 
+// An Ack is a row of its own, and one for each thing that was skipped.
+static void compare_ack(const struct want *want, const struct msg_ack *ack, struct differences *to)
+{
+    enum { FIELDS = 2 };
+    const size_t count = ack->skipped_count + 1;
+    struct msg_row *rows = mem_new_array(count, sizeof(*rows));
+    struct msg_pair *pairs = mem_new_array(count * FIELDS, sizeof(*pairs));
+    char *recorded = mem_format("%u", ack->recorded);
+
+    pairs[0] = (struct msg_pair){"recorded", recorded};
+    pairs[1] = (struct msg_pair){"queued", ack->queued ? "yes" : ""};
+    rows[0] = (struct msg_row){pairs, FIELDS};
+    for (size_t i = 1; i < count; i++) {
+        pairs[FIELDS * i] = (struct msg_pair){"skipped", ack->skipped_why[i - 1]};
+        rows[i] = (struct msg_row){&pairs[FIELDS * i], 1};
+    }
+    compare_rows(want, &(struct msg_admin_reply){.rows = rows, .row_count = count}, to);
+    mem_free(rows);
+    mem_free(pairs);
+    mem_free(recorded);
+}
+
 static void compare_reply(const struct want *want, const struct msg_reply *reply,
                           struct differences *to)
 {
@@ -215,7 +238,9 @@ bool want_holds(const struct want *want, const struct msg_reply *reply, bool ste
     struct differences differences = {.out = out};
 
     compare_reply(want, reply, &differences);
-    if (reply->answer == MSG_ADMIN_REPLY || want->counts_rows)
+    if (reply->answer == MSG_ACK)
+        compare_ack(want, &reply->ack, &differences);
+    else if (reply->answer == MSG_ADMIN_REPLY || want->counts_rows)
         compare_rows(want, &reply->admin, &differences);
     else
         compare_decision(want, &reply->decision, steps, &differences);

@@ -159,6 +159,14 @@ static void print_rows(const struct msg_admin_reply *admin, FILE *out)
     }
 }
 
+static void print_ack(const struct msg_ack *ack, FILE *out)
+{
+    (void)fprintf(out, " rows=%zu | recorded=%u%s", ack->skipped_count + 1, ack->recorded,
+                  ack->queued ? " queued" : "");
+    for (size_t i = 0; i < ack->skipped_count; i++)
+        (void)fprintf(out, " | skipped=\"%s\"", ack->skipped_why[i]);
+}
+
 void reply_print(const struct msg_reply *reply, FILE *out)
 {
     (void)fprintf(out, "    came: %s", reply_status_word(reply->status));
@@ -170,6 +178,8 @@ void reply_print(const struct msg_reply *reply, FILE *out)
         (void)fprintf(out, " draining");
     if (reply->answer == MSG_ADMIN_REPLY)
         (void)fprintf(out, " rows=%zu", reply->admin.row_count);
+    if (reply->answer == MSG_ACK)
+        print_ack(&reply->ack, out);
     (void)fprintf(out, "\n");
     print_verdicts(&reply->decision, out);
     print_rows(&reply->admin, out);

@@ -260,17 +260,31 @@ static void step_admin(struct step_line *line)
     ask_line(line, ask_admin);
 }
 
-// Verbs without fields of interest: ping, report, sent, access, held.
+static void step_sent(struct step_line *line)
+{
+    struct err_detail detail = {""};
+    struct ask ask;
+    size_t used = 0;
+
+    if (ask_sent(&line->words, &used, &line->world->scratch, &ask, &detail) != ERR_NONE) {
+        misunderstood(line, detail.text);
+    } else if (used == line->words.count) {
+        misunderstood(line, "... -> what is expected");
+    } else {
+        if (ask.has_ago)
+            ask.sent_at_ms = (uint64_t)((int64_t)line->world->now_ms - ask.ago_ms);
+        world_ask(line->world, &line->place, &ask);
+    }
+}
+
+// Verbs without fields of interest: ping, report, access, held.
 static void step_verb(struct step_line *line)
 {
     static const struct {
         const char *word;
         enum msg_verb verb;
-    } VERBS[] = {{"ping", MSG_PING},
-                 {"report", MSG_REPORT},
-                 {"sent", MSG_SENT},
-                 {"access", MSG_ACCESS},
-                 {"held", MSG_HELD}};
+    } VERBS[] = {
+        {"ping", MSG_PING}, {"report", MSG_REPORT}, {"access", MSG_ACCESS}, {"held", MSG_HELD}};
     struct ask ask = {.node = value_of(line, "node"), .by_hand = true};
 
     for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++)
@@ -457,7 +471,7 @@ static const struct {
     {"repeat", step_repeat}, {"policy", step_policy},   {"node", step_node},
     {"drain", step_drain},   {"restart", step_restart}, {"listen", step_listen},
     {"check", step_check},   {"admin", step_admin},     {"ping", step_verb},
-    {"report", step_verb},   {"sent", step_verb},       {"access", step_verb},
+    {"report", step_verb},   {"sent", step_sent},       {"access", step_verb},
     {"held", step_verb},     {"send", step_send},       {"store", step_store},
     {"expect", step_expect}, {"given", step_given},     {"geo", step_geo},
 };

@@ -46,6 +46,7 @@ static struct memory_used used_since(const struct memory_used *now, const struct
         .read_limit = now->read_limit - then->read_limit,
         .write_limit = now->write_limit - then->write_limit,
         .write_settle = now->write_settle - then->write_settle,
+        .write_allow = now->write_allow - then->write_allow,
         .write_track = now->write_track - then->write_track,
         .write_admin = now->write_admin - then->write_admin,
     };
@@ -71,6 +72,7 @@ static bool look_up_store(struct world *world, const struct node *node, const ch
         {"writes.spared", since.write_spared},
         {"writes.limit", since.write_limit},
         {"writes.settle", since.write_settle},
+        {"writes.allow", since.write_allow},
         {"writes.track", since.write_track},
         {"writes.admin", since.write_admin},
     };

@@ -23,10 +23,12 @@ static const struct written_kind_row written_kinds[] = {
     // What takes a permit back from an address restricts it, also under a tag.
     {"permit", {{"option: no_action", 0, false}, {"option: permit", 2, true}}, 2, false},
     {"greylist", {{"option: no_action", 0, true}}, 1, false},
+    {"auto_allow", {{"option: no_action", 0, true}, {"option: none", 4, false}}, 2, false},
     {"limit", {{"option: no_action", 0, false}, {"rcpt_per_mail: 3", 4, false}}, 2, true},
 };
 enum { WRITTEN_KINDS = sizeof(written_kinds) / sizeof(written_kinds[0]) };
 
 // How the compiled set calls written_kinds[i].
 static const enum policy_kind written_compiled[WRITTEN_KINDS] = {
-    POLICY_GEO, POLICY_ANTI_SPOOF, POLICY_BLOCK, POLICY_PERMIT, POLICY_GREYLIST, POLICY_LIMIT};
+    POLICY_GEO,      POLICY_ANTI_SPOOF, POLICY_BLOCK, POLICY_PERMIT,
+    POLICY_GREYLIST, POLICY_AUTO_ALLOW, POLICY_LIMIT};

@@ -28,6 +28,7 @@
     X(SPARED, "spared")   /* store_spared_note */                                     \
     X(LIMIT, "limit")     /* store_limit_add */                                       \
     X(SETTLE, "settle")   /* store_limit_keep, store_limit_drop */                    \
+    X(ALLOW, "allow")     /* store_allow_note */                                      \
     X(TRACK, "track")     /* store_track */                                           \
     X(ADMIN, "admin")     /* what an operator asks; never held */
 
@@ -99,6 +100,7 @@ struct memory_used {
     uint64_t read_limit;   // store_limit_add, its reads: one a thing that is counted
     uint64_t write_limit;  // store_limit_add that was not read-only
     uint64_t write_settle; // store_limit_keep, store_limit_drop
+    uint64_t write_allow;  // store_allow_note: one an entry
     uint64_t write_track;
     uint64_t write_admin;
 };

@@ -16,6 +16,7 @@ struct op {
     bool both;                    // READ: the slice before as well
     bool read_only;               // PENDING, LIMIT
     struct store_person *persons; // PERSON: borrowed until done was called
+    struct store_allow *allows;   // ALLOW: borrowed until done was called
     struct store_limit *limits;   // LIMIT: borrowed until done was called
     struct key_count count;       // SETTLE
     bool keep;                    // SETTLE
@@ -137,6 +138,9 @@ void memory_spared_note(struct store *store, const char *name, const struct spar
 // memory_limit_add, memory_limit_settle: what store_limit_add, _keep and _drop do, on a server in that state.
 void memory_limit_add(struct store *store, struct op *op, enum store_state state);
 void memory_limit_settle(struct store *store, struct op *op, enum store_state state);
+
+// memory_allow_note: what store_allow_note does, on a server in that state.
+void memory_allow_note(struct store *store, struct op *op, enum store_state state);
 
 // memory_person_read: what store_read_person does, on a server in that state.
 void memory_person_read(struct store *store, struct op *op, enum store_state state);

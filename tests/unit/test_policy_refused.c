@@ -19,7 +19,7 @@ struct refused_row {
 };
 
 // What a message says is there.
-#define KINDS      "geo, anti_spoof, block, permit, greylist, mail, limit"
+#define KINDS      "geo, anti_spoof, block, permit, greylist, mail, limit, auto_allow"
 #define RULE(rest) "policies:\n  - {id: a, kind: greylist, option: no_action, " rest "}\n"
 #define NO_WORD                                                                                    \
     "is not a pattern: a word alone is internal or external; a group is {group: name}, all below " \
@@ -200,8 +200,11 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:2: policies.option: expected one of no_action for kind greylist, not 'block'"},
     {"kind content", "policies:\n  - id: a\n    kind: content\n    from: eve@spam.example\n",
      "p.yaml:3: kind content is not supported by this version (supported: " KINDS ")"},
-    {"kind auto_allow", "policies:\n  - {id: h, kind: auto_allow, from: a@b.example}\n",
-     "p.yaml:2: kind auto_allow is not supported by this version (supported: " KINDS ")"},
+    {"another option of auto_allow",
+     "policies:\n  - {id: h, kind: auto_allow, option: block, from: a@b.example}\n",
+     "p.yaml:2: policies.option: expected one of none, no_action for kind auto_allow, not 'block'"},
+    {"auto_allow of nobody", "policies:\n  - {id: h, kind: auto_allow, option: none}\n",
+     "p.yaml:2: policy 'h' has neither from nor to (for everyone write from: \"*\")"},
     {"kind access", "policies:\n  - {id: h, kind: access, user: {group: staff}}\n",
      "p.yaml:2: kind access is not supported by this version (supported: " KINDS ")"},
     {"kind unknown", "policies:\n  - {id: a, kind: graylist, option: no_action, to: x.example}\n",

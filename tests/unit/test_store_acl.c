@@ -30,8 +30,8 @@ static const char *acl_line(char *out, size_t size)
 
 static void start_with_acl(struct scene *scene)
 {
-    char line[1000];
-    char text[1200];
+    char line[2000];
+    char text[2200];
     char path[128];
     char *at = NULL;
 
@@ -149,6 +149,47 @@ static void told_used(void *arg, enum store_state state, const struct store_used
     told->count = count > 0 ? rows[0].hits : 0;
 }
 
+static void told_list(void *arg, enum store_state state, const struct store_allow_row *rows,
+                      size_t count, uint64_t cursor)
+{
+    struct told *told = arg;
+
+    (void)rows;
+    (void)cursor;
+    told->calls++;
+    told->state = state;
+    told->count = count;
+}
+
+// Somebody writes to somebody, is listed and forgotten; and is known to have sent mail.
+static void allow(struct scene *scene)
+{
+    const uint64_t now_ms = store_now_ms(scene->store);
+    struct store_allow sent = {.owner = "ann@corp.example", .sent_ms = now_ms};
+    struct store_allow entry = {.next = &sent,
+                                .owner = "ann@corp.example",
+                                .external = "bob@ext.example",
+                                .sent_ms = now_ms};
+    struct told told = {.calls = 0};
+
+    // What is over is removed.
+    stage_do(&scene->stage, "HSET a:{ann@corp.example} old@ext.example 1000-0");
+    store_allow_note(scene->store, &entry, HOUR_MS, false,
+                     (struct store_done){.fn = told_limit, .arg = &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
+    assert_int_equal(stage_number(&scene->stage, "HLEN a:{ann@corp.example}"), 1);
+    told.calls = 0;
+    store_allow_list(scene->store, entry.owner, 0, 10,
+                     (struct store_allow_list_done){told_list, &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.count, 1);
+    told.calls = 0;
+    store_allow_forget(scene->store, &entry, (struct store_done){.fn = told_limit, .arg = &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
+}
+
 // A domain is declared, and a policy used.
 static void use_policies(struct scene *scene)
 {
@@ -227,6 +268,7 @@ static void the_shipped_acl_is_enough(void **state)
     stage_until(&scene.stage, has_read_the_roll, scene.store);
     spare(&scene);
     limit(&scene);
+    allow(&scene);
     use_policies(&scene);
     apply_policies(&scene);
     told = rotate(&scene, 0);
@@ -250,7 +292,7 @@ static const struct forbidden_row {
     {"change settings", "CONFIG SET maxmemory 1"},
     {"read settings", "CONFIG GET requirepass"},
     {"load functions", "FUNCTION LOAD x"},
-    {"run scripts", "EVAL x 0"},
+    {"load scripts", "SCRIPT FLUSH"},
     {"other people's keys", "HGETALL sessions"},
     {"shut it down", "SHUTDOWN"},
     {"users", "ACL LIST"},
@@ -273,6 +315,33 @@ static void check_forbidden(void **state)
     assert_int_equal(reply->type, REDIS_REPLY_ERROR);
     assert_int_equal(strncmp(reply->str, "NOPERM", 6), 0);
     freeReplyObject(reply);
+    redisFree(context);
+    stage_close(&scene.stage);
+}
+
+// A script may do no more than whoever sends it.
+static void scripts_have_no_more_rights(void **state)
+{
+    static const char *const commands[] = {"EVAL return(redis.call('FLUSHALL')) 0",
+                                           "EVAL return(redis.call('HGETALL',KEYS[1])) 1 sessions",
+                                           "EVAL return(redis.call('HGETALL','sessions')) 0"};
+    struct scene scene;
+    struct timeval limit = {.tv_sec = 2};
+
+    (void)state;
+    start_with_acl(&scene);
+    redisContext *context = redisConnectUnixWithTimeout(scene.stage.socket, limit);
+
+    freeReplyObject(redisCommand(context, "AUTH reeve right"));
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        redisReply *reply = redisCommand(context, commands[i]);
+
+        assert_non_null(reply);
+        assert_int_equal(reply->type, REDIS_REPLY_ERROR);
+        assert_true(strncmp(reply->str, "NOPERM", 6) == 0 ||
+                    strstr(reply->str, "The user executing the script can't") != NULL);
+        freeReplyObject(reply);
+    }
     redisFree(context);
     stage_close(&scene.stage);
 }
@@ -339,6 +408,7 @@ int main(void)
     log_open("test", LOG_ERROR_LEVEL);
     TABLE_TEST(&table, the_shipped_acl_is_enough);
     TABLE_ROWS(&table, FORBIDDEN, check_forbidden);
+    TABLE_TEST(&table, scripts_have_no_more_rights);
     TABLE_TEST(&table, a_wrong_password_is_told_and_a_right_one_helps);
     TABLE_TEST(&table, a_password_without_a_user_is_the_default_users);
     TABLE_TEST(&table, rights_that_are_taken_away_are_noticed);

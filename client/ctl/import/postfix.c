@@ -23,7 +23,5 @@ static void take_mail(void *arg, const struct queue_mail *mail)
 
 int import_postfix(struct import *import, char **sources, int count)
 {
-    const struct logs_how how = {.tell = take_mail, .arg = import};
-
-    return logs_read(import, (const char *const *)sources, (size_t)count, &how);
+    return logs_read(import, (const char *const *)sources, (size_t)count, false, take_mail);
 }
