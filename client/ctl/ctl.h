@@ -99,6 +99,9 @@ int run_check(struct ctl *ctl, const struct command *command, int argc, char **a
 int run_explain(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_grey(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_spared(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_allow(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_allow_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_sent(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_grey_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_expect(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_track(struct ctl *ctl, const struct command *command, int argc, char **argv);

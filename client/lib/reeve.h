@@ -205,7 +205,7 @@ struct reeve_answer {
     const char *cursor;
     const void *document;
     size_t document_bytes;
-    // Of a sent: entries that were set or refreshed; whether they wait for the store, which is away; and why
+    // Of a sent: entries that were set or refreshed; whether all waits for the store, which is away; and why
     // others were not.
     uint32_t recorded;
     bool queued;

@@ -44,6 +44,8 @@ static const struct yaml_row ROWS[] = {
      "which decisions get a log line"},
     {"prepend", YAML_IS_BOOL, AT(prepend), "false", 0, 0, NULL,
      "whether mail that had to wait gets an X-Greylist header"},
+    {"report_sent", YAML_IS_BOOL, AT(report_sent), "true", 0, 0, NULL,
+     "whether nodes are told what one's own users send, so that answers to it are let through"},
     {"stall_timeout", YAML_IS_DURATION, AT(stall_ms), "1min", 100, 3600000, NULL,
      "how long a request may stay unfinished, or an answer unread"},
     {"spf", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "whether and how SPF is evaluated"},

@@ -22,6 +22,7 @@ struct policyd_config {
     int fallback;             // enum reeve_fallback
     int log_decisions;        // enum policyd_log
     bool prepend;             // add X-Greylist to mail that had to wait
+    bool report_sent;         // tell nodes what one's own users have sent
     uint64_t stall_ms;        // for how long a request may stay unfinished, or an answer unread
     const char *socket_mode_text;
     unsigned socket_mode; // of unix sockets: the text above, read as octal

@@ -77,7 +77,7 @@ static enum err connect_nodes(struct program *program, struct err_detail *detail
         .node_count = config->nodes.count,
         .gateway = config->gateway[0] != '\0' ? config->gateway : NULL,
         .deadline_ms = (unsigned)config->deadline_ms,
-        .in_flight_max = SEATS_COUNT,
+        .in_flight_max = 2 * SEATS_COUNT, // half of it is for questions alone
         .fallback = (enum reeve_fallback)config->fallback,
         .hedge_ms = (unsigned)config->hedge_ms,
         .no_hedge = config->hedge_ms == 0,
@@ -151,8 +151,9 @@ static enum err run(struct program *program, struct err_detail *detail)
 
     if (err != ERR_NONE)
         return err;
-    log_info("ready version=%s nodes=%zu first=%s", REEVE_VERSION, program->config->nodes.count,
-             program->config->nodes.text[0]);
+    log_info("ready version=%s nodes=%zu first=%s sent=%s", REEVE_VERSION,
+             program->config->nodes.count, program->config->nodes.text[0],
+             program->config->report_sent ? "by_envelope" : "no");
     loop_run(program->loop);
     report_totals(program->reeve);
     service_report(program->service);

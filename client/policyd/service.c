@@ -66,13 +66,19 @@ static void resume_accepting(struct service *service)
     want_doors(service, LOOP_READ);
 }
 
-static void session_gone(void *arg)
+// end_if_done: a drain is over when nobody waits for an answer, and what was sent is with a node.
+static void end_if_done(void *arg)
 {
     struct service *service = arg;
 
-    resume_accepting(service);
-    if (service->hub.draining && service->hub.count == 0)
+    if (service->hub.draining && service->hub.count == 0 && sent_under_way(service->hub.sent) == 0)
         loop_stop(service->hub.loop);
+}
+
+static void session_gone(void *arg)
+{
+    resume_accepting(arg);
+    end_if_done(arg);
 }
 
 static void sweep(void *arg)
@@ -172,6 +178,8 @@ enum err service_new(struct service **out, struct loop *loop, struct reeve *reev
     service->hub.recipients = recipients_new(RECIPIENTS_TRANSACTIONS, RECIPIENTS_BYTES);
     service->hub.gone = session_gone;
     service->hub.gone_arg = service;
+    if (config->report_sent)
+        service->hub.sent = sent_new(reeve, end_if_done, service);
     service->hub.journal.mode = (enum policyd_log)config->log_decisions;
     session_hub_init(&service->hub);
     service->session_max = raise_descriptor_limit(config->nodes.count);
@@ -194,7 +202,8 @@ static void drain_over(void *arg)
 {
     struct service *service = arg;
 
-    log_warn("stopping with connections that were not done open=%zu", service->hub.count);
+    log_warn("stopping with connections that were not done open=%zu sent=%zu", service->hub.count,
+             sent_under_way(service->hub.sent));
     loop_stop(service->hub.loop);
 }
 
@@ -210,8 +219,7 @@ void service_drain(struct service *service)
     service->deadline = loop_timer_new(service->hub.loop, drain_over, service);
     loop_timer_set(service->deadline, DRAIN_MS, 0);
     session_drain_all(&service->hub);
-    if (service->hub.count == 0)
-        loop_stop(service->hub.loop);
+    end_if_done(service);
 }
 
 void service_report(const struct service *service)
@@ -221,6 +229,7 @@ void service_report(const struct service *service)
     log_info("transactions remembered=%zu bytes=%zu pushed_out=%llu missing=%llu",
              all->transactions, all->bytes, (unsigned long long)all->pushed_out,
              (unsigned long long)all->missing);
+    sent_report(service->hub.sent);
 }
 
 void service_free(struct service **service)
@@ -231,6 +240,7 @@ void service_free(struct service **service)
     (*service)->hub.draining = false; // nobody stops the loop now: loop_free still turns it
     session_close_all(&(*service)->hub);
     spf_desk_free(&(*service)->hub.spf);
+    sent_free(&(*service)->hub.sent);
     loop_timer_free(&(*service)->sweep);
     loop_timer_free(&(*service)->deadline);
     policy_seats_free(&(*service)->hub.seats);

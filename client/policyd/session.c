@@ -271,6 +271,7 @@ static void take_answer(void *arg, const struct reeve_answer *answer)
     journal_answer(&hub->journal, &session->seat->request, answer, fallback, clock_mono_ms());
     text_buf_init(&text, memory, sizeof(memory));
     translate_action(&text, &action);
+    sent_tell(hub->sent, &session->seat->request, answer); // now: the request goes with its seat
     send_answer(session, &text);
 }
 

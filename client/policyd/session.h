@@ -27,6 +27,7 @@
 #include "client/policyd/journal.h"
 #include "client/policyd/recipients.h"
 #include "client/policyd/seats.h"
+#include "client/policyd/sent.h"
 #include "client/spf/desk.h"
 #include "proto/base/loop.h"
 
@@ -42,6 +43,7 @@ struct session_hub {
     struct policy_seats *seats;
     struct recipients *recipients;
     struct spf_desk *spf;    // NULL = SPF is not evaluated
+    struct sent *sent;       // NULL = nobody is told of mail that was sent
     void (*gone)(void *arg); // a session was closed; it may not close others
     void *gone_arg;
 

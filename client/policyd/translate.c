@@ -32,12 +32,18 @@ static const char *known_or_null(const char *text)
     return text[0] == '\0' || strcmp(text, "unknown") == 0 ? NULL : text;
 }
 
+// transaction_of: NULL if Postfix' name for it is longer than the wire takes.
+static const char *transaction_of(const struct policy_request *request)
+{
+    return strlen(request->instance) <= MSG_TRANSACTION_MAX ? request->instance : NULL;
+}
+
 static void fill_check(const struct policy_request *request, const struct stage_row *row,
                        struct reeve_check *check)
 {
     *check = (struct reeve_check){
         .stage = row->stage,
-        .transaction = strlen(request->instance) <= MSG_TRANSACTION_MAX ? request->instance : NULL,
+        .transaction = transaction_of(request),
         .client_ip = known_or_null(request->client_address),
         .client_name = known_or_null(request->client_name),
         .helo = request->helo_name,
@@ -138,6 +144,34 @@ bool translate_is_taken(const struct reeve_verdict *verdict, enum reeve_fallback
     if (verdict == NULL)
         return fallback == REEVE_FALLBACK_ACCEPT;
     return verdict->action == REEVE_ACCEPT || is_held(verdict);
+}
+
+// is_outbound: of a message from a trusted source, as the node has judged it.
+static bool is_outbound(const struct reeve_verdict *verdict)
+{
+    return verdict->action == REEVE_ACCEPT && strcmp(verdict->direction, "outbound") == 0;
+}
+
+bool translate_sent(const struct policy_request *request, const struct reeve_answer *answer,
+                    struct reeve_sent *out, const char *names[MSG_RECIPIENTS_MAX])
+{
+    const struct reeve_verdict *verdict = translate_verdict(answer);
+    size_t count = 0;
+
+    if (!translate_is_end(request) || verdict == NULL || verdict->action != REEVE_ACCEPT)
+        return false;
+    for (size_t i = 0; i < answer->verdict_count && count < MSG_RECIPIENTS_MAX; i++) {
+        if (is_outbound(&answer->verdicts[i]))
+            names[count++] = answer->verdicts[i].recipient;
+    }
+    *out = (struct reeve_sent){
+        .transaction = transaction_of(request),
+        .client_ip = known_or_null(request->client_address),
+        .sender = request->sender,
+        .recipients = names,
+        .recipient_total = count,
+    };
+    return count > 0;
 }
 
 bool translate_is_prepended(const struct policy_request *request,

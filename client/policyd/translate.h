@@ -61,6 +61,13 @@ const struct reeve_verdict *translate_verdict(const struct reeve_answer *answer)
 // translate_is_taken: true if Postfix was let take what it asked about: not deferred, not refused.
 bool translate_is_taken(const struct reeve_verdict *verdict, enum reeve_fallback fallback);
 
+// translate_sent: fills what a node is to be told of a message that it has let Postfix take, but for the
+// login: those of its recipients that went outside and were accepted each. names is room for them; the
+// texts are those of request and answer. False if there are none: the message was refused, held or put
+// off, came from outside, stays inside, or no node has judged it.
+bool translate_sent(const struct policy_request *request, const struct reeve_answer *answer,
+                    struct reeve_sent *out, const char *names[MSG_RECIPIENTS_MAX]);
+
 // translate_is_prepended: true if an accept after a wait should carry an X-Greylist header. Not at
 // the end of the message, where Postfix cannot add one any more.
 bool translate_is_prepended(const struct policy_request *request,

@@ -8,6 +8,11 @@
 
 // The pure parts, which are in no library.
 #include "client/ctl/import/maillog.c"
+#define starts  starts_of_exim
+#define take_id take_id_of_exim
+#include "client/ctl/import/eximlog.c"
+#undef starts
+#undef take_id
 #define is_loopback is_loopback_of_rest
 #define read_client read_client_of_entry
 #include "client/ctl/import/postgrey_entry.c"
@@ -21,6 +26,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void read_exim(const char *line)
+{
+    char *text = strdup(line);
+    const char *end = text + strlen(text);
+    struct maillog came;
+
+    eximlog_read(text, &came);
+    assert(strlen(came.id) <= 23);
+    if (came.kind == MAILLOG_SENT)
+        assert(came.recipient >= text && came.recipient <= end);
+    if (came.kind == MAILLOG_CAME && came.client[0] != '\0')
+        assert(came.client >= text && came.client <= end);
+    if (came.login[0] != '\0')
+        assert(came.is_own && came.login >= text && came.login <= end);
+    free(text);
+}
+
 static void read_log(char *text, size_t size)
 {
     struct stamp_clock clock = {.latest_ms = 1795295581000ULL};
@@ -30,8 +52,11 @@ static void read_log(char *text, size_t size)
 
     if (stamp_read(&clock, text, &at_ms, &took))
         assert(took <= size);
+    read_exim(text);
     maillog_read(text, &line);
     assert(strlen(line.id) <= 23);
+    if (line.login[0] != '\0')
+        assert(line.login >= text && line.login <= text + size);
     if (line.kind == MAILLOG_SENT)
         assert(line.recipient >= text && line.recipient <= text + size);
     if (line.kind == MAILLOG_CLIENT || line.kind == MAILLOG_TASK)

@@ -13,6 +13,11 @@
 
 // The pure parts, which are in no library.
 #include "client/ctl/import/maillog.c"
+#define starts  starts_of_exim
+#define take_id take_id_of_exim
+#include "client/ctl/import/eximlog.c"
+#undef starts
+#undef take_id
 #include "client/ctl/import/queue.c"
 #define local_ms local_ms_of_stamp
 #include "client/ctl/import/stamp.c"
@@ -162,10 +167,176 @@ static const struct line_row {
     {"nothing", "", MAILLOG_OTHER, NULL, NULL, NULL, NULL, false, false},
 };
 
+// ---- who logged in
+
+static const struct login_row {
+    const char *name, *line, *login;
+    bool is_own, is_exim;
+} LOGINS[] = {
+    {"a login",
+     "mx postfix/smtpd[1]: 4F2A1BC: client=a.example[192.0.2.1], sasl_method=PLAIN, "
+     "sasl_username=ann@corp.example",
+     "ann@corp.example", true, false},
+    {"with a sender behind it",
+     "mx postfix/smtpd[1]: 4F2A1BC: client=a.example[192.0.2.1], sasl_method=PLAIN, "
+     "sasl_username=ann, sasl_sender=eve@x.example",
+     "ann", true, false},
+    {"by a proxy",
+     "mx postfix/smtpd[1]: 4F2A1BC: client=localhost[127.0.0.1], sasl_method=PLAIN, "
+     "sasl_username=ann, orig_client=pc.corp.example[192.0.2.7]",
+     "ann", true, false},
+    {"nobody", "mx postfix/smtpd[1]: 4F2A1BC: client=a.example[192.0.2.1]", "", false, false},
+    {"Exim",
+     "1mABCD-0001ab-CD <= ann@corp.example H=pc.corp.example [192.0.2.7] P=esmtpsa X=TLS1.3:x:256 "
+     "CV=no "
+     "A=plain:ann@corp.example S=12 id=x",
+     "ann@corp.example", true, true},
+    {"Exim, with a mail that names its sender",
+     "1mABCD-0001ab-CD <= ann@corp.example H=pc [192.0.2.7] P=esmtpa "
+     "A=plain:ann:ann@corp.example S=12",
+     "ann", true, true},
+    {"Exim, that is set to name nobody",
+     "1mABCD-0001ab-CD <= ann@corp.example H=pc [192.0.2.7] P=esmtpa A=plain S=12", "", true, true},
+    {"Exim, nobody", "1mABCD-0001ab-CD <= ann@corp.example H=pc [192.0.2.7] P=esmtp S=12", "",
+     false, true},
+    {"Exim, a message id that says it",
+     "1mABCD-0001ab-CD <= eve@x.example H=pc [192.0.2.7] P=esmtp S=12 id=x A=plain:ann", "", false,
+     true},
+    {"Exim, a subject that says it",
+     "1mABCD-0001ab-CD <= eve@x.example H=pc [192.0.2.7] P=esmtp S=12 T=\"x\" A=plain:ann", "",
+     false, true},
+    {"Exim, a certificate that says it",
+     "1mABCD-0001ab-CD <= eve@x.example H=pc [192.0.2.7] P=esmtps "
+     "DN=\"CN=x\" A=plain:ann S=1\" S=12",
+     "", false, true},
+    {"Exim, a server name that says it",
+     "1mABCD-0001ab-CD <= eve@x.example H=pc [192.0.2.7] P=esmtps SNI=x A=plain:ann S=12", "",
+     false, true},
+    {"Exim, an ident reply that says it",
+     "1mABCD-0001ab-CD <= eve@x.example H=pc [192.0.2.7] U=x P=esmtpa A=plain:ann S=1 P=esmtp S=12",
+     "", false, true},
+    {"Exim, a sender that says it",
+     "1mABCD-0001ab-CD <= \"x H=pc [192.0.2.7] A=plain:ann\"@x.example H=pc [192.0.2.7] P=esmtp "
+     "S=12",
+     "", false, true},
+};
+
+static void a_login_is_read(void **state)
+{
+    const struct login_row *row = *state;
+    char *text = strdup(row->line);
+    struct maillog came;
+
+    (row->is_exim ? eximlog_read : maillog_read)(text, &came);
+    assert_int_equal(came.kind, row->is_exim ? MAILLOG_CAME : MAILLOG_CLIENT);
+    assert_string_equal(came.login, row->login);
+    assert_int_equal(came.is_own, row->is_own);
+    free(text);
+}
+
+// ---- Exim's lines
+
+static const struct exim_row {
+    const char *name, *line;
+    enum maillog_kind kind;
+    const char *id, *client, *sender, *recipient; // NULL = not looked at
+} EXIMS[] = {
+    {"mail that came",
+     "1mABCD-0001ab-CD <= ann@corp.example H=pc.corp.example [192.0.2.7] P=esmtp S=12",
+     MAILLOG_CAME, "1mABCD-0001ab-CD", "192.0.2.7", "ann@corp.example", NULL},
+    {"a long id", "1mABCD-000000001ab-CDEF <= ann@corp.example H=pc [192.0.2.7] P=esmtp S=12",
+     MAILLOG_CAME, "1mABCD-000000001ab-CDEF", "192.0.2.7", "ann@corp.example", NULL},
+    {"with a process id",
+     "[1234] 1mABCD-0001ab-CD <= ann@corp.example H=pc [192.0.2.7] P=esmtp S=12", MAILLOG_CAME,
+     "1mABCD-0001ab-CD", "192.0.2.7", NULL, NULL},
+    {"by syslog", "mx exim[12]: 1mABCD-0001ab-CD <= ann@corp.example H=pc [192.0.2.7] P=esmtp S=12",
+     MAILLOG_CAME, "1mABCD-0001ab-CD", "192.0.2.7", NULL, NULL},
+    {"by syslog, with a stamp of its own",
+     "mx exim4[12]: 2026-11-21 21:13:01.123 +0100 [7] 1mABCD-0001ab-CD Completed", MAILLOG_REMOVED,
+     "1mABCD-0001ab-CD", NULL, NULL, NULL},
+    {"the null sender", "1mABCD-0001ab-CD <= <> R=1mABCC-0001ab-CD U=Debian-exim P=local S=12",
+     MAILLOG_CAME, NULL, "", "", NULL},
+    {"a name in HELO",
+     "1mABCD-0001ab-CD <= a@b.example H=mx.b.example (helo) [192.0.2.7]:25 I=[192.0.2.1]:25 "
+     "P=esmtp S=1",
+     MAILLOG_CAME, NULL, "192.0.2.7", NULL, NULL},
+    {"an address in HELO",
+     "1mABCD-0001ab-CD <= a@b.example H=([203.0.113.9]) [192.0.2.7] P=esmtp S=1", MAILLOG_CAME,
+     NULL, "192.0.2.7", NULL, NULL},
+    {"no name", "1mABCD-0001ab-CD <= a@b.example H=[2001:db8::1] P=esmtp S=1", MAILLOG_CAME, NULL,
+     "2001:db8::1", NULL, NULL},
+    {"a name found by DNSSEC", "1mABCD-0001ab-CD <= a@b.example DS H=mx [192.0.2.7] P=esmtp S=1",
+     MAILLOG_CAME, NULL, "192.0.2.7", NULL, NULL},
+    {"a program of this host", "1mABCD-0001ab-CD <= root@b.example U=root P=local S=1",
+     MAILLOG_CAME, NULL, "", NULL, NULL},
+    {"delivered",
+     "1mABCD-0001ab-CD => joe@partner.example R=dnslookup T=remote_smtp H=mx [198.51.100.1] "
+     "C=\"250 Ok\"",
+     MAILLOG_SENT, NULL, NULL, NULL, "joe@partner.example"},
+    {"delivered beside another", "1mABCD-0001ab-CD -> eve@partner.example R=dnslookup",
+     MAILLOG_SENT, NULL, NULL, NULL, "eve@partner.example"},
+    {"an alias", "1mABCD-0001ab-CD => joe <info@corp.example> R=local_user T=mail_spool",
+     MAILLOG_SENT, NULL, NULL, NULL, "info@corp.example"},
+    {"an alias with its parents",
+     "1mABCD-0001ab-CD => joe@x.example (list@corp.example) <all@corp.example> R=x", MAILLOG_SENT,
+     NULL, NULL, NULL, "all@corp.example"},
+    {"a quoted address", "1mABCD-0001ab-CD => \"a b\"@x.example R=x", MAILLOG_SENT, NULL, NULL,
+     NULL, "\"a b\"@x.example"},
+    {"the end", "1mABCD-0001ab-CD Completed", MAILLOG_REMOVED, NULL, NULL, NULL, NULL},
+    {"the end, with its time", "1mABCD-0001ab-CD Completed QT=1s", MAILLOG_REMOVED, NULL, NULL,
+     NULL, NULL},
+
+    {"a name in HELO that ends itself",
+     "1mABCD-0001ab-CD <= a@b.example H=(x) [10.0.0.1] P=esmtpa A=plain:ann S=1) [192.0.2.7] "
+     "P=esmtp S=1",
+     MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+    {"put off", "1mABCD-0001ab-CD == joe@partner.example R=dnslookup T=remote_smtp defer (-44)",
+     MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+    {"failed", "1mABCD-0001ab-CD ** joe@partner.example R=dnslookup: 550", MAILLOG_OTHER, NULL,
+     NULL, NULL, NULL},
+    {"only tried", "1mABCD-0001ab-CD *> joe@partner.example R=dnslookup", MAILLOG_OTHER, NULL, NULL,
+     NULL, NULL},
+    {"to a file", "1mABCD-0001ab-CD => /var/mail/joe R=x", MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+    {"away", "1mABCD-0001ab-CD => :blackhole: R=x", MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+    {"an end that is missing", "1mABCD-0001ab-CD => joe <info@corp.example", MAILLOG_OTHER, NULL,
+     NULL, NULL, NULL},
+    {"a client without an end", "1mABCD-0001ab-CD <= a@b.example H=mx [192.0.2.7", MAILLOG_OTHER,
+     NULL, NULL, NULL, NULL},
+    {"a client that is none", "1mABCD-0001ab-CD <= a@b.example H=mx", MAILLOG_OTHER, NULL, NULL,
+     NULL, NULL},
+    {"a rejection", "H=mx [192.0.2.7] F=<a@b.example> rejected RCPT <c@d.example>: x",
+     MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+    {"another program", "mx postfix/smtpd[1]: 1mABCD-0001ab-CD <= a@b.example P=local S=1",
+     MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+    {"a program that quotes it", "mx dovecot: exim[1]: 1mABCD-0001ab-CD Completed", MAILLOG_OTHER,
+     NULL, NULL, NULL, NULL},
+    {"an id of another form", "1mABCD-0001a-CD Completed", MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+    {"an id with another end", "1mABCD-0001ab-CDE Completed", MAILLOG_OTHER, NULL, NULL, NULL,
+     NULL},
+    {"an id alone", "1mABCD-0001ab-CD", MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+    {"a word alone", "mx", MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+    {"nothing", "", MAILLOG_OTHER, NULL, NULL, NULL, NULL},
+};
+
 static void same(const char *wanted, const char *came)
 {
     if (wanted != NULL)
         assert_string_equal(came, wanted);
+}
+
+static void an_exim_line_is_read(void **state)
+{
+    const struct exim_row *row = *state;
+    char *text = strdup(row->line);
+    struct maillog came;
+
+    eximlog_read(text, &came);
+    assert_int_equal(came.kind, row->kind);
+    same(row->id, came.id);
+    same(row->client, came.client);
+    same(row->sender, came.sender);
+    same(row->recipient, came.recipient);
+    free(text);
 }
 
 static void a_line_is_read(void **state)
@@ -206,6 +377,12 @@ static const struct stamp_row {
     {"2026-11-21T22:13:01+0100 mx", true, LATEST, 24},
     {"2026-11-21T21:13:01Z mx", true, LATEST, 20},
     {"2026-11-21 21:13:01 #1(normal)", true, LATEST, 19},
+    {"2026-11-21 21:13:01.123 x", true, LATEST, 23},
+    {"2026-11-21 22:13:01 +0100 x", true, LATEST, 25},
+    {"2026-11-21 19:43:01.123456 -0130 x", true, LATEST, 32},
+    {"2026-11-21 21:13:01 +010 x", true, LATEST, 19}, // no zone
+    {"2026-11-21 21:13:01 +01x0 x", true, LATEST, 19},
+    {"2026-11-21 21:13:01 +01000 x", true, LATEST, 19},
 
     {"", false, 0, 0},
     {"Nov", false, 0, 0},
@@ -262,6 +439,7 @@ static void local_time_is_this_hosts(void **state)
 
 struct told {
     unsigned count;
+    char login[16]; // of the last one that has one
     char text[4096];
 };
 
@@ -271,6 +449,8 @@ static void tell(void *arg, const struct queue_mail *mail)
     size_t used = strlen(told->text);
 
     told->count++;
+    if (mail->login != NULL)
+        (void)snprintf(told->login, sizeof(told->login), "%s", mail->login);
     used += (size_t)snprintf(told->text + used, sizeof(told->text) - used,
                              "[%s %s %s %s%s@%u:", mail->client == NULL ? "?" : mail->client,
                              mail->name == NULL ? "?" : mail->name,
@@ -294,10 +474,11 @@ static void a_message_is_told_when_it_leaves(void **state)
 {
     struct told told = {0};
     struct queue *queue = queue_new(tell, &told);
-    char client[] = "192.0.2.1";
+    char client[] = "192.0.2.1", login[] = "ann";
     struct queue_mail from = mail_from(client);
 
     (void)state;
+    from.login = login;
     queue_client(queue, "A1", &from);
     queue_sender(queue, "A1", "ann");
     queue_sender(queue, "A1", "eve"); // of a second activation: the same
@@ -307,6 +488,7 @@ static void a_message_is_told_when_it_leaves(void **state)
     queue_removed(queue, "A1");
     queue_removed(queue, "A1");
     assert_string_equal(told.text, "[192.0.2.1 mx ann @7: bob joe]");
+    assert_string_equal(told.login, "ann");
     queue_client(queue, "A2", &from); // delivered to nobody
     queue_removed(queue, "A2");
     queue_removed(queue, "A3");
@@ -385,6 +567,8 @@ int main(void)
     setenv("TZ", "UTC", 1);
     tzset();
     TABLE_ROWS(&table, LINES, a_line_is_read);
+    TABLE_ROWS(&table, LOGINS, a_login_is_read);
+    TABLE_ROWS(&table, EXIMS, an_exim_line_is_read);
     TABLE_ROWS(&table, STAMPS, a_stamp_is_read);
     TABLE_TEST(&table, local_time_is_this_hosts);
     TABLE_TEST(&table, a_message_is_told_when_it_leaves);

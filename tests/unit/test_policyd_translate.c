@@ -383,6 +383,83 @@ static void when_a_header_is_added(void **unused)
     assert_false(translate_is_prepended(&end, &waited));
 }
 
+// ---- mail that was sent
+
+static const struct sent_row {
+    const char *name, *state;
+    enum reeve_action end; // 0 = there is none
+    enum reeve_action one; // of the first recipient
+    const char *direction; // likewise
+    bool is_fallback;
+    const char *told; // the second one is carol, outside and accepted
+} SENTS[] = {
+    {"both are outside", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_ACCEPT, "outbound", false,
+     "bob carol "},
+    {"one is inside", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_ACCEPT, "internal", false, "carol "},
+    {"from outside", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_ACCEPT, "inbound", false, "carol "},
+    {"passed on", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_ACCEPT, "relay", false, "carol "},
+    {"nobody said where", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_ACCEPT, "", false, "carol "},
+    {"one is refused", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_REJECT, "outbound", false, "carol "},
+    {"one is put off", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_DEFER, "outbound", false, "carol "},
+    {"one is held", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_HOLD, "outbound", false, NULL},
+    {"one is to be secured", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_SECURE, "outbound", false, NULL},
+    {"all is held", "END-OF-MESSAGE", REEVE_HOLD, REEVE_ACCEPT, "outbound", false, NULL},
+    {"all is refused", "END-OF-MESSAGE", REEVE_REJECT, REEVE_ACCEPT, "outbound", false, NULL},
+    {"all is put off", "END-OF-MESSAGE", REEVE_DEFER, REEVE_ACCEPT, "outbound", false, NULL},
+    {"an action of a later node", "END-OF-MESSAGE", (enum reeve_action)17, REEVE_ACCEPT, "outbound",
+     false, NULL},
+    {"no node answered", "END-OF-MESSAGE", REEVE_ACCEPT, REEVE_ACCEPT, "outbound", true, NULL},
+    {"its end is not there yet", "RCPT", 0, REEVE_ACCEPT, "outbound", false, NULL},
+    {"DATA is not the end", "DATA", 0, REEVE_ACCEPT, "outbound", false, NULL},
+};
+
+static void check_sent(void **state)
+{
+    const struct sent_row *row = *state;
+    const struct reeve_verdict end = {.action = row->end};
+    const struct reeve_verdict verdicts[] = {
+        {.recipient = "bob", .action = row->one, .direction = row->direction},
+        {.recipient = "carol", .action = REEVE_ACCEPT, .direction = "outbound"}};
+    const struct reeve_answer answer = {.verdicts = verdicts,
+                                        .verdict_count = 2,
+                                        .end = row->end == 0 ? NULL : &end,
+                                        .fallback = row->is_fallback};
+    char *text = mem_format("protocol_state=%s\ninstance=1.2\nclient_address=192.0.2.7\n"
+                            "sender=ann@corp.example\nrecipient=bob",
+                            row->state);
+    struct policy_parser *parser = parse(text);
+    const char *names[MSG_RECIPIENTS_MAX];
+    struct reeve_sent sent = {0};
+    char told[64] = "";
+
+    assert_int_equal(translate_sent(&parser->request, &answer, &sent, names), row->told != NULL);
+    for (size_t i = 0; row->told != NULL && i < sent.recipient_total; i++)
+        (void)strncat(strncat(told, sent.recipients[i], 20), " ", 2);
+    assert_string_equal(told, row->told == NULL ? "" : row->told);
+    if (row->told != NULL) {
+        assert_string_equal(sent.sender, "ann@corp.example");
+        assert_string_equal(sent.transaction, "1.2");
+        assert_string_equal(sent.client_ip, "192.0.2.7");
+    }
+    mem_free(parser);
+    mem_free(text);
+}
+
+static void nobody_outside_is_nothing_to_tell(void **unused)
+{
+    const struct reeve_verdict end = {.action = REEVE_ACCEPT};
+    const struct reeve_verdict inside = {
+        .recipient = "bob", .action = REEVE_ACCEPT, .direction = "internal"};
+    const struct reeve_answer answer = {.verdicts = &inside, .verdict_count = 1, .end = &end};
+    struct policy_parser *parser = parse("protocol_state=END-OF-MESSAGE\nrecipient=bob");
+    const char *names[MSG_RECIPIENTS_MAX];
+    struct reeve_sent sent = {0};
+
+    (void)unused;
+    assert_false(translate_sent(&parser->request, &answer, &sent, names));
+    mem_free(parser);
+}
+
 int main(void)
 {
     static struct table table;
@@ -399,5 +476,7 @@ int main(void)
     TABLE_TEST(&table, one_held_copy_holds_the_message);
     TABLE_TEST(&table, what_postfix_was_let_take);
     TABLE_TEST(&table, when_a_header_is_added);
+    TABLE_ROWS(&table, SENTS, check_sent);
+    TABLE_TEST(&table, nobody_outside_is_nothing_to_tell);
     return table_run(&table, "policyd translate");
 }

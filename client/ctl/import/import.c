@@ -83,21 +83,12 @@ int import_fail_full(struct import *import)
 
 // ---- the summary
 
-struct word {
-    const char *word, *text;
-};
-static const struct word LEFT[] = {
+static const struct send_word LEFT[] = {
 #define LEFT_WORD(name, word, text) {word, text},
     IMPORT_LEFT_LIST(LEFT_WORD)
 #undef LEFT_WORD
 };
-static const struct word OUTCOME[] = {
-#define OUTCOME_WORD(name, word, text) {word, text},
-    SEND_OUTCOME_LIST(OUTCOME_WORD)
-#undef OUTCOME_WORD
-};
-
-static void print_count(const struct word *word, const struct import_count *count)
+static void print_count(const struct send_word *word, const struct import_count *count)
 {
     if (count->count == 0)
         return;
@@ -109,19 +100,19 @@ static void print_count(const struct word *word, const struct import_count *coun
 
 static void print_summary(const struct import *import, const struct send_result *sent)
 {
+    const struct import_format *format = import->format;
+    const struct send_word *words = format->send->words;
     bool is_dry = import->options.dry_run;
     uint64_t policies = exempt_count(import->exempt);
 
-    (void)printf("%10llu  %s read in %.1f s, %llu different triplets of mail that passed\n",
-                 (unsigned long long)import->read,
-                 strcmp(import->format, "postfix") == 0 || strcmp(import->format, "rspamd") == 0
-                     ? "log lines"
-                     : "entries",
-                 (double)progress_ms(import->progress) / 1000, (unsigned long long)sent->rows);
+    (void)printf("%10llu  %s read in %.1f s, %llu %s\n", (unsigned long long)import->read,
+                 format->is_log ? "log lines" : "entries",
+                 (double)progress_ms(import->progress) / 1000, (unsigned long long)sent->rows,
+                 format->rows);
     (void)printf("%10llu  %s\n", (unsigned long long)sent->outcome[SEND_TAKEN].count,
-                 is_dry ? "would be taken" : "taken: known from now on");
-    for (int i = SEND_KNOWN; i < SEND_OUTCOME_COUNT; i++)
-        print_count(&OUTCOME[i], &sent->outcome[i]);
+                 is_dry ? "would be taken" : format->taken);
+    for (int i = SEND_KNOWN; words[i].word != NULL; i++)
+        print_count(&words[i], &sent->outcome[i]);
     for (int i = 0; i < IMPORT_LEFT_COUNT; i++)
         print_count(&LEFT[i], &import->left[i]);
     if (policies > 0)
@@ -129,12 +120,12 @@ static void print_summary(const struct import *import, const struct send_result 
                      "reload\n",
                      (unsigned long long)policies, is_dry ? "would be written to" : "written to",
                      import->options.policy);
-    if (strcmp(import->format, "rspamd") == 0)
+    if (format->read == import_rspamd)
         (void)printf("%10llu  keys of rspamd without mail in the log\n",
                      (unsigned long long)(import->keys - import->keys_used));
 }
 
-static void print_count_json(struct json *json, const struct word *word,
+static void print_count_json(struct json *json, const struct send_word *word,
                              const struct import_count *count)
 {
     json_open(json, word->word, '{');
@@ -152,18 +143,20 @@ static bool was_cut_short(const struct import *import, const struct send_result 
 
 static void print_json(struct import *import, const struct send_result *sent)
 {
+    const struct send_word *words = import->format->send->words;
     struct json *json = &import->ctl->json;
 
     json_open(json, NULL, '{');
-    json_text(json, "format", import->format);
+    json_text(json, "format", import->format->name);
     json_bool(json, "dry_run", import->options.dry_run);
     json_count(json, "read", import->read);
-    json_count(json, "triplets", sent->rows);
+    json_count(json, import->format->send == &SEND_GREY ? "triplets" : "correspondents",
+               sent->rows);
     json_count(json, "sent", sent->sent);
     json_bool(json, "interrupted", was_cut_short(import, sent));
     json_count(json, "took_ms", progress_ms(import->progress));
-    for (int i = 0; i < SEND_OUTCOME_COUNT; i++)
-        print_count_json(json, &OUTCOME[i], &sent->outcome[i]);
+    for (int i = 0; words[i].word != NULL; i++)
+        print_count_json(json, &words[i], &sent->outcome[i]);
     json_open(json, "left", '{');
     for (int i = 0; i < IMPORT_LEFT_COUNT; i++)
         print_count_json(json, &LEFT[i], &import->left[i]);
@@ -195,18 +188,35 @@ static int conclude(struct import *import, const struct send_result *sent, int c
 
 // ---- the command
 
-static const struct format {
-    const char *name;
-    int (*read)(struct import *import, char **sources, int count);
-    int sources_max;
-} FORMATS[] = {
-    {"postgrey", import_postgrey, 1},
-    {"sqlgrey", import_sqlgrey, 1},
-    {"rspamd", import_rspamd, 1},
-    {"postfix", import_postfix, 1000},
+// The options, as bits.
+enum {
+    TAKES_DRY_RUN = 1,
+    TAKES_POLICY = 2,
+    TAKES_DELAY = 4,
+    TAKES_CLIENTS = 8,
+    TAKES_LOG = 16,
+    TAKES_PREFIX = 32,
+    TAKES_TIMEOUT = 64,
+    TAKES_INSIDE = 128,
 };
 
-static const struct format *find_format(const char *name)
+#define OF_TRIPLETS                                                       \
+    .send = &SEND_GREY, .rows = "different triplets of mail that passed", \
+    .taken = "taken: known from now on"
+
+static const struct import_format FORMATS[] = {
+    {"postgrey", import_postgrey, 1, TAKES_DRY_RUN | TAKES_POLICY | TAKES_DELAY | TAKES_CLIENTS,
+     .is_log = false, OF_TRIPLETS},
+    {"sqlgrey", import_sqlgrey, 1, TAKES_DRY_RUN | TAKES_POLICY, .is_log = false, OF_TRIPLETS},
+    {"rspamd", import_rspamd, 1, TAKES_DRY_RUN | TAKES_LOG | TAKES_PREFIX | TAKES_TIMEOUT,
+     .is_log = true, OF_TRIPLETS},
+    {"postfix", import_postfix, 1000, TAKES_DRY_RUN, .is_log = true, OF_TRIPLETS},
+    {"correspondents", import_correspondents, 1000, TAKES_DRY_RUN | TAKES_INSIDE, .is_log = true,
+     .send = &SEND_ALLOW, .rows = "different pairs of a user and whom he has written to",
+     .taken = "taken: answers are let through from now on"},
+};
+
+static const struct import_format *find_format(const char *name)
 {
     size_t i = 0;
 
@@ -215,8 +225,9 @@ static const struct format *find_format(const char *name)
     return &FORMATS[i];
 }
 
-static int run(struct import *import, const struct format *format, char **sources, int count)
+static int run(struct import *import, char **sources, int count)
 {
+    const struct import_format *format = import->format;
     struct send_result sent = {.rows = 0};
     int code = CTL_FINE;
 
@@ -229,7 +240,7 @@ static int run(struct import *import, const struct format *format, char **source
     if (code == CTL_FINE && import->is_full)
         code = import_fail_full(import);
     if (code == CTL_FINE && !progress_was_interrupted(import->progress))
-        code = send_all(import, &sent);
+        code = send_all(import, format->send, &sent);
     code = conclude(import, &sent, code);
     if (!exempt_close(&import->exempt, code == CTL_FINE))
         code = ctl_fail(import->ctl, CTL_USAGE,
@@ -239,7 +250,7 @@ static int run(struct import *import, const struct format *format, char **source
 }
 
 // fill_rows: the options of a format; those of the others are not known to it.
-static void fill_rows(struct import_options *options, const char *format, struct arg_row *rows)
+static void fill_rows(struct import_options *options, unsigned takes, struct arg_row *rows)
 {
     const struct arg_row all[] = {
         {.name = "dry-run", .kind = ARG_FLAG, .into = &options->dry_run},
@@ -249,17 +260,12 @@ static void fill_rows(struct import_options *options, const char *format, struct
         {.name = "log", .kind = ARG_TEXTS, .into = &options->log},
         {.name = "prefix", .kind = ARG_TEXT, .into = (void *)&options->prefix},
         {.name = "timeout", .kind = ARG_COUNT, .into = &options->timeout_s, .max = 86400},
+        {.name = "inside", .kind = ARG_TEXTS, .into = &options->inside},
     };
-    static const struct {
-        const char *format;
-        unsigned rows; // bits
-    } takes[] = {{"postgrey", 0x0f}, {"sqlgrey", 0x03}, {"rspamd", 0x71}, {"postfix", 0x01}};
-    size_t used = 0, i = 0;
+    size_t used = 0;
 
-    while (strcmp(takes[i].format, format) != 0)
-        i++;
     for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
-        if ((takes[i].rows >> k & 1) != 0)
+        if ((takes >> k & 1) != 0)
             rows[used++] = all[k];
     }
     rows[used] = (struct arg_row){.name = NULL};
@@ -269,28 +275,28 @@ int run_import(struct ctl *ctl, const struct command *command, int argc, char **
 {
     struct import import = {
         .ctl = ctl,
-        .format = command->name,
+        .format = find_format(command->name),
         .options = {.policy = "", .delay_s = 300, .clients = 5, .prefix = "rg", .timeout_s = 300},
     };
-    const struct format *format = find_format(command->name);
-    struct arg_row rows[8];
+    struct arg_row rows[9];
     const char *why = "";
     int first = 0;
 
-    fill_rows(&import.options, command->name, rows);
+    fill_rows(&import.options, import.format->options, rows);
     int code = args_read(ctl, command, rows, argc, argv, &first);
 
-    if (code == CTL_FINE && (first == argc || argc - first > format->sources_max))
+    if (code == CTL_FINE && (first == argc || argc - first > import.format->sources_max))
         code = ctl_misuse(ctl, command, "name %s to read from",
-                          format->sources_max > 1 ? "the logs" : "one source");
+                          import.format->sources_max > 1 ? "the logs" : "one source");
     if (code == CTL_FINE && (import.gather = gather_new(&why)) == NULL)
         code = ctl_fail(ctl, CTL_USAGE, "no temporary file ($TMPDIR): %s", why);
     if (code == CTL_FINE) {
         import.progress = progress_new(!ctl->want_json);
-        code = run(&import, format, argv + first, argc - first);
+        code = run(&import, argv + first, argc - first);
     }
     gather_free(&import.gather);
     progress_free(&import.progress);
     mem_free((void *)import.options.log.text);
+    mem_free((void *)import.options.inside.text);
     return code;
 }

@@ -1,8 +1,9 @@
 // import.h: what the readers of `reevectl import` share: where rows go, what is left and why.
 //
-//      reader  ------------>  gather  ------------>  send  ------->  grey.seed
-//      postgrey, sqlgrey,     one row a triplet,     newest first,
-//      rspamd, postfix        its newest stamp       in batches
+//      reader  ------------>  gather  ------------>  send  ------->  grey.seed,
+//      postgrey, sqlgrey,     one row a triplet,     newest first,    allow.seed
+//      rspamd, postfix,       its newest stamp       in batches
+//      correspondents
 //         |
 //         `--> policy file: who is known there without a recipient
 //
@@ -17,7 +18,7 @@
 #include "client/ctl/args.h"
 #include "client/ctl/ctl.h"
 
-// One triplet that passed. Texts of any bytes, never NULL; name "" = none; sender "" or "<>" = null.
+// One triplet that passed; of correspondents a sender and whom he has written to, without a client. Texts of any bytes, never NULL; name "" = none; sender "" or "<>" = null.
 struct import_row {
     uint64_t at_ms; // last seen
     const char *client, *name, *sender, *recipient;
@@ -41,6 +42,9 @@ struct import_exemption {
     X(EXPIRED, "expired", "no policy: last seen more than 36 days ago")                           \
     X(NO_LOG, "no_log", "the log does not say which client or sender it was")                     \
     X(OUTBOUND, "outbound", "sent by our own users")                                              \
+    X(INBOUND, "inbound", "not from a login, nor from a network of --inside")                     \
+    X(NULL_SENDER, "null_sender", "sent by nobody: the null sender")                              \
+    X(MANY, "many", "to more than 50 recipients at once")                                         \
     X(RETURNED, "returned", "brought by this host itself: a filter, or a program")                \
     X(NO_KEY, "no_key", "in the log, but not in rspamd's greylist")                               \
     X(UNREADABLE, "unreadable", "not of the expected format")
@@ -62,20 +66,35 @@ struct import_count {
 struct gather;
 struct exempt;
 struct progress;
+struct send_how;
 
 struct import_options {
     bool dry_run;
-    const char *policy;   // "" = none
-    uint64_t delay_s;     // postgrey
-    uint64_t clients;     // postgrey: passes that make a client known
-    struct arg_texts log; // rspamd
-    const char *prefix;   // rspamd
-    uint64_t timeout_s;   // rspamd
+    const char *policy;      // "" = none
+    uint64_t delay_s;        // postgrey
+    uint64_t clients;        // postgrey: passes that make a client known
+    struct arg_texts log;    // rspamd
+    const char *prefix;      // rspamd
+    uint64_t timeout_s;      // rspamd
+    struct arg_texts inside; // correspondents: networks
+};
+
+// One format: its reader, and what becomes of what that hands over.
+struct import;
+struct import_format {
+    const char *name;
+    int (*read)(struct import *import, char **sources, int count);
+    int sources_max;
+    unsigned options; // bits: which of the options it takes
+    bool is_log;      // it reads lines, not entries
+    const struct send_how *send;
+    const char *rows;  // what is gathered: "different triplets of mail that passed"
+    const char *taken; // what becomes of a row that is taken
 };
 
 struct import {
     struct ctl *ctl;
-    const char *format;
+    const struct import_format *format;
     struct import_options options;
     struct gather *gather;
     struct exempt *exempt;
@@ -108,3 +127,4 @@ int import_postgrey(struct import *import, char **sources, int count);
 int import_sqlgrey(struct import *import, char **sources, int count);
 int import_rspamd(struct import *import, char **sources, int count);
 int import_postfix(struct import *import, char **sources, int count);
+int import_correspondents(struct import *import, char **sources, int count);

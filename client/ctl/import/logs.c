@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/ctl/import/eximlog.h"
 #include "client/ctl/import/lines.h"
 #include "client/ctl/import/maillog.h"
 #include "client/ctl/import/stamp.h"
@@ -19,10 +20,9 @@ struct log_file {
 struct reading {
     struct import *import;
     struct queue *queue;
-    bool want_tasks;
+    const struct logs_how *how;
     struct stamp_clock clock;
     uint64_t done, at, total; // bytes: of the files before, in all so far, of all files
-    void (*tell)(void *arg, const struct queue_mail *mail);
 };
 
 enum { PEEK_LINES = 1000, LOOK_EACH = 1000 };
@@ -48,7 +48,7 @@ static void tell_task(struct reading *reading, const struct maillog *line, uint6
     }
     mail.recipient = recipient;
     if (mail.count > 0)
-        reading->tell(reading->import, &mail);
+        reading->how->tell(reading->how->arg, &mail);
     mem_free(list);
     mem_free(mail.client);
     mem_free(mail.name);
@@ -60,10 +60,21 @@ static void take_client(struct reading *reading, const struct maillog *line)
     // The queue copies; the texts of a line are not changed.
     const struct queue_mail from = {.client = (char *)(uintptr_t)line->client,
                                     .name = (char *)(uintptr_t)line->name,
+                                    .login = (char *)(uintptr_t)line->login,
                                     .is_own = line->is_own,
                                     .is_returned = line->is_returned};
 
     queue_client(reading->queue, line->id, &from);
+}
+
+// read_line: Exim's are told apart by their ids, which no line of Postfix begins with.
+static void read_line(const struct reading *reading, char *text, struct maillog *line)
+{
+    line->kind = MAILLOG_OTHER;
+    if (reading->how->want_exim)
+        eximlog_read(text, line);
+    if (line->kind == MAILLOG_OTHER)
+        maillog_read(text, line);
 }
 
 static void take_line(struct reading *reading, char *text)
@@ -75,8 +86,12 @@ static void take_line(struct reading *reading, char *text)
     reading->import->read++;
     if (!stamp_read(&reading->clock, text, &at_ms, &took) || text[took] != ' ')
         return;
-    maillog_read(text + took + 1, &line);
+    read_line(reading, text + took + 1, &line);
     switch (line.kind) {
+    case MAILLOG_CAME:
+        take_client(reading, &line);
+        queue_sender(reading->queue, line.id, line.sender);
+        break;
     case MAILLOG_CLIENT:
         take_client(reading, &line);
         break;
@@ -90,7 +105,7 @@ static void take_line(struct reading *reading, char *text)
         queue_removed(reading->queue, line.id);
         break;
     case MAILLOG_TASK:
-        if (reading->want_tasks)
+        if (reading->how->want_tasks)
             tell_task(reading, &line, at_ms);
         break;
     case MAILLOG_OTHER:
@@ -168,14 +183,14 @@ static int compare(const void *a, const void *b)
     return (left->first_ms > right->first_ms) - (left->first_ms < right->first_ms);
 }
 
-int logs_read(struct import *import, const char *const *paths, size_t count, bool want_tasks,
-              void (*tell)(void *arg, const struct queue_mail *mail))
+int logs_read(struct import *import, const char *const *paths, size_t count,
+              const struct logs_how *how)
 {
-    struct reading reading = {.import = import, .want_tasks = want_tasks, .tell = tell};
+    struct reading reading = {.import = import, .how = how};
     struct log_file *file = mem_new_array(count, sizeof(*file));
     int code = CTL_FINE;
 
-    reading.queue = queue_new(tell, import);
+    reading.queue = queue_new(how->tell, how->arg);
     for (size_t i = 0; i < count && code == CTL_FINE; i++) {
         file[i].path = paths[i];
         code = peek(&reading, &file[i]);

@@ -4,8 +4,15 @@
 #include "client/ctl/import/import.h"
 #include "client/ctl/import/queue.h"
 
+// Whose lines count beside Postfix' own, and who is told of a message, as in queue_new.
+struct logs_how {
+    bool want_tasks; // rspamd's, each of which is a whole message
+    bool want_exim;
+    void (*tell)(void *arg, const struct queue_mail *mail);
+    void *arg;
+};
+
 // logs_read: all of them, the oldest first whatever their order, so that a message which began in one
-// file and ended in the next is whole. tell as in queue_new; rspamd's own lines are such messages, too,
-// where want_tasks says so. CTL_FINE, or the exit code after the error was told.
-int logs_read(struct import *import, const char *const *paths, size_t count, bool want_tasks,
-              void (*tell)(void *arg, const struct queue_mail *mail));
+// file and ended in the next is whole. CTL_FINE, or the exit code after the error was told.
+int logs_read(struct import *import, const char *const *paths, size_t count,
+              const struct logs_how *how);

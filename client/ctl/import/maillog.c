@@ -14,8 +14,13 @@ static bool starts(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-// cut: ends the text at a place, and returns what follows.
-static char *cut(char *at, size_t skip)
+void maillog_clear(struct maillog *out)
+{
+    *out = (struct maillog){
+        .id = "", .client = "", .name = "", .sender = "", .recipient = "", .login = ""};
+}
+
+char *maillog_cut(char *at, size_t skip)
 {
     *at = '\0';
     return at + skip;
@@ -23,9 +28,7 @@ static char *cut(char *at, size_t skip)
 
 // ---- addresses
 
-// take_address: "ann@x.example>..." -> the address, terminated, and what is behind its bracket; NULL
-// if it has no end.
-static char *take_address(char *text, const char **out)
+char *maillog_address(char *text, const char **out)
 {
     bool is_quoted = false;
 
@@ -36,7 +39,7 @@ static char *take_address(char *text, const char **out)
             is_quoted = !is_quoted;
         else if (*at == '>' && !is_quoted) {
             *out = text;
-            return cut(at, 1);
+            return maillog_cut(at, 1);
         }
     }
     return NULL;
@@ -51,16 +54,16 @@ static char *take_client(char *text, const char **name, const char **client)
     if (text[len] != '[')
         return NULL;
     *name = text;
-    *client = cut(text + len, 1);
+    *client = maillog_cut(text + len, 1);
     end = strchr(*client, ']');
     if (end == NULL)
         return NULL;
     if (strcmp(*name, "unknown") == 0)
         *name = "";
-    return cut(end, 1);
+    return maillog_cut(end, 1);
 }
 
-static bool is_loopback(const char *client)
+bool maillog_is_here(const char *client)
 {
     struct ip ip;
 
@@ -68,6 +71,22 @@ static bool is_loopback(const char *client)
 }
 
 // ---- Postfix' programs
+
+// take_login: "..., sasl_username=ann, sasl_sender=..." -> ann; to be called last, as it cuts the line.
+static void take_login(char *tail, struct maillog *out)
+{
+    static const char word[] = ", sasl_username=";
+    char *at = strstr(tail, word);
+    char *end;
+
+    out->is_own = at != NULL;
+    if (at == NULL)
+        return;
+    out->login = at + strlen(word);
+    end = strstr(out->login, ", ");
+    if (end != NULL)
+        *end = '\0';
+}
 
 // With a proxy in front of the queue the client is the proxy, and the real one is the original; with
 // a filter behind it the original had a queue entry of its own, which is read as such.
@@ -82,22 +101,23 @@ static void read_smtpd(char *rest, struct maillog *out)
     if (tail == NULL)
         return;
     out->kind = MAILLOG_CLIENT;
-    out->is_own = strstr(tail, ", sasl_username=") != NULL;
-    out->is_returned = is_loopback(out->client);
+    out->is_returned = maillog_is_here(out->client);
     original = strstr(tail, ", orig_client=");
-    if (!out->is_returned || original == NULL || strstr(tail, ", orig_queue_id=") != NULL)
-        return;
-    if (take_client(original + strlen(", orig_client="), &out->name, &out->client) != NULL)
-        out->is_returned = is_loopback(out->client);
-    else
-        out->kind = MAILLOG_OTHER;
+    if (out->is_returned && original != NULL && strstr(tail, ", orig_queue_id=") == NULL) {
+        if (take_client(original + strlen(", orig_client="), &out->name, &out->client) != NULL)
+            out->is_returned = maillog_is_here(out->client);
+        else
+            out->kind = MAILLOG_OTHER;
+    }
+    take_login(tail, out);
 }
 
 static void read_qmgr(char *rest, struct maillog *out)
 {
     if (strcmp(rest, "removed") == 0)
         out->kind = MAILLOG_REMOVED;
-    else if (starts(rest, "from=<") && take_address(rest + strlen("from=<"), &out->sender) != NULL)
+    else if (starts(rest, "from=<") &&
+             maillog_address(rest + strlen("from=<"), &out->sender) != NULL)
         out->kind = MAILLOG_FROM;
 }
 
@@ -106,9 +126,9 @@ static void read_delivery(char *rest, struct maillog *out)
 {
     if (!starts(rest, "to=<"))
         return;
-    rest = take_address(rest + strlen("to=<"), &out->recipient);
+    rest = maillog_address(rest + strlen("to=<"), &out->recipient);
     if (rest != NULL && starts(rest, ", orig_to=<"))
-        rest = take_address(rest + strlen(", orig_to=<"), &out->recipient);
+        rest = maillog_address(rest + strlen(", orig_to=<"), &out->recipient);
     rest = rest == NULL ? NULL : strstr(rest, ", status=");
     if (rest != NULL && starts(rest, ", status=sent ("))
         out->kind = MAILLOG_SENT;
@@ -140,7 +160,7 @@ static char *take_id(char *text, const char **out)
     if (len < ID_MIN || len > ID_MAX || text[len] != ':' || text[len + 1] != ' ')
         return NULL;
     *out = text;
-    return cut(text + len, 2);
+    return maillog_cut(text + len, 2);
 }
 
 // take_program: "postfix/submission/smtpd[123]: ..." -> smtpd.
@@ -152,7 +172,7 @@ static char *take_program(char *tag, const struct program **out)
 
     if (end == NULL || memchr(tag, ' ', (size_t)(end - tag)) != NULL)
         return NULL;
-    end = cut(end, 2);
+    end = maillog_cut(end, 2);
     name = strrchr(tag, '/');
     bracket = strchr(tag, '[');
     if (name == NULL)
@@ -198,7 +218,7 @@ static char *read_task_sender(char *text, struct maillog *out)
     }
     if (!starts(text, " from: <"))
         return text;
-    return take_address(text + strlen(" from: <"), &out->sender);
+    return maillog_address(text + strlen(" from: <"), &out->sender);
 }
 
 // A message that was only told to come again is no proof; a list of recipients that was cut is none.
@@ -210,10 +230,10 @@ static void read_task(char *text, struct maillog *out)
 
     if (rest == NULL)
         return;
-    rest = read_task_sender(cut(rest, 1), out);
+    rest = read_task_sender(maillog_cut(rest, 1), out);
     action = behind(rest, " (default: ");
     rcpts = behind(action, ", rcpts: <");
-    if (rcpts == NULL || out->is_own || take_address(rcpts, &out->recipient) == NULL ||
+    if (rcpts == NULL || out->is_own || maillog_address(rcpts, &out->recipient) == NULL ||
         strstr(out->recipient, "...") != NULL)
         return;
     action[strcspn(action, "[")] = '\0';
@@ -221,7 +241,7 @@ static void read_task(char *text, struct maillog *out)
         strstr(action, "(rewrite subject)") == NULL)
         return;
     out->client = ip;
-    out->kind = is_loopback(ip) ? MAILLOG_OTHER : MAILLOG_TASK;
+    out->kind = maillog_is_here(ip) ? MAILLOG_OTHER : MAILLOG_TASK;
 }
 
 // is_of_rspamd: by who wrote the line ("#12(normal) ..." in rspamd's own file, "mx rspamd[12]: ..." by
@@ -237,7 +257,7 @@ void maillog_read(char *text, struct maillog *out)
 {
     char *task = strstr(text, "; task; rspamd_task_write_log: id: <");
 
-    *out = (struct maillog){.id = "", .client = "", .name = "", .sender = "", .recipient = ""};
+    maillog_clear(out);
     if (task != NULL && is_of_rspamd(text))
         read_task(task, out);
     else

@@ -5,7 +5,7 @@
 //     STAMP host postfix/lmtp[98]: 4f2XkB1zK9z2xq: to=<bob@corp.example>, orig_to=<b@corp.example>, ... status=sent (...)
 //     STAMP host postfix/qmgr[99]: 4f2XkB1zK9z2xq: removed
 //
-// and rspamd's own, which says all at once:
+// and rspamd's own, which says all at once (Exim's are in eximlog.h):
 //
 //     STAMP #12(normal) <3f1a9c>; task; rspamd_task_write_log: id: <..>, qid: <..>, ip: 192.0.2.1, from: <ann@..>,
 //     (default: F (no action): [1.00/15.00] [..]), len: .., rcpts: <bob@..,joe@..>, mime_rcpts: <..>
@@ -21,6 +21,7 @@ enum maillog_kind {
     MAILLOG_SENT,    // id, recipient: delivered
     MAILLOG_REMOVED, // id
     MAILLOG_TASK,    // client, sender, recipients parted by commas in recipient: rspamd's, accepted
+    MAILLOG_CAME, // id, client, name, is_own, login, sender: Exim's, who brought it and who sent it
 };
 
 // Texts lie in the line, which is cut into pieces. Never NULL.
@@ -29,9 +30,20 @@ struct maillog {
     const char *id;
     const char *client, *name; // name "" = not confirmed
     const char *sender, *recipient;
-    bool is_own;      // an authenticated user's
-    bool is_returned; // from this host itself: a filter gives it back, or a program sends it
+    const char *login; // of an authenticated user; "" = the log does not say
+    bool is_own;       // an authenticated user's
+    bool is_returned;  // from this host itself: a filter gives it back, or a program sends it
 };
 
 // maillog_read: what stands behind the stamp. Changes the text.
 void maillog_read(char *text, struct maillog *out);
+
+// maillog_clear: nothing was said.
+void maillog_clear(struct maillog *out);
+// maillog_cut: ends the text at a place, and returns what follows behind so many bytes.
+char *maillog_cut(char *at, size_t skip);
+// maillog_address: "ann@x.example>..." -> the address, terminated, and what is behind its bracket;
+// NULL if it has no end.
+char *maillog_address(char *text, const char **out);
+// maillog_is_here: this host itself, or no address.
+bool maillog_is_here(const char *client);

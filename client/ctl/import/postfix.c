@@ -23,5 +23,7 @@ static void take_mail(void *arg, const struct queue_mail *mail)
 
 int import_postfix(struct import *import, char **sources, int count)
 {
-    return logs_read(import, (const char *const *)sources, (size_t)count, false, take_mail);
+    const struct logs_how how = {.tell = take_mail, .arg = import};
+
+    return logs_read(import, (const char *const *)sources, (size_t)count, &how);
 }

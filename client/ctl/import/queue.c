@@ -73,6 +73,7 @@ static void leave(struct queue *queue, struct mail *mail)
     mem_free(said->client);
     mem_free(said->name);
     mem_free(said->sender);
+    mem_free(said->login);
     for (size_t i = 0; i < said->count; i++)
         mem_free(said->recipient[i]);
     mem_free((void *)said->recipient);
@@ -149,6 +150,7 @@ void queue_client(struct queue *queue, const char *id, const struct queue_mail *
     mail->said.is_returned = from->is_returned;
     keep(queue, mail, &mail->said.client, from->client);
     keep(queue, mail, &mail->said.name, from->name);
+    keep(queue, mail, &mail->said.login, from->login);
 }
 
 void queue_sender(struct queue *queue, const char *id, const char *sender)

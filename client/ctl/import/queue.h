@@ -8,6 +8,7 @@
 // What a log says of one message. Texts live as long as the message; NULL = the log did not say.
 struct queue_mail {
     char *client, *name, *sender;
+    char *login; // of an authenticated user, where the log says it
     bool is_own, is_returned;
     char **recipient; // delivered to, in the order of the log
     size_t count;

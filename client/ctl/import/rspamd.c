@@ -267,11 +267,12 @@ static void count_keys(struct rspamd *rspamd)
 
 static int read_all(struct rspamd *rspamd, const char *url)
 {
+    const struct logs_how how = {.want_tasks = true, .tell = take_mail, .arg = &rspamd->import};
     const struct arg_texts *log = &rspamd->import.options.log;
     int code = connect_to(rspamd, url);
 
     if (code == CTL_FINE)
-        code = logs_read(&rspamd->import, log->text, log->count, true, take_mail);
+        code = logs_read(&rspamd->import, log->text, log->count, &how);
     if (code == CTL_FINE && rspamd->trouble[0] == '\0')
         count_keys(rspamd);
     if (code == CTL_FINE && rspamd->trouble[0] != '\0')

@@ -17,7 +17,60 @@
 
 enum { BATCH_ROWS = 1000, BATCH_BYTES = 512 << 10, ROW_BYTES = 2048, RETRIES = 10 };
 
+// ---- what is sent
+
+static const struct send_word GREY_WORDS[] = {
+    {"taken", "taken"},
+    {"known", "known already"},
+    {"too_old", "last seen longer ago than settings.greylist.life"},
+    {"future", "last seen in the future of the store's clock"},
+    {"bad_address", "sender or recipient is no address"},
+    {"no_client", "client not known, or only by too wide a network"},
+    {"not_greylisted", "never greylisted here (recipient not ours, trusted)"},
+    {"malformed", "not understood by the node"},
+    {"other", "something that this reevectl does not know"},
+    {NULL, NULL},
+};
+
+static void write_grey(struct text_buf *out, const struct import_row *row)
+{
+    text_buf_add(out, "%" PRIu64 "\t%s\t%s\t%s\t%s\n", row->at_ms, row->client, row->name,
+                 row->sender, row->recipient);
+}
+
+const struct send_how SEND_GREY = {"grey.seed", write_grey, GREY_WORDS};
+
+static const struct send_word ALLOW_WORDS[] = {
+    {"taken", "taken"},
+    {"known", "known already, from mail that is no older"},
+    {"too_old", "written to longer ago than settings.auto_allow.days"},
+    {"future", "written to in the future of the store's clock"},
+    {"bad_sender", "the sender is no address"},
+    {"external_sender", "the sender is in none of our domains"},
+    {"not_a_user", "the sender is a group's address, or a robot's"},
+    {"bad_recipient", "the recipient is no address"},
+    {"internal", "the recipient is one of ours"},
+    {"unsubscribe", "the recipient ends a subscription: unsubscribe, leave, remove ..."},
+    {"robot", "the recipient is a robot: noreply, bounce ..."},
+    {"policy", "a policy of kind auto_allow says none"},
+    {"malformed", "not understood by the node"},
+    {"other", "something that this reevectl does not know"},
+    {NULL, NULL},
+};
+_Static_assert(sizeof(ALLOW_WORDS) / sizeof(ALLOW_WORDS[0]) <= SEND_OUTCOMES_MAX,
+               "there is a count for each of them");
+
+static void write_allow(struct text_buf *out, const struct import_row *row)
+{
+    text_buf_add(out, "%" PRIu64 "\t%s\t%s\n", row->at_ms, row->sender, row->recipient);
+}
+
+const struct send_how SEND_ALLOW = {"allow.seed", write_allow, ALLOW_WORDS};
+
+// ---- batches
+
 struct batch {
+    const struct send_how *how;
     char *memory; // BATCH_BYTES
     struct text_buf text;
     unsigned rows;
@@ -31,8 +84,7 @@ static void batch_empty(struct batch *batch)
 
 static void batch_add(struct batch *batch, const struct import_row *row)
 {
-    text_buf_add(&batch->text, "%" PRIu64 "\t%s\t%s\t%s\t%s\n", row->at_ms, row->client, row->name,
-                 row->sender, row->recipient);
+    batch->how->write(&batch->text, row);
     batch->rows++;
 }
 
@@ -58,25 +110,20 @@ static void example_of(const struct batch *batch, uint64_t line, const char *why
         text_buf_add(&text, ": %s", why);
 }
 
-static enum send_outcome find_outcome(const char *word)
+static unsigned find_outcome(const struct send_word *words, const char *word)
 {
-    static const char *const words[] = {
-#define SEND_OUTCOME_WORD(name, word, text) (word),
-        SEND_OUTCOME_LIST(SEND_OUTCOME_WORD)
-#undef SEND_OUTCOME_WORD
-    };
+    unsigned i = 0;
 
-    for (int i = 0; i < SEND_OTHER; i++) {
-        if (strcmp(words[i], word) == 0)
-            return (enum send_outcome)i;
-    }
-    return SEND_OTHER;
+    while (words[i + 1].word != NULL && strcmp(words[i].word, word) != 0)
+        i++;
+    return i;
 }
 
 static void count_row(const struct batch *batch, const struct reeve_row *row,
                       struct send_result *out)
 {
-    struct import_count *count = &out->outcome[find_outcome(print_field(row, "outcome"))];
+    struct import_count *count =
+        &out->outcome[find_outcome(batch->how->words, print_field(row, "outcome"))];
     uint64_t more = strtoull(print_field(row, "count"), NULL, 10);
 
     if (count->count == 0 && more > 0)
@@ -108,7 +155,7 @@ static int ask(struct import *import, const struct reeve_admin_request *request,
 
 static int send_batch(struct import *import, struct batch *batch, struct send_result *out)
 {
-    const struct reeve_admin_request request = {.verb = "grey.seed",
+    const struct reeve_admin_request request = {.verb = batch->how->verb,
                                                 .document = batch->memory,
                                                 .document_bytes = batch->text.used,
                                                 .dry_run = import->options.dry_run};
@@ -125,9 +172,9 @@ static int send_batch(struct import *import, struct batch *batch, struct send_re
     return code;
 }
 
-int send_all(struct import *import, struct send_result *out)
+int send_all(struct import *import, const struct send_how *how, struct send_result *out)
 {
-    struct batch batch = {.memory = mem_new(BATCH_BYTES)};
+    struct batch batch = {.how = how, .memory = mem_new(BATCH_BYTES)};
     struct import_row row;
     int code = CTL_FINE;
 

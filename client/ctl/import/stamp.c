@@ -86,13 +86,39 @@ static bool read_syslog(struct stamp_clock *clock, const char *line, uint64_t *a
     return clock->is_known;
 }
 
-// read_plain: "2026-11-21 21:13:01", of this host's zone.
-static bool read_plain(const char *line, uint64_t *at_ms)
+// take_zone: " +0100" with a blank behind it, in seconds; false if there is none.
+static bool take_zone(const char *text, long *seconds)
+{
+    int hours, minutes;
+
+    if (text[0] != ' ' || (text[1] != '+' && text[1] != '-') || strcspn(text + 2, " ") != 4)
+        return false;
+    hours = digits(text + 2, 2);
+    minutes = digits(text + 4, 2);
+    *seconds = (hours * 60 + minutes) * (text[1] == '-' ? -60L : 60L);
+    return hours >= 0 && minutes >= 0;
+}
+
+// read_plain: "2026-11-21 21:13:01", of this host's zone; also with a fraction, which is dropped, and
+// with a zone, as Exim can be set to write it.
+static bool read_plain(const char *line, uint64_t *at_ms, size_t *took)
 {
     struct tm tm = {0};
     const char *end = strptime(line, "%Y-%m-%d %H:%M:%S", &tm);
+    long zone_s = 0;
+    time_t seconds;
 
-    return end == line + strlen("2026-11-21 21:13:01") && local_ms(tm, at_ms);
+    if (end != line + strlen("2026-11-21 21:13:01"))
+        return false;
+    if (*end == '.')
+        end += 1 + strspn(end + 1, "0123456789");
+    *took = (size_t)(end - line);
+    if (!take_zone(end, &zone_s))
+        return local_ms(tm, at_ms);
+    *took += strlen(" +0100");
+    seconds = timegm(&tm) - zone_s;
+    *at_ms = (uint64_t)seconds * 1000;
+    return seconds >= 0;
 }
 
 // read_rfc3339: also with a zone that has no colon, as `journalctl -o short-iso` writes it.
@@ -120,6 +146,5 @@ bool stamp_read(struct stamp_clock *clock, const char *line, uint64_t *at_ms, si
     }
     if (read_rfc3339(line, *took, at_ms))
         return true;
-    *took = strlen("2026-11-21 21:13:01");
-    return read_plain(line, at_ms);
+    return read_plain(line, at_ms, took);
 }

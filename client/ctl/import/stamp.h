@@ -2,7 +2,8 @@
 //
 //     Nov 21 21:13:01                        syslog's own: local time, without a year
 //     2026-11-21T21:13:01.123456+01:00       RFC 3339, as rsyslog, systemd and rspamd write it
-//     2026-11-21 21:13:01                    rspamd's own: local time
+//     2026-11-21 21:13:01                    rspamd's and Exim's own: local time
+//     2026-11-21 21:13:01.123 +0100          Exim's, with ms and zone
 #pragma once
 
 #include <stdbool.h>
