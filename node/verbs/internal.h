@@ -19,7 +19,7 @@ struct server {
     struct seats *seats;
     struct names *names;
     struct carried *carried;
-    struct sent *sent;
+    struct sent_desk *sent;
     struct rate *rate;         // first tries
     struct rate *carried_rate; // what is stored because it is carried
     struct policy_hold *policy;
@@ -66,9 +66,9 @@ MUST_USE enum err check_prepare(struct server *server, struct seat *seat,
 // check_go: runs the Check until it waits or is answered.
 void check_go(struct server *server, struct seat *seat);
 
-// sent_new, sent_free: what waits for the store. sent_pump: writes it, if the store is there.
-struct sent *sent_new(void);
-void sent_free(struct sent **sent);
+// sent_desk_new, sent_desk_free: what waits for the store. sent_pump: writes it, if the store is there.
+struct sent_desk *sent_desk_new(void);
+void sent_desk_free(struct sent_desk **sent);
 void sent_pump(struct server *server);
 // sent_prepare: what the message teaches, so that nothing fails later. Errors as those of check_prepare. sent_go: writes
 // it, and answers.

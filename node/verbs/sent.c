@@ -23,22 +23,22 @@ struct sent_work {
     size_t count; // of entries
 };
 
-struct sent {
+struct sent_desk {
     struct sent_queue *queue;
     bool writing; // a batch of the queue is under way
     bool pumping; // sent_pump is on the stack
     struct log_limit full_lines;
 };
 
-struct sent *sent_new(void)
+struct sent_desk *sent_desk_new(void)
 {
-    struct sent *sent = mem_new(sizeof(*sent));
+    struct sent_desk *sent = mem_new(sizeof(*sent));
 
     sent->queue = sent_queue_new(QUEUE_BYTES);
     return sent;
 }
 
-void sent_free(struct sent **sent)
+void sent_desk_free(struct sent_desk **sent)
 {
     if (*sent == NULL)
         return;
@@ -121,7 +121,7 @@ static void wrote_batch(void *arg, uint64_t token, enum store_state state);
 // The oldest that wait, if nobody is at it and there is somebody to tell.
 static void begin_batch(struct server *server)
 {
-    struct sent *sent = server->sent;
+    struct sent_desk *sent = server->sent;
     struct store_allow *list = NULL;
 
     if (sent->writing || store_state(server->store) != STORE_UP)
@@ -136,7 +136,7 @@ static void begin_batch(struct server *server)
 
 void sent_pump(struct server *server)
 {
-    struct sent *sent = server->sent;
+    struct sent_desk *sent = server->sent;
     size_t before = 0;
 
     if (sent->pumping) // the store answered at once
@@ -153,7 +153,7 @@ void sent_pump(struct server *server)
 static void wrote_batch(void *arg, uint64_t token, enum store_state state)
 {
     struct server *server = arg;
-    struct sent *sent = server->sent;
+    struct sent_desk *sent = server->sent;
 
     (void)token;
     sent->writing = false;
@@ -169,7 +169,7 @@ static void wrote_batch(void *arg, uint64_t token, enum store_state state)
 
 static void keep(struct server *server, const struct sent_work *work)
 {
-    struct sent *sent = server->sent;
+    struct sent_desk *sent = server->sent;
     size_t lost = 0;
 
     if (sent_queue_count(sent->queue) == 0)

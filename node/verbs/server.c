@@ -72,7 +72,7 @@ void server_new(struct server **out, const struct server_config *config, struct 
     server->seats = seats_new(config->seats, config->large_seats, ADMIN_SEATS);
     server->names = names_new(NAMES);
     server->carried = carried_new(TRANSACTIONS);
-    server->sent = sent_new();
+    server->sent = sent_desk_new();
     server->rate = rate_new(NETWORKS);
     server->carried_rate = rate_new(NETWORKS);
     server->started_ms = clock_mono_ms();
@@ -93,7 +93,7 @@ void server_free(struct server **server)
     seats_free(&(*server)->seats);
     names_free(&(*server)->names);
     carried_free(&(*server)->carried);
-    sent_free(&(*server)->sent);
+    sent_desk_free(&(*server)->sent);
     rate_free(&(*server)->rate);
     rate_free(&(*server)->carried_rate);
     mem_free((*server)->scratch.start);
