@@ -12,7 +12,7 @@
 #include "proto/err.h"
 
 enum {
-    POLICY_SETTING_SECTIONS = 8, // settings itself and the maps in it
+    POLICY_SETTING_SECTIONS = 12, // settings itself and the maps in it
     POLICY_GROUP_NAME_MAX = 64,
     POLICY_DATE_TEXT_MAX = 32,
     POLICY_PATTERN_TEXT_MAX = MAIL_ADDRESS_MAX + MAIL_DOMAIN_MAX
@@ -95,6 +95,11 @@ MUST_USE enum err domains_read(struct policy_build *build, struct err_detail *de
 MUST_USE enum err trusted_read(struct policy_build *build, struct err_detail *detail);
 MUST_USE enum err nets_read(struct policy_build *build, const struct yaml_node *list,
                             struct ip_net **out, size_t *out_count, struct err_detail *detail);
+
+// host.c: the host that call forward asks. host_read: into out's host and host_port. host_put: as host_read takes it.
+MUST_USE enum err host_read(struct policy_build *build, const struct yaml_node *node,
+                            struct policy_domain *out, struct err_detail *detail);
+void host_put(struct line *line, const struct policy_domain *domain);
 
 // settings.c: the section `settings` of all files, gathered into one.
 MUST_USE enum err settings_read(struct policy_build *build, struct err_detail *detail);

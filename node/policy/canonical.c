@@ -61,6 +61,8 @@ static void tell_domains(struct telling *t)
         line_open(&t->value, "{");
         if (domain->recipients != POLICY_RECIPIENTS_ANY)
             line_word(&t->value, "recipients", recipients_word(domain->recipients));
+        if (domain->host[0] != '\0')
+            host_put(&t->value, domain);
         if (domain->unknown != POLICY_UNKNOWN_REJECT)
             line_word(&t->value, "unknown", "defer");
         if (domain->learn)

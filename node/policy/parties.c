@@ -20,7 +20,7 @@ struct named_domain {
 // Methods that this version does not have.
 static enum err refuse_methods(const struct yaml_node *node, struct err_detail *detail)
 {
-    static const char *const not_yet[] = {"callforward", "ldap", NULL};
+    static const char *const not_yet[] = {"ldap", NULL};
 
     if (node == NULL || node->kind != YAML_TEXT || !build_has_word(not_yet, node->text))
         return ERR_NONE;
@@ -28,14 +28,34 @@ static enum err refuse_methods(const struct yaml_node *node, struct err_detail *
                    node->file, node->line, node->text);
 }
 
-// read_domain: what stands under one name.
-static enum err read_domain(const struct yaml_node *node, struct named_domain *out,
-                            struct err_detail *detail)
+// Call forward needs a host, and nothing else has a use for one.
+static enum err read_domain_host(struct policy_build *build, const struct yaml_node *node,
+                                 struct policy_domain *out, struct err_detail *detail)
 {
-    static const char *const not_yet[] = {"host", NULL};
+    const struct yaml_node *host = yaml_find(node, "host");
+    const bool is_asked = out->recipients == POLICY_RECIPIENTS_CALLFORWARD;
+
+    out->host = "";
+    if (host == NULL && is_asked)
+        return err_say(detail, ERR_CONFIG,
+                       "%s:%u: %s: recipients: callforward asks a host: say which, host: "
+                       "\"mx.internal:25\"",
+                       node->file, node->line, node->key);
+    if (host != NULL && !is_asked)
+        return err_say(detail, ERR_CONFIG,
+                       "%s:%u: %s: host is what recipients: callforward asks; nobody asks it here",
+                       host->file, host->line, node->key);
+    return host != NULL ? host_read(build, host, out, detail) : ERR_NONE;
+}
+
+// read_domain: what stands under one name.
+static enum err read_domain(struct policy_build *build, const struct yaml_node *node,
+                            struct named_domain *out, struct err_detail *detail)
+{
     static const char *const recipient_words[] = {[POLICY_RECIPIENTS_ANY] = "any",
                                                   [POLICY_RECIPIENTS_SEND_ONLY] = "send_only",
                                                   [POLICY_RECIPIENTS_DIRECTORY] = "directory",
+                                                  [POLICY_RECIPIENTS_CALLFORWARD] = "callforward",
                                                   NULL};
     static const char *const unknown_words[] = {
         [POLICY_UNKNOWN_REJECT] = "reject", [POLICY_UNKNOWN_DEFER] = "defer", NULL};
@@ -46,6 +66,7 @@ static enum err read_domain(const struct yaml_node *node, struct named_domain *o
     static const struct yaml_row rows[] = {
         {"recipients", YAML_IS_WORD, offsetof(struct named_domain, said.recipients), "any", 0, 0,
          recipient_words, "how it is known which recipients it has"},
+        {"host", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "that is asked for them by SMTP"},
         {"unknown", YAML_IS_WORD, offsetof(struct named_domain, said.unknown), "reject", 0, 0,
          unknown_words, "what mail to an unknown recipient gets"},
         {"learn", YAML_IS_BOOL, offsetof(struct named_domain, said.learn), "false", 0, 0, NULL,
@@ -57,12 +78,10 @@ static enum err read_domain(const struct yaml_node *node, struct named_domain *o
     enum err err = yaml_expect(node, YAML_MAP, node->key, detail);
 
     if (err == ERR_NONE)
-        err = build_refuse(node, node->key, not_yet, detail);
-    if (err == ERR_NONE)
         err = refuse_methods(yaml_find(node, "recipients"), detail);
     if (err == ERR_NONE)
         err = yaml_read(node, node->key, rows, out, detail);
-    return err;
+    return err == ERR_NONE ? read_domain_host(build, node, &out->said, detail) : err;
 }
 
 static enum err add_domain(struct policy_build *build, const struct yaml_node *node,
@@ -75,7 +94,7 @@ static enum err add_domain(struct policy_build *build, const struct yaml_node *n
                        node->line, node->key);
     out->name = build_text(build, name);
     out->node = node;
-    return read_domain(node, out, detail);
+    return read_domain(build, node, out, detail);
 }
 
 static int compare_domains(const void *a, const void *b)

@@ -7,8 +7,9 @@
 #include "node/policy/build.h"
 #include "proto/base/mem.h"
 
-#define HOUR_MS (3600ULL * 1000)
-#define DAY_MS  (24 * HOUR_MS)
+#define MINUTE_MS (60ULL * 1000)
+#define HOUR_MS   (3600ULL * 1000)
+#define DAY_MS    (24 * HOUR_MS)
 
 static const char *const mode_words[] = {
     [POLICY_ENFORCE] = "enforce", [POLICY_SHADOW] = "shadow", [POLICY_SHADOW + 1] = NULL};
@@ -22,6 +23,8 @@ static const char *const login_words[] = {[POLICY_LOGIN_ENFORCE] = "enforce",
                                           [POLICY_LOGIN_SHADOW] = "shadow",
                                           [POLICY_LOGIN_OFF] = "off",
                                           NULL};
+static const char *const starttls_words[] = {
+    [POLICY_STARTTLS_MAY] = "may", [POLICY_STARTTLS_NEVER] = "never", NULL};
 enum { COUNT_MOST = 1000000, ZONE_NAME_MAX = 64 };
 #define SIZE_MOST (1ULL << 40)
 
@@ -48,6 +51,7 @@ static const struct yaml_row root_rows[] = {
      "whether an administrator's permit counts more than a block in the recipient's own list"},
     {"greylist", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "greylisting"},
     {"auto_allow", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "mail from whom somebody has written to"},
+    {"callforward", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "hosts that are asked for recipients"},
     {"limits", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of a message"},
     {"leaving", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of users that are leaving"},
     {"tracking", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "the record of decisions"},
@@ -85,6 +89,26 @@ static const struct yaml_row auto_allow_rows[] = {
      "a mail to more of them teaches nothing; 0: any number"},
     {0},
 };
+static const struct yaml_row callforward_rows[] = {
+    {"positive_life", YAML_IS_DURATION, AT(callforward.positive_ms), "7d", MINUTE_MS, 36 * DAY_MS,
+     NULL, "how long it counts that a recipient exists; asked again behind its back after half"},
+    {"negative_life", YAML_IS_DURATION, AT(callforward.negative_ms), "1h", 1000, 7 * DAY_MS, NULL,
+     "how long it counts that there is none"},
+    {"reply_timeout", YAML_IS_DURATION, AT(callforward.reply_ms), "20s", 100, 5 * MINUTE_MS, NULL,
+     "how long each reply may take"},
+    {"timeout", YAML_IS_DURATION, AT(callforward.whole_ms), "60s", 1000, 10 * MINUTE_MS, NULL,
+     "how long a question may take in all, its wait for a connection included"},
+    {"connections", YAML_IS_COUNT, AT(callforward.connections), "4", 1, 64, NULL,
+     "of a node to one host at a time"},
+    {"waiting", YAML_IS_COUNT, AT(callforward.waiting), "256", 1, 1024, NULL,
+     "questions of a node for one host that wait for a connection; those above are refused at "
+     "once"},
+    {"starttls", YAML_IS_WORD, AT(callforward.starttls), "may", 0, 0, starttls_words,
+     "may: in TLS where that is offered, whoever's certificate it is; never: in the clear"},
+    {"helo", YAML_IS_TEXT, AT(callforward.helo), NULL, 0, MAIL_DOMAIN_MAX, NULL,
+     "the name that the host is told in EHLO; without it, this machine's"},
+    {0},
+};
 static const struct yaml_row limit_rows[] = {
     {"message_size", YAML_IS_SIZE, AT(limits.message_size), "0", 0, SIZE_MOST, NULL,
      "a larger message is refused; 0: any size"},
@@ -114,6 +138,7 @@ static const struct section {
     {"", "settings", root_rows, {"reputation", "spam"}},
     {"greylist", "settings.greylist", greylist_rows, {"identities"}},
     {"auto_allow", "settings.auto_allow", auto_allow_rows, {"sample"}},
+    {"callforward", "settings.callforward", callforward_rows, {NULL}},
     {"limits", "settings.limits", limit_rows, {NULL}},
     {"leaving", "settings.leaving", leaving_rows, {NULL}},
     {"tracking", "settings.tracking", tracking_rows, {NULL}},
@@ -215,6 +240,21 @@ static enum err check_auth_domain(struct policy_build *build, const struct gathe
     return ERR_NONE;
 }
 
+static enum err check_helo(struct policy_build *build, struct err_detail *detail)
+{
+    const char **helo = &build->policy.settings.callforward.helo;
+    const struct yaml_node *node = setting_node(build, "callforward.helo");
+    char name[MAIL_DOMAIN_MAX + 1];
+
+    if (node == NULL || (*helo)[0] == '\0')
+        return ERR_NONE;
+    if (!mail_domain_normalise(*helo, name))
+        return err_say(detail, ERR_CONFIG, "%s:%u: settings.callforward.helo: expected a host name",
+                       node->file, node->line);
+    *helo = build_text(build, name);
+    return ERR_NONE;
+}
+
 enum err settings_read(struct policy_build *build, struct err_detail *detail)
 {
     struct policy_settings *settings = &build->policy.settings;
@@ -231,6 +271,8 @@ enum err settings_read(struct policy_build *build, struct err_detail *detail)
     }
     if (err == ERR_NONE)
         err = check_auth_domain(build, &all[0], detail);
+    if (err == ERR_NONE)
+        err = check_helo(build, detail);
     settings->auto_allow.life_ms = settings->auto_allow.days * DAY_MS;
     if (err == ERR_NONE)
         err = zone_read(build, yaml_find(&all[0].map, "timezone"), detail);

@@ -27,7 +27,7 @@ struct refused_row {
 #define KNOWN_SETTINGS                                                              \
     "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, " \
     "personal_lists, "                                                              \
-    "admin_permit_over_user_block, greylist, auto_allow, limits, leaving, tracking)"
+    "admin_permit_over_user_block, greylist, auto_allow, callforward, limits, leaving, tracking)"
 #define KNOWN_KEYS                                                                                \
     "(known: id, kind, option, from, to, source, enabled, valid, override, bidirectional, note, " \
     "mode, part, country, default, when, action, except, hold_for, rcpt_per_mail, rcpt_per_day, " \
@@ -65,14 +65,39 @@ static const struct refused_row refused_rows[] = {
      "cher.example: {}\n  xn--bcher-kva.example: {}\n",
      "p.yaml:3: domain 'xn--bcher-kva.example' stands twice (first in p.yaml:2)"},
     {"unknown domain key", "domains:\n  corp.example: {recipient: any}\n",
-     "p.yaml:2: unknown key 'recipient' in 'corp.example' (known: recipients, unknown, learn, "
-     "anti_spoof)"},
-    {"method callforward", "domains:\n  corp.example: {recipients: callforward}\n",
-     "p.yaml:2: recipients: callforward is not supported by this version"},
+     "p.yaml:2: unknown key 'recipient' in 'corp.example' (known: recipients, host, unknown, "
+     "learn, anti_spoof)"},
+    {"call forward to nobody", "domains:\n  corp.example: {recipients: callforward}\n",
+     "p.yaml:2: corp.example: recipients: callforward asks a host: say which, host: "
+     "\"mx.internal:25\""},
+    {"a host that nobody asks", "domains:\n  corp.example: {host: \"mx.internal:25\"}\n",
+     "p.yaml:2: corp.example: host is what recipients: callforward asks; nobody asks it here"},
+#define HOST_AT(text) "domains:\n  corp.example: {recipients: callforward, host: \"" text "\"}\n"
+#define NO_HOST(text)                                                                       \
+    "p.yaml:2: host: expected a name or an address and a port, like \"mx.internal:25\" or " \
+    "\"[2001:db8::5]:25\", not '" text "'"
+    {"host empty", HOST_AT(""), NO_HOST("")},
+    {"host port 0", HOST_AT("mx.internal:0"), NO_HOST("mx.internal:0")},
+    {"host port over 65535", HOST_AT("mx.internal:65536"), NO_HOST("mx.internal:65536")},
+    {"host port signed", HOST_AT("mx.internal:+25"), NO_HOST("mx.internal:+25")},
+    {"host port a name", HOST_AT("mx.internal:smtp"), NO_HOST("mx.internal:smtp")},
+    {"host port alone", HOST_AT(":25"), NO_HOST(":25")},
+    {"host with a blank", HOST_AT("mx internal"), NO_HOST("mx internal")},
+    {"host bracket open", HOST_AT("[2001:db8::5:25"), NO_HOST("[2001:db8::5:25")},
+    {"host bracket and more", HOST_AT("[2001:db8::5]x25"), NO_HOST("[2001:db8::5]x25")},
+    {"host a name in brackets", HOST_AT("[mx.internal]:25"), NO_HOST("[mx.internal]:25")},
+    {"host an address list", HOST_AT("192.0.2.1,192.0.2.2"), NO_HOST("192.0.2.1,192.0.2.2")},
+    {"host a list", "domains:\n  corp.example: {recipients: callforward, host: [a, b]}\n",
+     "p.yaml:2: host: expected text, not a list"},
+    {"host a path", HOST_AT("/var/run/x"), NO_HOST("/var/run/x")},
+    {"callforward helo", "settings:\n  callforward: {helo: \"a b\"}\n",
+     "p.yaml:2: settings.callforward.helo: expected a host name"},
     {"method unknown", "domains:\n  corp.example: {recipients: all}\n",
-     "p.yaml:2: corp.example.recipients: expected any, send_only or directory, not 'all'"},
+     "p.yaml:2: corp.example.recipients: expected any, send_only, directory or callforward, not "
+     "'all'"},
     {"method as a list", "domains:\n  corp.example: {recipients: [any]}\n",
-     "p.yaml:2: corp.example.recipients: expected any, send_only or directory, not a list"},
+     "p.yaml:2: corp.example.recipients: expected any, send_only, directory or callforward, not a "
+     "list"},
     {"domain learn", "domains:\n  corp.example: {recipients: directory, learn: often}\n",
      "p.yaml:2: corp.example.learn: expected true or false, not 'often'"},
     {"domain unknown", "domains:\n  corp.example: {recipients: directory, unknown: drop}\n",

@@ -463,7 +463,7 @@ static void the_manual_page_is_complete(void **state)
     struct policy *policy = parsed("");
     char *page = manual_read("node/policy/reeve-policy.5");
     char *text = printed(policy);
-    size_t keys = 4 + 3 + 4; // of domains, groups and users
+    size_t keys = 5 + 3 + 4; // of domains, groups and users
 
     keys += check_keys(page, "", "policies: [{id: a, kind: greylist, option: no_action, x: y}]");
     keys +=
