@@ -17,6 +17,7 @@
 #include "node/net/door.h"
 #include "node/net/pub.h"
 #include "node/policy/set.h"
+#include "node/probe/probe.h"
 #include "node/stats.h"
 #include "node/store/store.h"
 #include "node/verbs/server.h"
@@ -56,7 +57,8 @@ struct node {
     struct keeper *keeper;
     struct door *doors[2]; // [enum server_door]
     struct pub *pub;
-    struct geo *geo; // NULL = none
+    struct geo *geo;     // NULL = none
+    struct probe *probe; // NULL with --replay
     struct loop_timer *tick;
     struct loop_timer *drain_tick;
     struct loop_signal *signals[3];
@@ -106,6 +108,22 @@ static const char *find_country(void *arg, const struct ip *ip, char out[SERVER_
     return geo_country(node->geo, ip, out);
 }
 
+static void ask_probe(void *arg, const struct probe_question *question, struct probe_done done)
+{
+    struct node *node = arg;
+
+    probe_ask(node->probe, question, done);
+}
+
+// ---- what the probe calls
+
+static void is_probed(void *arg, const char *address, const struct probe_answer *answer)
+{
+    struct node *node = arg;
+
+    server_probed(node->server, address, answer);
+}
+
 // ---- what the doors call
 
 static void lookup_came(void *arg, const struct door_peer *peer, void *bytes, size_t len,
@@ -149,7 +167,9 @@ static void publish_stats(struct node *node)
                                         .max_fds = vitals_max_fds(),
                                         .resident_bytes = vitals_resident_bytes(),
                                         .geo_known = geo_is_known(node->geo),
-                                        .store = node->store};
+                                        .store = node->store,
+                                        .probe = node->probe != NULL ? probe_counters(node->probe)
+                                                                     : NULL};
     size_t len = 0;
 
     if (node->geo != NULL) {
@@ -285,7 +305,12 @@ static void start_server(struct node *node)
                                          .budget_ms = node->config->lookups_budget_ms,
                                          .seats = (unsigned)node->config->lookups_seats,
                                          .large_seats = LARGE_SEATS};
-    const struct server_out out = {send_reply, wants_event, publish_event, find_country, node};
+    const struct server_out out = {send_reply,
+                                   wants_event,
+                                   publish_event,
+                                   find_country,
+                                   node->options.replay ? NULL : ask_probe,
+                                   node};
 
     server_new(&node->server, &config, node->store, &node->stats, out);
     keeper_start(node->keeper, node->loop, node->store,
@@ -315,6 +340,16 @@ static void open_geo(struct node *node)
         geo_new(&node->geo, &config);
 }
 
+// Mail that is long over is no reason to ask anybody.
+static void open_probe(struct node *node)
+{
+    const struct probe_config config = {
+        .loop = node->loop, .ldap_password_file = "", .ldap_ca_file = ""};
+
+    if (!node->options.replay)
+        node->probe = probe_new(&config, (struct probe_calls){is_probed, node});
+}
+
 static enum err assemble(struct node *node, struct err_detail *detail)
 {
     enum err err = loop_new(&node->loop, detail);
@@ -329,6 +364,7 @@ static enum err assemble(struct node *node, struct err_detail *detail)
     }
     if (err == ERR_NONE) {
         open_geo(node);
+        open_probe(node);
         start_server(node);
         err = open_door(node, SERVER_LOOKUPS, detail);
     }
@@ -347,7 +383,8 @@ static void tear_down(struct node *node)
         loop_signal_free(&node->signals[i]);
     loop_timer_free(&node->tick);
     loop_timer_free(&node->drain_tick);
-    store_free(&node->store);  // answers what still waits, through the doors
+    probe_free(&node->probe);  // answers what still waits, through the doors
+    store_free(&node->store);  // likewise
     keeper_stop(node->keeper); // likewise
     door_free(&node->doors[SERVER_LOOKUPS]);
     door_free(&node->doors[SERVER_ADMIN]);

@@ -93,6 +93,13 @@ static void add_store(const struct stats_gauges *gauges, struct stats_snapshot *
     }
 }
 
+static void add_probe(const struct probe_counters *counters, struct stats_snapshot *out)
+{
+#define STATS_ADD(name, help) add(out, "reeve_probe_" #name, (double)counters->name);
+    PROBE_COUNTER_LIST(STATS_ADD)
+#undef STATS_ADD
+}
+
 void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges,
                     struct stats_snapshot *out)
 {
@@ -113,4 +120,6 @@ void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges,
     add_counters(stats, out);
     add_latency(stats, out);
     add_store(gauges, out);
+    if (gauges->probe != NULL)
+        add_probe(gauges->probe, out);
 }

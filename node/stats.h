@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "node/core/reason.h"
+#include "node/probe/probe.h"
 #include "node/store/store.h"
 #include "proto/msg.h"
 
@@ -59,6 +60,7 @@ struct stats_gauges {
     uint64_t resident_bytes;
     bool geo_known; // there is a database of countries
     const struct store *store;
+    const struct probe_counters *probe; // NULL = nobody can be asked
 };
 
 enum { STATS_METRICS_MAX = 256 };

@@ -95,6 +95,7 @@ struct facts {
                      // right
     bool keys_known; // the store's secret is known, so triplets can be named
     bool dry_run;
+    bool asks_nobody; // no other server may be asked: a dry run, and a node that replays
     // Who of the client's names is spared, as this node mirrors it; NULL or empty where nobody asked.
     struct spared_clients *spared;
     bool carried;      // another recipient of this transaction is known
@@ -121,9 +122,10 @@ struct facts_recipient {
     bool directory_unread;
     struct person_facts *person; // NULL = nothing is kept of it
     enum facts_probe probe;
-    uint32_t place;       // among the recipients of the transaction, as far as known; from 1
-    uint32_t mark;        // of (transaction, recipient)
-    uint64_t expected_ms; // until when, inclusive, an operator expects mail for it; 0 = none is
+    const char *probe_why; // in whose words; NULL = not asked for
+    uint32_t place;        // among the recipients of the transaction, as far as known; from 1
+    uint32_t mark;         // of (transaction, recipient)
+    uint64_t expected_ms;  // until when, inclusive, an operator expects mail for it; 0 = none is
     struct key_triplet triplet; // named by plan_recipient
     struct grey_facts grey;
     struct limit_facts limit;

@@ -20,6 +20,17 @@ static enum outcome exists(struct text_buf *why, const char *what)
     return OUTCOME_PASS;
 }
 
+// What the other server said, where a trace is wanted.
+static const char *with_words(const struct chain_in *in, struct text_buf *why, const char *what)
+{
+    const char *words = in->recipient->probe_why;
+
+    if (words == NULL || words[0] == '\0')
+        return what;
+    text_buf_add(why, "%s: ", words);
+    return what;
+}
+
 static enum outcome nobody(const struct chain_in *in, struct verdict *out, struct text_buf *why,
                            const char *what)
 {
@@ -110,7 +121,7 @@ static bool is_answered(const struct chain_in *in)
 
 static enum outcome ask(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
-    if (in->facts->dry_run)
+    if (in->facts->asks_nobody)
         return exists(why, "not known yet: the domain's server would be asked");
     out->changes.want_probe = true;
     return OUTCOME_WAIT;
@@ -123,14 +134,15 @@ static enum outcome judge_probe(const struct chain_in *in, struct verdict *out,
     case FACTS_UNASKED:
         return ask(in, out, why);
     case FACTS_EXISTS:
-        return exists(why, "the domain's server says that it exists");
+        return exists(why, with_words(in, why, "the domain's server says that it exists"));
     case FACTS_NOBODY:
-        return nobody(in, out, why, "the domain's server says that there is none");
+        return nobody(in, out, why,
+                      with_words(in, why, "the domain's server says that there is none"));
     case FACTS_SILENT:
         text_buf_put(why, "the domain's server has not answered yet; it is waited for");
         return refuse(out, REASON_rcpt_tempfail);
     case FACTS_REFUSED:
-        text_buf_put(why, "the domain's server did not say whether it exists");
+        text_buf_put(why, with_words(in, why, "the domain's server did not say whether it exists"));
         return refuse(out, REASON_rcpt_tempfail);
     }
     return OUTCOME_PASS;

@@ -256,10 +256,7 @@ static enum check_state check_judge(struct server *server, struct seat *seat)
 
 static enum check_state check_probe(struct server *server, struct seat *seat)
 {
-    (void)server;
-    for (size_t i = 0; i < seat->recipient_count; i++)
-        if (seat->recipients[i].probing)
-            seat->recipients[i].facts.probe = FACTS_REFUSED;
+    probes_ask(server, seat);
     return CHECK_JUDGE_PROBED;
 }
 
@@ -360,6 +357,7 @@ static enum check_state check_write(struct server *server, struct seat *seat)
         write_changes(server, seat, &seat->recipients[i]);
     if (!seat->facts.dry_run)
         limits_settle(server, seat);
+    probes_renew(server, seat);
     return CHECK_ANSWER;
 }
 

@@ -86,6 +86,12 @@ void clients_note(struct server *server, struct seat *seat, const struct recipie
 struct store_limit *limits_list(const struct server *server, struct seat *seat);
 void limits_settle(const struct server *server, const struct seat *seat);
 
+// probes_prepare: room for the words of the server that may be asked. probes_ask: for the recipients that are probing: each fact becomes known, or that nobody says it. The seat waits for
+// those who are asked. probes_renew: a yes that is old is asked for again, and nobody waits.
+MUST_USE enum err probes_prepare(struct seat *seat, struct recipient *recipient);
+void probes_ask(struct server *server, struct seat *seat);
+void probes_renew(struct server *server, struct seat *seat);
+
 // verdict_finish: ticket, tracking row, counters and reply text of one recipient's verdict, and its
 // place in the reply.
 void verdict_finish(struct server *server, struct seat *seat, size_t index);

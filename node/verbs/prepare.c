@@ -110,6 +110,7 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
     facts->size_bytes = check->size_bytes;
     count_recipients(seat);
     facts->dry_run = check->dry_run;
+    facts->asks_nobody = check->dry_run || server->out.probe == NULL;
     server->unique++; // a Check without a transaction is its own
     facts->now_ms = check->at_ms > 0 ? check->at_ms : store_now_ms(server->store);
     facts->clock_ok = store_clock_ok(server->store);
@@ -253,6 +254,8 @@ static enum err prepare_recipient(struct server *server, struct seat *seat, size
         err = prepare_trace(seat, recipient);
     if (err == ERR_NONE)
         begin(server, seat, recipient, index);
+    if (err == ERR_NONE && check->trace)
+        err = probes_prepare(seat, recipient);
     if (err == ERR_NONE && check->recipient_total > 0)
         err = prepare_keys(server, seat, recipient);
     return err;

@@ -26,12 +26,16 @@ struct recipient {
     struct store_person person;   // its place in the list that the store was asked for
     bool reading_person;          // what is kept of it is asked for
     bool probing;                 // another server must be asked whether it exists
-    bool adding;                  // its first try is asked for
-    bool counting;                // what was sent today is asked for
-    bool was_counted;             // and was answered, or not
-    struct key_count counted;     // as what this recipient counts
-    struct store_limit limit;     // its place in the list that the store was asked for
-    struct chain_start start;     // what the steps that need nothing stored have said
+    struct recipient_asked {
+        struct server *server; // that asked
+        char *why;             // what the other server said: where a trace is wanted, else NULL
+    } asked;
+    bool adding;              // its first try is asked for
+    bool counting;            // what was sent today is asked for
+    bool was_counted;         // and was answered, or not
+    struct key_count counted; // as what this recipient counts
+    struct store_limit limit; // its place in the list that the store was asked for
+    struct chain_start start; // what the steps that need nothing stored have said
     struct verdict verdict;
     struct trace trace;
     struct msg_step *steps; // the trace as it is sent

@@ -12,6 +12,7 @@
 
 #include "node/core/policy.h"
 #include "node/net/door.h"
+#include "node/probe/probe.h"
 #include "node/stats.h"
 #include "node/store/store.h"
 #include "proto/err.h"
@@ -31,6 +32,8 @@ struct server_out {
     void (*event)(void *arg, const char *topic, const struct msg_event *event);
     // country: of an address, as two capital letters; "" = not known. NULL = no country ever is.
     const char *(*country)(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX]);
+    // probe: as probe_ask. NULL = nobody may be asked whether a recipient exists: a node that replays.
+    void (*probe)(void *arg, const struct probe_question *question, struct probe_done done);
     void *arg;
 };
 
@@ -62,6 +65,9 @@ const struct policy *server_policy(const struct server *server);
 // reply may be sent before this returns, or later.
 void server_receive(struct server *server, enum server_door door, const struct door_peer *peer,
                     void *bytes, size_t len, uint64_t age_ms);
+
+// server_probed: another server said whether this address exists: kept, for all nodes.
+void server_probed(struct server *server, const char *address, const struct probe_answer *answer);
 
 // server_tick: once a second or so: what is told to the store by and by.
 void server_tick(struct server *server);

@@ -213,6 +213,40 @@ static void step_geo(struct step_line *line)
         misunderstood(line, "geo 192.0.2.0/24 DE (without a country: it is not known)");
 }
 
+static bool read_says(const char *text, enum facts_probe *out)
+{
+    static const char *const words[] = {[FACTS_UNASKED] = "waits",
+                                        [FACTS_SILENT] = "silent",
+                                        [FACTS_REFUSED] = "refused",
+                                        [FACTS_EXISTS] = "exists",
+                                        [FACTS_NOBODY] = "nobody"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        *out = (enum facts_probe)i;
+        if (strcmp(words[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void step_probe(struct step_line *line)
+{
+    const bool answers = strcmp(word(line, 2), "answers") == 0;
+    const bool says = strcmp(word(line, 2), "says") == 0;
+    enum facts_probe said;
+
+    if (line->words.count != 4 || answers == says || !read_says(word(line, 3), &said) ||
+        (answers && said == FACTS_UNASKED))
+        misunderstood(line, "probe ADDRESS says exists|nobody|refused|silent|waits, or probe "
+                            "ADDRESS answers exists|nobody|refused|silent");
+    else if (says && !probes_say(line->world, word(line, 1), said))
+        misunderstood(line, "fewer addresses");
+    else if (answers && !probes_answer(line->world, word(line, 1), said))
+        misunderstood(line, "an address that somebody asked for, and was not answered");
+    else
+        world_settle(line->world);
+}
+
 static void step_listen(struct step_line *line)
 {
     mem_free(line->world->topic);
@@ -474,6 +508,7 @@ static const struct {
     {"report", step_verb},   {"sent", step_sent},       {"access", step_verb},
     {"held", step_verb},     {"send", step_send},       {"store", step_store},
     {"expect", step_expect}, {"given", step_given},     {"geo", step_geo},
+    {"probe", step_probe},
 };
 
 // asks_for: the words of a check, up to its ->, have one that begins so.

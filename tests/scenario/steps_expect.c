@@ -41,6 +41,7 @@ static struct memory_used used_since(const struct memory_used *now, const struct
         .read_pending = now->read_pending - then->read_pending,
         .write_pending = now->write_pending - then->write_pending,
         .write_passed = now->write_passed - then->write_passed,
+        .write_answer = now->write_answer - then->write_answer,
         .write_align = now->write_align - then->write_align,
         .write_spared = now->write_spared - then->write_spared,
         .read_limit = now->read_limit - then->read_limit,
@@ -68,6 +69,7 @@ static bool look_up_store(struct world *world, const struct node *node, const ch
         {"writes", memory_writes_asked(&since)},
         {"writes.pending", since.write_pending},
         {"writes.passed", since.write_passed},
+        {"writes.answer", since.write_answer},
         {"writes.align", since.write_align},
         {"writes.spared", since.write_spared},
         {"writes.limit", since.write_limit},
@@ -198,11 +200,18 @@ enum err expect_run(struct world *world, const struct words *words, struct err_d
     }
     if (strcmp(subject, "stats") == 0)
         return compare_all(world, words, look_up_stats, detail);
+    if (strcmp(subject, "probes") == 0) {
+        err = compare_number("questions", words->word[2],
+                             world->probes.asked - world->probes.expected, detail);
+        world->probes.expected = world->probes.asked;
+        return err;
+    }
     if (strcmp(subject, "waiting") == 0)
         return compare_number("requests", words->word[2], world_waiting(world), detail);
     if (strcmp(subject, "events") == 0)
         return compare_number("events", words->word[2],
                               world_heard(world, words->count > 3 ? words->word[3] : ""), detail);
-    return err_say(detail, ERR_SYNTAX,
-                   "expect store|stats NAME=N ..., expect waiting N, expect events N [TOPIC]");
+    return err_say(
+        detail, ERR_SYNTAX,
+        "expect store|stats NAME=N ..., expect waiting|probes N, expect events N [TOPIC]");
 }

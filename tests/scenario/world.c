@@ -183,7 +183,9 @@ bool world_set_country(struct world *world, const struct ip_net *net, const char
 
 static void node_start(struct node *node)
 {
-    const struct server_out out = {on_reply, wants_event, on_event, on_country, node};
+    const struct server_out out = {
+        on_reply, wants_event, on_event, on_country, node->config.replay ? NULL : probes_on_ask,
+        node};
     const struct keeper_config config = {
         .node = node->name, .state_dir = "", .load = load_policy, .load_arg = node};
     struct err_detail detail = {""};
@@ -203,6 +205,7 @@ static void node_start(struct node *node)
 static void node_stop(struct node *node)
 {
     node->is_dying = true;
+    probes_forget(node->world, node);
     store_free(&node->store);
     keeper_stop(node->keeper);
     server_free(&node->server);
@@ -335,7 +338,7 @@ static void receive(struct node *node, bool admin, struct bytes *bytes, uint64_t
 static void settle_one(struct world *world, struct node *node)
 {
     world_settle(world);
-    if (memory_held(world->memory, node->store) == 0)
+    if (memory_held(world->memory, node->store) == 0 && !probes_are_waited_for(world, node))
         forget_questions(world, node);
 }
 
@@ -353,11 +356,13 @@ struct trail {
     uint64_t stored;
     struct memory_used used;
     struct stats stats;
+    uint64_t probes;
 };
 
 static struct trail trail_of(const struct world *world, const struct node *node)
 {
-    return (struct trail){memory_digest(world->memory), *memory_used(world->memory), node->stats};
+    return (struct trail){memory_digest(world->memory), *memory_used(world->memory), node->stats,
+                          world->probes.asked};
 }
 
 static void compare_trails(struct world *world, const struct place *place,
@@ -367,6 +372,8 @@ static void compare_trails(struct world *world, const struct place *place,
         world_fail(world, place, "a dry run of it changed what is stored");
     if (memory_writes_asked(&before->used) != memory_writes_asked(&after->used))
         world_fail(world, place, "a dry run of it asked the store to write");
+    if (before->probes != after->probes)
+        world_fail(world, place, "a dry run of it asked another server");
     if (before->stats.checks != after->stats.checks ||
         before->stats.events != after->stats.events ||
         memcmp(before->stats.verdicts, after->stats.verdicts, sizeof(after->stats.verdicts)) != 0 ||
@@ -422,7 +429,13 @@ void world_ask(struct world *world, const struct place *place, const struct ask 
     question = add_question(world, place, node, world->last_id);
     if (can_rehearse(world, node, ask))
         question->dry = rehearse(world, place, node, ask);
+    const uint64_t probes = world->probes.asked;
+
     receive(node, ask->admin_door, &bytes, ask->age_ms);
+    if (world->probes.asked != probes) { // what another server says cannot be foretold
+        mem_free(question->dry);
+        question->dry = NULL;
+    }
     settle_one(world, node);
 }
 

@@ -14,6 +14,7 @@
 
 #include "node/verbs/server.h"
 #include "tests/scenario/ask.h"
+#include "tests/scenario/probes.h"
 #include "tests/scenario/script.h"
 #include "tests/support/store_memory.h"
 
@@ -53,6 +54,7 @@ struct world {
     char *policy; // text of the policy set, "" = none was given
     struct world_country country[WORLD_COUNTRIES_MAX]; // of all nodes
     size_t country_count;
+    struct probes probes; // the other servers, of all nodes
     uint64_t start_ms;
     uint64_t now_ms;
     struct arena scratch; // of one line or one reply

@@ -101,8 +101,8 @@ const struct memory_used *memory_used(const struct memory *memory)
 uint64_t memory_writes_asked(const struct memory_used *used)
 {
     return used->write_pending + used->write_passed + used->write_align + used->write_spared +
-           used->write_limit + used->write_settle + used->write_allow + used->write_track +
-           used->write_admin;
+           used->write_answer + used->write_limit + used->write_settle + used->write_allow +
+           used->write_track + used->write_admin;
 }
 
 void memory_set_used(struct memory *memory, const struct memory_used *used)

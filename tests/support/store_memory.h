@@ -20,6 +20,7 @@
 #define MEMORY_MOMENT_LIST(X)                                                         \
     X(READ, "read")       /* store_read_passed */                                     \
     X(PERSON, "person")   /* store_read_person */                                     \
+    X(ANSWER, "answer")   /* store_write_answer; never held */                        \
     X(PENDING, "pending") /* store_add_pending */                                     \
     X(PASSED, "passed")   /* store_write_passed */                                    \
     X(ALIGN, "align")     /* store_align_pending */                                   \
@@ -95,6 +96,7 @@ struct memory_used {
     uint64_t read_pending;  // store_add_pending, its reads
     uint64_t write_pending; // store_add_pending that was not read-only
     uint64_t write_passed;
+    uint64_t write_answer;
     uint64_t write_align;
     uint64_t write_spared;
     uint64_t read_limit;   // store_limit_add, its reads: one a thing that is counted

@@ -46,8 +46,9 @@ static void scene_close(struct scene *scene)
 
 static const struct msg_stats *take(struct scene *scene)
 {
+    static const struct probe_counters probe = {.questions = 7, .tls = 3};
     const struct stats_gauges gauges = {
-        .node = "n", .at_ms = 1000, .uptime_ms = 5, .store = scene->store};
+        .node = "n", .at_ms = 1000, .uptime_ms = 5, .store = scene->store, .probe = &probe};
 
     stats_snapshot(&scene->stats, &gauges, scene->snapshot);
     return &scene->snapshot->stats;
@@ -103,6 +104,8 @@ static void verdicts_are_counted_by_reason(void **state)
     assert_true(value_of(stats, "reeve_shadowed", "greylist_early") == 4);
     assert_true(value_of(stats, "reeve_checks", "") == 5);
     assert_true(value_of(stats, "reeve_store_up", "") == 0);
+    assert_true(value_of(stats, "reeve_probe_questions", "") == 7);
+    assert_true(value_of(stats, "reeve_probe_tls", "") == 3);
     assert_int_equal(stats->sequence, 1);
     assert_int_equal(take(&scene)->sequence, 2);
     scene_close(&scene);

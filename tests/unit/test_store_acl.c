@@ -129,6 +129,16 @@ static void limit(struct scene *scene)
     settle(scene);
 }
 
+// What another server said of a recipient.
+static void answer(struct scene *scene)
+{
+    const struct person_answer said = {
+        .state = FACT_PRESENT, .exists = true, .until_ms = store_now_ms(scene->store) + HOUR_MS};
+
+    store_write_answer(scene->store, "bob@corp.example", &said);
+    settle(scene);
+}
+
 static bool has_read_the_roll(void *store)
 {
     return ((struct store *)store)->reading.is_known;
@@ -267,6 +277,7 @@ static void the_shipped_acl_is_enough(void **state)
     assert_int_equal(ask_pair(&scene, store_pair_forget).count, 3);
     stage_until(&scene.stage, has_read_the_roll, scene.store);
     spare(&scene);
+    answer(&scene);
     limit(&scene);
     allow(&scene);
     use_policies(&scene);
