@@ -76,7 +76,7 @@ static void print_answer(const struct wish *wish, const struct reeve_answer *ans
     print_entries(answer);
 }
 
-// ask_page: *cursor becomes where the next page begins (owned), NULL at the end.
+// ask_page: *cursor becomes where the next page begins (owned), NULL at the end. Only a list has pages.
 static int ask_page(struct ctl *ctl, const struct wish *wish, char **cursor, size_t *count)
 {
     struct reeve_pair args[2];

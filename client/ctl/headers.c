@@ -10,7 +10,7 @@
 
 #include "proto/base/mem.h"
 
-// The capture rules read these, and no others.
+// The capture rules (node/core/README.md, Auto Allow) read these, and no others.
 static const char *const WANTED[] = {
     "Auto-Submitted", "Precedence",    "List-Id",     "List-Unsubscribe", "Content-Type",
     "X-Autoreply",    "X-Autorespond", "In-Reply-To", "References",

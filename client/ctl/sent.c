@@ -51,7 +51,7 @@ static int tell(struct ctl *ctl, const struct reeve_sent *sent)
     return code;
 }
 
-// tell_with_headers: those of the message on standard input.
+// tell_with_headers: those of the message on standard input, which is read to its end.
 static int tell_with_headers(struct ctl *ctl, struct reeve_sent *sent)
 {
     struct reeve_header header[HEADERS_MAX];

@@ -42,6 +42,7 @@ void sent_free(struct sent **sent)
     *sent = NULL;
 }
 
+// note_lost: libreeve has tried other nodes, and waited for one.
 static void note_lost(struct sent *sent, const char *why)
 {
     char quoted[LOG_QUOTE_MAX];

@@ -44,7 +44,8 @@ static enum import_left left_of(const struct inside *inside, const struct queue_
     return mail->count > RECIPIENTS_MAX ? IMPORT_MANY : IMPORT_LEFT_COUNT;
 }
 
-// The owner is the login, where that is an address; else it says less than the sender.
+// The owner is the login, where that is an address. To which domain another one belongs says the policy
+// set (settings.auth_domain), which is not read here, and the sender says it as well.
 static const char *owner_of(const struct queue_mail *mail)
 {
     return mail->login != NULL && strchr(mail->login, '@') != NULL ? mail->login : mail->sender;

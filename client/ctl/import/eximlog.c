@@ -94,7 +94,7 @@ static char *skip_tag(char *text)
     return skip_stamp(end + 2);
 }
 
-// ---- who brought it
+// ---- who brought it, and who logged in
 
 // skip_helo: "(name) [" -> "[": the name is the client's, and where Exim takes any it may hold anything;
 // NULL if it could end in two places.
