@@ -6,6 +6,7 @@
 //     v:{<address>}    recipients      field = answer             value = "<+|-> <until_ms>"      what another server said
 //                                      field = learnt             value = "<sent_ms>"             it has sent mail
 //     d:{<bucket>.<version>}  directory  field = address          value = "<state>\t<mailbox>\t<groups>"
+//                                        field = whole            value = "1"    without it the hash says of nobody that he is not there
 //
 // An address is local@domain as mail.h normalises it; a mailbox, an owner and a recipient are without +tag. Every life
 // is inclusive. until_ms 0 = for ever.
@@ -142,6 +143,9 @@ size_t person_directory_key(const struct person_directory *directory, uint32_t b
 uint32_t person_directory_bucket(const struct person_directory *directory, const char *address);
 #define PERSON_ANSWER_FIELD "answer"
 #define PERSON_LEARNT_FIELD "learnt"
+// What each hash of a directory in force holds beside its rows: one that was lost, or is being written, does not have it.
+#define PERSON_WHOLE_FIELD "whole"
+#define PERSON_WHOLE_VALUE "1"
 
 // What is known of one recipient.
 struct person_facts {

@@ -63,10 +63,22 @@ static bool is_group_address(const struct chain_in *in)
     return false;
 }
 
+static bool is_postmaster(const struct chain_in *in)
+{
+    return strcmp(in->recipient->address.base, "postmaster") == 0;
+}
+
+// A user who is disabled is what the directory says of him.
+static bool is_user(const struct chain_in *in)
+{
+    const struct policy_user *user = policy_user_of(in->policy, &in->recipient->party);
+
+    return user != NULL && user->state != POLICY_USER_DISABLED;
+}
+
 bool recipient_is_named(const struct chain_in *in)
 {
-    return strcmp(in->recipient->address.base, "postmaster") == 0 ||
-           policy_user_of(in->policy, &in->recipient->party) != NULL || is_group_address(in);
+    return is_postmaster(in) || is_user(in) || is_group_address(in);
 }
 
 // ---- who has sent mail
@@ -93,8 +105,10 @@ static enum outcome judge_directory(const struct chain_in *in, struct verdict *o
 {
     const struct person_row *row = &chain_person(in)->row;
 
-    if (in->recipient->directory_unread)
+    if (in->recipient->directory_unread) {
+        out->degraded_why = "which directory is in force has not been read yet";
         return not_told(in, out, why);
+    }
     if (in->recipient->directory.version == 0)
         return exists(why, "no directory was imported for its domain");
     if (row->state == FACT_PRESENT && row->status == PERSON_ACTIVE)
@@ -174,12 +188,14 @@ enum outcome recipient_step(const struct chain_in *in, struct verdict *out, stru
     }
     if (domain->recipients == POLICY_RECIPIENTS_ANY)
         return exists(why, "its domain takes any recipient");
-    if (recipient_is_named(in))
-        return exists(why, "the policy set names it, or it is postmaster");
+    if (is_postmaster(in))
+        return exists(why, "postmaster");
     if (domain->recipients == POLICY_RECIPIENTS_SEND_ONLY) {
         text_buf_put(why, "its domain takes no mail");
         return refuse(out, REASON_rcpt_sendonly);
     }
+    if (recipient_is_named(in))
+        return exists(why, "the policy set names it");
     if (domain->recipients == POLICY_RECIPIENTS_DIRECTORY)
         return judge_directory(in, out, why);
     return judge_server(in, out, why);

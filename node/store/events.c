@@ -98,6 +98,8 @@ static void read_fields(const struct redisReply *fields, struct event *out)
         out->kind = EVENT_STAGED;
     else if (strcmp(kind, "activated") == 0)
         out->kind = EVENT_ACTIVATED;
+    else if (strcmp(kind, "directory") == 0)
+        out->kind = EVENT_DIRECTORY;
 }
 
 bool event_read(const struct redisReply *row, struct event *out)
@@ -157,6 +159,7 @@ static void mirror_again(struct store *store)
 {
     store->events.reread_ms = 0;
     store->reading.due_ms = 0;
+    directory_heard(store);
 }
 
 static void apply(struct store *store, const struct event *event)
@@ -176,6 +179,9 @@ static void apply(struct store *store, const struct event *event)
         break;
     case EVENT_ACTIVATED:
         policy_heard(store, NULL);
+        break;
+    case EVENT_DIRECTORY:
+        directory_heard(store);
         break;
     case EVENT_FORGET:
         events_drop(store);
@@ -364,6 +370,7 @@ static void reread(struct store *store)
     if (redis_state(store->lane[STORE_ADMIN]) != STORE_UP || store_state(store) == STORE_FOREIGN)
         return;
     spared_reread(store);
+    directory_reread(store);
     if (store->events.reread_ms != 0 && now_ms - store->events.reread_ms < EVENTS_REREAD_MS)
         return;
     if (!expected_ask(store))

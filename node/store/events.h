@@ -6,6 +6,7 @@
 //     kind spared    client, rests, day: a client is spared (core/spared.h); day 0 = no more
 //     kind staged    document: of a policy set, to be compiled before it is needed
 //     kind activated version: another policy set is in force
+//     kind directory another directory is in force: read all of them again (directory.h)
 //     kind start     a row to begin at, on an empty stream
 //
 // A node joins at the stream's last row and then asks for that row and what follows it. If that row
@@ -42,6 +43,7 @@ enum event_kind {
     EVENT_SPARED,
     EVENT_STAGED,
     EVENT_ACTIVATED,
+    EVENT_DIRECTORY,
     EVENT_UNKNOWN
 };
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/store/directory.h"
 #include "node/store/embedded.h"
 #include "node/store/events.h"
 #include "node/store/meta.h"
@@ -79,6 +80,7 @@ struct store {
     struct spared_work *notes; // under way
     unsigned note_count;
     struct declaring declaring;
+    struct directory_following directories;
     // Tracking.
     uint32_t node;
     struct ticket last_ticket;

@@ -3,12 +3,13 @@
 //
 //     store_read_person   a recipient:  HMGET m:{mailbox} the sender's patterns
 //                                       HGET a:{mailbox} the sender;  HGET a:{org/...} the sender
-//                                       HGET d:{bucket.version} the recipient
+//                                       HMGET d:{bucket.version} the recipient, whole
 //                                       HMGET v:{recipient} answer learnt            ... each if it is asked for
 #include <string.h>
 
 #include "node/store/inside.h"
 #include "node/store/reply.h"
+#include "proto/base/clock.h"
 
 // The replies of a recipient, in their order.
 enum { REPLY_LIST, REPLY_OWN, REPLY_ORG, REPLY_ROW, REPLY_ANSWER, REPLIES };
@@ -58,9 +59,10 @@ static void put_row(struct resp *resp, const struct store_person *person)
     const uint32_t bucket = person_directory_bucket(&person->directory, person->address);
     char key[PERSON_KEY_MAX];
 
-    resp_begin(resp, "HGET");
+    resp_begin(resp, "HMGET");
     resp_bytes(resp, key, person_directory_key(&person->directory, bucket, key));
     resp_text(resp, person->address);
+    resp_text(resp, PERSON_WHOLE_FIELD);
 }
 
 static void put_answer(struct resp *resp, const struct store_person *person)
@@ -124,13 +126,35 @@ static bool take_allow(struct person_allow *allow, const struct redisReply *repl
     return true;
 }
 
-static bool take_row(struct person_row *row, const struct redisReply *reply)
+// A hash that is not there, or was not written to its end, says of nobody that he is not there: this node has not heard
+// that another directory is in force, or somebody removed it. The row stays unknown.
+static bool is_whole(struct store *store, const struct redisReply *whole)
 {
-    if (!is_there(reply)) {
+    if (reply_is_text(whole) && strcmp(whole->str, PERSON_WHOLE_VALUE) == 0)
+        return true;
+    store->counters.errors[STORE_ERROR]++;
+    log_limited(&store->garbage_lines, clock_mono_ms(), LOG_WARN_LEVEL,
+                "store lacks a part of a directory in force");
+    directory_heard(store);
+    return false;
+}
+
+static bool take_row(struct store *store, const struct store_person *person,
+                     const struct redisReply *reply)
+{
+    struct person_row *row = &person->facts->row;
+    char *groups = person->groups;
+
+    if (!reply_is_array(reply, 2))
+        return false;
+    if (!is_whole(store, reply->element[1]))
+        return true;
+    if (!is_there(reply->element[0])) {
         row->state = FACT_ABSENT;
         return true;
     }
-    if (!reply_is_text(reply) || !person_row_read(reply->str, reply->len, row, NULL))
+    if (!reply_is_text(reply->element[0]) ||
+        !person_row_read(reply->element[0]->str, reply->element[0]->len, row, groups))
         return false;
     row->state = FACT_PRESENT;
     return true;
@@ -158,7 +182,8 @@ static bool take_answer(struct person_facts *facts, const struct redisReply *rep
     return facts->answer.state != FACT_UNKNOWN && facts->learnt.state != FACT_UNKNOWN;
 }
 
-static bool take(const struct store_person *person, unsigned which, const struct redisReply *reply)
+static bool take(struct store *store, const struct store_person *person, unsigned which,
+                 const struct redisReply *reply)
 {
     struct person_facts *facts = person->facts;
 
@@ -170,7 +195,7 @@ static bool take(const struct store_person *person, unsigned which, const struct
     case REPLY_ORG:
         return take_allow(&facts->allow[PERSON_ORG], reply);
     case REPLY_ROW:
-        return take_row(&facts->row, reply);
+        return take_row(store, person, reply);
     default:
         return take_answer(facts, reply);
     }
@@ -191,7 +216,7 @@ static void to_next(struct op *op)
 
 static void person_reply(struct store *store, struct op *op, const struct redisReply *reply)
 {
-    if (reply->type != REDIS_REPLY_ERROR && !take(op->person, op->step, reply))
+    if (reply->type != REDIS_REPLY_ERROR && !take(store, op->person, op->step, reply))
         store_note_garbage(store, op);
     op->step++;
     to_next(op);
@@ -236,12 +261,4 @@ void store_read_person(struct store *store, struct store_person *list, struct st
             op_send(store->ops, op, redis, &resp);
         }
     }
-}
-
-bool store_directory(const struct store *store, const char *domain, struct person_directory *out)
-{
-    (void)store;
-    (void)domain;
-    *out = (struct person_directory){.version = 0};
-    return true;
 }

@@ -161,6 +161,7 @@ static void tick(void *arg)
     store->ticks++;
     retry_flush(store);
     declared_tick(store);
+    directory_tick(store);
     if (store->ticks % STORE_SYNC_TICKS == 0)
         greeting_sync(store);
     if (store->ticks % STORE_RETRY_TICKS == 0)
@@ -299,6 +300,7 @@ void store_free(struct store **store)
     roll_clear(&(*store)->roll);
     mirror_clear(&(*store)->mirror);
     since_clear(&(*store)->declaring.since);
+    directory_clear(&(*store)->directories.table);
     if ((*store)->password != NULL)
         sodium_memzero((*store)->password, strlen((*store)->password));
     mem_free((*store)->password);

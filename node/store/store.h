@@ -148,11 +148,13 @@ struct store_person {
     bool org;                               // and of the organisation's
     const char *address;                    // the recipient
     struct person_directory directory;      // of its row; version 0 = not asked
-    bool answer;                            // v:{address}
+    char *groups; // of its row: PERSON_GROUPS_MAX + 1 bytes; NULL = not asked
+    bool answer;  // v:{address}
     uint64_t now_ms;
-    struct person_facts *facts; // filled: what was asked becomes ABSENT or PRESENT, or stays as it was
+    struct person_facts
+        *facts; // filled: what was asked becomes ABSENT or PRESENT, or stays as it was
 };
-// store_read_person: HMGET of m; HGET of a; HGET of d; HMGET of v: as many commands as are asked for.
+// store_read_person: HMGET of m; HGET of a; HMGET of d; HMGET of v: as many commands as are asked for.
 void store_read_person(struct store *store, struct store_person *list, struct store_done done);
 
 // store_write_answer: what another server said of an address, until when that counts. Nobody waits; what is lost is asked
@@ -396,6 +398,60 @@ struct expect_done {
 // Takes the place of what was said of that recipient before.
 void store_expect_add(struct store *store, const struct expectation *row, struct expect_done done);
 void store_expect_remove(struct store *store, const char *recipient, struct expect_done done);
+
+// ---- Directories: which addresses a domain has. A directory is imported beside the one in force, and takes its place at
+// once and wholly, on every node within a second; until then, and if that never comes, nothing has changed.
+
+enum {
+    DIRECTORY_DOMAINS_MAX = 10000, // with a directory; one more cannot be read
+    DIRECTORY_ROWS_MAX = 256,      // of one store_directory_add
+    DIRECTORY_BUCKET_ROWS = 64,    // a hash holds about so many
+};
+
+// The directory of one domain.
+struct store_directory {
+    const char *domain; // normalised
+    struct person_directory directory;
+    uint64_t entries; // addresses that it has
+    uint64_t at_ms;   // since when it is in force; 0 = it is not yet
+    const char *by;   // who said so; at most STORE_BY_MAX bytes, clean (text.h), never NULL
+};
+// store_directory_find: the one in force as this node knows it, also while the store is away; false: the domain has none.
+// store_directory_list: all of these, in the order of domains, behind the domain after ("" = from the first). Texts are the
+// store's, until the caller returns to the loop.
+bool store_directory_find(const struct store *store, const char *domain,
+                          struct store_directory *out);
+size_t store_directory_count(const struct store *store);
+size_t store_directory_list(const struct store *store, const char *after,
+                            struct store_directory *out, size_t max);
+
+// An import: begin, add as often as is needed, switch. Each may be asked again when it has failed. rows are the caller's
+// until done was called.
+//
+// store_directory_begin: gives each of them, of which it is known how many entries it will have, a version of its own
+// and buckets, and makes these: what is not switched within a day is removed again.
+// store_directory_switch: if all entries are there, all of these directories are in force from now on. torn: of which that
+// is not so; nothing was changed then. Else NULL.
+// store_directory_drop: the domain has no directory any more. What takes no part is removed in the background.
+void store_directory_begin(struct store *store, struct store_directory *rows, size_t count,
+                           struct store_done done);
+struct store_entry {
+    const char *address; // base@domain
+    const char *value;   // as person_row_write makes it
+    struct person_directory directory;
+};
+void store_directory_add(struct store *store, const struct store_entry *rows, size_t count,
+                         struct store_done done);
+struct store_directory_done {
+    void (*fn)(void *arg, enum store_state state, const struct store_directory *torn);
+    void *arg;
+};
+void store_directory_switch(struct store *store, const struct store_directory *rows, size_t count,
+                            struct store_directory_done done);
+// store_directory_abort: these are not wanted any more. None of them may be in force.
+void store_directory_abort(struct store *store, const struct store_directory *rows, size_t count,
+                           struct store_done done);
+void store_directory_drop(struct store *store, const char *domain, struct store_done done);
 
 // ---- Since when internal domains are declared: what the first node said that named one, for the whole cluster.
 

@@ -456,6 +456,11 @@ static void store_forget(struct step_line *line)
     memory_clear(line->world->memory);
 }
 
+static void store_forget_directory(struct step_line *line)
+{
+    memory_lose_directory(line->world->memory);
+}
+
 static void step_store(struct step_line *line)
 {
     static const struct {
@@ -466,6 +471,7 @@ static void step_store(struct step_line *line)
         {"release", store_release},
         {"clock-jump", store_jump},
         {"forget-all", store_forget},
+        {"forget-directory", store_forget_directory},
     };
     enum store_state state;
 
@@ -480,6 +486,13 @@ static void step_store(struct step_line *line)
         store_trouble(line, state);
     else
         misunderstood(line, "store up|down|slow|full|... or hold, release, clock-jump, forget-all");
+}
+
+static void step_directory(struct step_line *line)
+{
+    if (line->words.count < 2 || !memory_directory(line->world->memory, line->words.word[1],
+                                                   line->words.word + 2, line->words.count - 2))
+        misunderstood(line, "directory DOMAIN [ADDRESS | ADDRESS=STATE | ALIAS=ADDRESS] ...");
 }
 
 // ---- Expectations that are no replies
@@ -501,14 +514,29 @@ static const struct {
     const char *word;
     void (*run)(struct step_line *line);
 } STEPS[] = {
-    {"start", step_start},   {"at", step_at},           {"every", step_every},
-    {"repeat", step_repeat}, {"policy", step_policy},   {"node", step_node},
-    {"drain", step_drain},   {"restart", step_restart}, {"listen", step_listen},
-    {"check", step_check},   {"admin", step_admin},     {"ping", step_verb},
-    {"report", step_verb},   {"sent", step_sent},       {"access", step_verb},
-    {"held", step_verb},     {"send", step_send},       {"store", step_store},
-    {"expect", step_expect}, {"given", step_given},     {"geo", step_geo},
+    {"start", step_start},
+    {"at", step_at},
+    {"every", step_every},
+    {"repeat", step_repeat},
+    {"policy", step_policy},
+    {"node", step_node},
+    {"drain", step_drain},
+    {"restart", step_restart},
+    {"listen", step_listen},
+    {"check", step_check},
+    {"admin", step_admin},
+    {"ping", step_verb},
+    {"report", step_verb},
+    {"sent", step_sent},
+    {"access", step_verb},
+    {"held", step_verb},
+    {"send", step_send},
+    {"store", step_store},
+    {"expect", step_expect},
+    {"given", step_given},
+    {"geo", step_geo},
     {"probe", step_probe},
+    {"directory", step_directory},
 };
 
 // asks_for: the words of a check, up to its ->, have one that begins so.

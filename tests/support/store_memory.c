@@ -72,6 +72,7 @@ void memory_clear(struct memory *memory)
     since_clear(&memory->since);
     memory_used_clear(memory);
     memory_kept_clear(memory);
+    directory_clear(&memory->directories);
     memory_policy_clear(memory);
 }
 
@@ -421,6 +422,7 @@ void store_free(struct store **store)
         continue;
     *at = (*store)->next;
     mirror_clear(&(*store)->mirror);
+    directory_clear(&(*store)->directories);
     since_clear(&(*store)->since);
     mem_free(*store);
     *store = NULL;

@@ -77,6 +77,11 @@ bool memory_is_calm(const struct store *store);
 void memory_clock_jump(struct memory *memory, int64_t by_ms);
 // memory_clear: the server lost everything.
 void memory_clear(struct memory *memory);
+// memory_directory: an import of a domain's directory, as if by directory.begin, add and switch. words: ADDRESS,
+// ADDRESS=STATE or ALIAS=ADDRESS each. False: one of them is none of these.
+bool memory_directory(struct memory *memory, const char *domain, char *const *words, size_t count);
+// memory_lose_directory: the rows of directories are lost, and which are in force is not.
+void memory_lose_directory(struct memory *memory);
 
 // What is stored now: fields whose key has not expired, and tracking rows.
 size_t memory_count(const struct memory *memory, enum key_table table);

@@ -102,6 +102,10 @@ uint64_t memory_digest(const struct memory *memory)
         add_text(&digest, memory->mirror.item[i].recipient);
         add_number(&digest, memory->mirror.item[i].until_ms);
     }
+    for (size_t i = 0; i < memory->directories.count; i++) {
+        add_text(&digest, memory->directories.item[i].domain);
+        add_number(&digest, memory->directories.item[i].directory.version);
+    }
     for (size_t i = 0; i < memory->used_count; i++) {
         add_text(&digest, memory->used_row[i].id);
         add_number(&digest, memory->used_row[i].hits);

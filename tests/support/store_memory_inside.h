@@ -2,6 +2,7 @@
 // store_memory_admin.c).
 #pragma once
 
+#include "node/store/directory.h"
 #include "node/store/mirror.h"
 #include "node/store/since.h"
 #include "tests/support/store_memory.h"
@@ -81,6 +82,7 @@ struct memory_kept {
 struct memory {
     struct memory_table table;
     struct memory_kept *kept;
+    struct directory_table directories;
     struct key_ring ring;
     int64_t clock_offset_ms; // the server's clock minus the scripted one
     struct store *stores;
@@ -117,8 +119,10 @@ struct store {
     uint64_t replay_ms;
     unsigned node; // of tickets
     struct ticket last_ticket;
-    struct mirror mirror; // its mirror
-    struct since since;   // of the domains in force
+    struct mirror mirror;               // its mirror
+    struct directory_table directories; // likewise
+    bool knows_directories;
+    struct since since; // of the domains in force
     struct memory_roll roll;
     struct store_policy_calls follows;
     struct store_counters counters;

@@ -96,14 +96,18 @@ static void read_allow(struct memory *memory, const struct store_person *person,
 static void read_row(struct memory *memory, const struct store_person *person)
 {
     const uint32_t bucket = person_directory_bucket(&person->directory, person->address);
+    struct person_row *row = &person->facts->row;
     char key[PERSON_KEY_MAX];
 
     (void)person_directory_key(&person->directory, bucket, key);
     const char *value = memory_kept_get(memory, key, person->address);
-    struct person_row *row = &person->facts->row;
+    const char *whole = memory_kept_get(memory, key, PERSON_WHOLE_FIELD);
 
-    row->state = value != NULL && person_row_read(value, strlen(value), row, NULL) ? FACT_PRESENT
-                                                                                   : FACT_ABSENT;
+    if (whole == NULL || strcmp(whole, PERSON_WHOLE_VALUE) != 0)
+        return;
+    row->state = FACT_ABSENT;
+    if (value != NULL && person_row_read(value, strlen(value), row, person->groups))
+        row->state = FACT_PRESENT;
 }
 
 static void read_answer(struct memory *memory, const struct store_person *person)
@@ -163,12 +167,4 @@ void store_read_person(struct store *store, struct store_person *list, struct st
     struct op op = {.store = store, .moment = MEMORY_PERSON, .persons = list, .done = done};
 
     memory_submit(&op);
-}
-
-bool store_directory(const struct store *store, const char *domain, struct person_directory *out)
-{
-    (void)store;
-    (void)domain;
-    *out = (struct person_directory){.version = 0};
-    return true;
 }

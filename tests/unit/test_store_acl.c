@@ -139,6 +139,50 @@ static void answer(struct scene *scene)
     settle(scene);
 }
 
+static void told_switch(void *arg, enum store_state state, const struct store_directory *torn)
+{
+    struct told *told = arg;
+
+    told->calls++;
+    told->state = state;
+    told->count = torn == NULL;
+}
+
+// An import, another one in its place, and what is removed then.
+static void directory(struct scene *scene)
+{
+    struct store_directory row = {.domain = "corp.example", .entries = 1, .by = "me"};
+    struct told told = {.calls = 0};
+
+    for (unsigned i = 0; i < 2; i++) {
+        const struct store_done done = {.fn = told_limit, .arg = &told};
+
+        store_directory_begin(scene->store, &row, 1, done);
+        stage_until(&scene->stage, was_told, &told);
+        told.calls = 0;
+        store_directory_add(scene->store,
+                            &(struct store_entry){"ann@corp.example", "active\t\t", row.directory},
+                            1, done);
+        stage_until(&scene->stage, was_told, &told);
+        told.calls = 0;
+        store_directory_switch(scene->store, &row, 1,
+                               (struct store_directory_done){told_switch, &told});
+        stage_until(&scene->stage, was_told, &told);
+        assert_int_equal(told.state, STORE_UP);
+        assert_int_equal(told.count, 1);
+        told.calls = 0;
+    }
+    stage_do(&scene->stage, "HSET directory:{p}:versions 5 %s", "1 5");
+    directory_sweep(scene->store);
+    while (scene->store->directories.is_sweeping)
+        stage_run(&scene->stage, 10);
+    assert_int_equal(stage_number(&scene->stage, "HEXISTS directory:{p}:versions 5"), 0);
+    store_directory_drop(scene->store, "corp.example",
+                         (struct store_done){.fn = told_limit, .arg = &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
+}
+
 static bool has_read_the_roll(void *store)
 {
     return ((struct store *)store)->reading.is_known;
@@ -280,6 +324,7 @@ static void the_shipped_acl_is_enough(void **state)
     answer(&scene);
     limit(&scene);
     allow(&scene);
+    directory(&scene);
     use_policies(&scene);
     apply_policies(&scene);
     told = rotate(&scene, 0);

@@ -90,6 +90,7 @@ static const struct event_row {
     {"spared, control characters", SPARED("x\n", "20000", "20000"), 8, EVENT_UNKNOWN},
     {"spared, no UTF-8", SPARED("\xff", "20000", "20000"), 8, EVENT_UNKNOWN},
     {"start", {"kind", "start"}, 2, EVENT_START},
+    {"directory", {"kind", "directory"}, 2, EVENT_DIRECTORY},
     {"forget", {"kind", "forget"}, 2, EVENT_FORGET},
     {"more than is known", {"kind", "forget", "why", "x"}, 4, EVENT_FORGET},
     {"in another order", {"why", "x", "kind", "forget"}, 4, EVENT_FORGET},

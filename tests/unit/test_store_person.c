@@ -36,6 +36,12 @@ static bool is_answered(void *arg)
     return ((struct question *)arg)->calls > 0;
 }
 
+// What every hash of a directory in force holds.
+static void make_whole(struct scene *scene)
+{
+    stage_do(&scene->stage, "HSET d:{0.7} whole 1");
+}
+
 static void prepare(struct question *question)
 {
     memset(question, 0, sizeof(*question));
@@ -72,6 +78,7 @@ static void nothing_is_kept(void **state)
 
     (void)state;
     scene_open(&scene);
+    make_whole(&scene);
     prepare(&question);
     assert_int_equal(ask(&scene, &question), STORE_UP);
     assert_int_equal(question.facts.list.state, FACT_PRESENT);
@@ -93,6 +100,7 @@ static void all_of_it_comes(void **state)
 
     (void)state;
     scene_open(&scene);
+    make_whole(&scene);
     person_org_owner("eve@x.example", owner);
     (void)person_allow_key(owner, key);
     put(&scene, "m:{bob@corp.example}", "x.example", "b 0 5 bob why");
@@ -123,6 +131,7 @@ static void only_what_is_asked_for_costs_a_command(void **state)
 
     (void)state;
     scene_open(&scene);
+    make_whole(&scene);
     prepare(&first);
     prepare(&second);
     first.person.patterns = NULL;
@@ -154,6 +163,7 @@ static void what_is_not_ours_stays_unknown(void **state)
 
     (void)state;
     scene_open(&scene);
+    make_whole(&scene);
     put(&scene, "m:{bob@corp.example}", "eve@x.example", "b 0 5 bob ");
     put(&scene, "m:{bob@corp.example}", "*", "garbage");
     put(&scene, "a:{bob@corp.example}", "eve@x.example", "soon 0");
@@ -179,6 +189,7 @@ static void another_type_of_key_is_an_error(void **state)
 
     (void)state;
     scene_open(&scene);
+    make_whole(&scene);
     stage_do(&scene.stage, "SET m:{bob@corp.example} x");
     prepare(&question);
     assert_int_equal(ask(&scene, &question), STORE_ERROR);
