@@ -48,6 +48,23 @@ static const struct admin_row {
      "its answers are let through no more, until the next mail is sent there"},
     {"allow.forget", {"user", "+external"}, allow_forget, "as if nothing had been sent there"},
     {"allow.seed", {NULL}, allow_seed, "who wrote to whom: a document of rows (seed_row.h)"},
+    {"directory.begin",
+     {NULL},
+     directory_begin,
+     "an import of directories: a document of domains and how many addresses each has "
+     "(directory_row.h); the answer's document has their versions"},
+    {"directory.add", {NULL}, directory_add, "addresses of an import: a document"},
+    {"directory.switch",
+     {"by"},
+     directory_switch,
+     "an import is in force from now on, if all of it is there: the document of directory.begin"},
+    {"directory.abort", {NULL}, directory_abort, "an import is not wanted: the same document"},
+    {"directory.status",
+     {"limit", "cursor"},
+     directory_status,
+     "which domains have a directory; no time: one is missing"},
+    {"directory.show", {"+address"}, directory_show, "whether that recipient exists, and why"},
+    {"directory.drop", {"+domain"}, directory_drop, "a domain has no directory any more"},
     {"expect.add",
      {"+recipient", "+for", "note"},
      expect_add,
@@ -100,20 +117,26 @@ enum { WORD_COUNT = sizeof(words) / sizeof(words[0]) };
 
 // Words that may be tried, and words to which a document belongs.
 static void (*const dry_runs[])(struct admin_call *call) = {
-    grey_pass,     //
-    grey_forget,   //
-    grey_seed,     //
-    spared_forget, //
-    allow_disable, //
-    allow_forget,  //
-    allow_seed,    //
-    policy_stage,  //
+    grey_pass,       //
+    grey_forget,     //
+    grey_seed,       //
+    spared_forget,   //
+    allow_disable,   //
+    allow_forget,    //
+    allow_seed,      //
+    policy_stage,    //
+    directory_begin, //
+    directory_drop,  //
     NULL,
 };
 static void (*const documents[])(struct admin_call *call) = {
-    grey_seed,    //
-    allow_seed,   //
-    policy_stage, //
+    grey_seed,        //
+    allow_seed,       //
+    policy_stage,     //
+    directory_begin,  //
+    directory_add,    //
+    directory_switch, //
+    directory_abort,  //
     NULL,
 };
 

@@ -39,6 +39,15 @@ void allow_show(struct admin_call *call);
 void allow_disable(struct admin_call *call);
 void allow_forget(struct admin_call *call);
 void allow_seed(struct admin_call *call);
+void directory_begin(struct admin_call *call);
+void directory_add(struct admin_call *call);
+void directory_switch(struct admin_call *call);
+void directory_abort(struct admin_call *call);
+void directory_status(struct admin_call *call);
+void directory_show(struct admin_call *call);
+void directory_drop(struct admin_call *call);
+// directory_method: how the policy set knows the recipients of a domain, in its words; "" = it is not in the set.
+const char *directory_method(const struct policy *policy, const char *domain);
 void expect_add(struct admin_call *call);
 void expect_list(struct admin_call *call);
 void expect_remove(struct admin_call *call);
