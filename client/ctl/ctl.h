@@ -97,6 +97,8 @@ int run_help(struct ctl *ctl, const struct command *command, int argc, char **ar
 int run_ping(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_check(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_explain(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_directory(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_directory_import(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_grey(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_spared(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_allow(struct ctl *ctl, const struct command *command, int argc, char **argv);
