@@ -73,6 +73,7 @@ smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 
 MASTER_CF = """
 127.0.0.1:{port} inet n - n - - smtpd
+tlsmgr    unix - - n 1000? 1 tlsmgr
 cleanup   unix n - n - 0 cleanup
 qmgr      unix n - n 300 1 qmgr
 rewrite   unix - - n - - trivial-rewrite
