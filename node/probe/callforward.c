@@ -14,6 +14,7 @@
 
 #include "node/probe/resolve.h"
 #include "node/probe/smtp_session.h"
+#include "node/probe/suspects.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
@@ -39,7 +40,6 @@ struct question {
     struct peer *peer; // that is asked; NULL = it waits
     struct loop_timer *timer;
     struct probe_done done;
-    uint64_t positive_ms, negative_ms;
     bool is_again;
     char address[PERSON_ADDRESS_MAX];
 };
@@ -70,10 +70,11 @@ struct host {
     size_t address;       // that is tried next
     size_t tried;         // addresses that failed in a row
     unsigned fails;       // rests in a row
+    struct suspects suspects;
     uint64_t rest_until_ms, no_tls_until_ms, used_ms;
     char why[PROBE_WHY_MAX + 1]; // it rests
     // As the policy set said last.
-    uint64_t connections, waiting_max, reply_ms, whole_ms;
+    uint64_t connections, waiting_max, reply_ms, whole_ms, positive_ms, negative_ms;
     int starttls;
     char helo[HELO_MAX + 1];
     char name[HOST_MAX + 1];
@@ -93,6 +94,7 @@ struct callforward {
 };
 
 static void pump(struct host *host);
+static void time_is_over(void *arg);
 
 // ---- questions
 
@@ -103,9 +105,9 @@ static void answer(struct question *question, enum facts_probe said, const char 
     const struct host *host = question->host;
 
     if (said == FACTS_EXISTS)
-        out.life_ms = question->positive_ms;
+        out.life_ms = host->positive_ms;
     else if (said == FACTS_NOBODY)
-        out.life_ms = question->negative_ms;
+        out.life_ms = host->negative_ms;
     char text[HOST_MAX + 2 * PROBE_WHY_MAX];
     const int len =
         snprintf(text, sizeof(text), "%s:%u: %s", host->name, (unsigned)host->port, why);
@@ -114,6 +116,19 @@ static void answer(struct question *question, enum facts_probe said, const char 
     loop_timer_free(&question->timer);
     mem_free(question);
     done.fn(done.arg, done.token, &out);
+}
+
+static struct question *make_question(struct host *host, const char *address,
+                                      struct probe_done done)
+{
+    struct question *question = mem_new(sizeof(*question));
+
+    question->host = host;
+    question->done = done;
+    (void)snprintf(question->address, sizeof(question->address), "%s", address);
+    question->timer = loop_timer_new(host->callforward->loop, time_is_over, question);
+    loop_timer_set(question->timer, host->whole_ms, 0);
+    return question;
 }
 
 // Takes it out of whatever it is in.
@@ -209,12 +224,30 @@ static void peer_is_ready(void *arg)
     pump(host);
 }
 
+static void is_examined(void *arg, uint64_t token, const struct probe_answer *answer)
+{
+    const struct host *host = arg;
+
+    (void)token;
+    if (answer->said != FACTS_EXISTS)
+        return;
+    host->callforward->counters->takes_all++;
+    log_warn(
+        "callforward: the host takes any recipient, so its answers say nothing host=%s port=%u",
+        host->name, (unsigned)host->port);
+}
+
 static void peer_said(void *arg, enum facts_probe said, const char *why)
 {
     struct peer *peer = arg;
     struct question *question = peer->question;
+    char made_up[PERSON_ADDRESS_MAX];
 
     peer->errors += said != FACTS_EXISTS;
+    if (suspects_note(&peer->host->suspects, question->address, said, clock_mono_ms(), made_up))
+        wait_in_line(
+            make_question(peer->host, made_up, (struct probe_done){is_examined, peer->host, 0}),
+            false);
     take_back(question);
     answer(question, said, why);
 }
@@ -457,6 +490,7 @@ static void free_host(struct host *host)
         mem_free(question);
     }
     TAILQ_REMOVE(&host->callforward->hosts, host, next);
+    suspects_free(&host->suspects);
     mem_free(host);
 }
 
@@ -470,6 +504,8 @@ static struct host *host_of(struct callforward *callforward, const struct probe_
     host->used_ms = clock_mono_ms();
     host->connections = settings->callforward.connections;
     host->waiting_max = settings->callforward.waiting;
+    host->positive_ms = settings->callforward.positive_ms;
+    host->negative_ms = settings->callforward.negative_ms;
     host->reply_ms = settings->callforward.reply_ms;
     host->whole_ms = settings->callforward.whole_ms;
     host->starttls = settings->callforward.starttls;
@@ -523,27 +559,12 @@ void callforward_free(struct callforward **callforward)
     *callforward = NULL;
 }
 
-static struct question *make_question(struct host *host, const struct probe_question *asked,
-                                      struct probe_done done)
-{
-    struct question *question = mem_new(sizeof(*question));
-
-    question->host = host;
-    question->done = done;
-    question->positive_ms = asked->settings->callforward.positive_ms;
-    question->negative_ms = asked->settings->callforward.negative_ms;
-    (void)snprintf(question->address, sizeof(question->address), "%s", asked->address);
-    question->timer = loop_timer_new(host->callforward->loop, time_is_over, question);
-    loop_timer_set(question->timer, host->whole_ms, 0);
-    return question;
-}
-
 void callforward_ask(struct callforward *callforward, const struct probe_question *asked,
                      struct probe_done done)
 {
     struct host *host = host_of(callforward, asked);
     const bool is_crowded = host->waiting_count >= host->waiting_max;
-    struct question *question = make_question(host, asked, done);
+    struct question *question = make_question(host, asked->address, done);
 
     callforward->counters->crowded += is_crowded;
     wait_in_line(question, false);

@@ -44,18 +44,19 @@ struct probe_calls {
 };
 
 // Counters since start: what was asked by whatever method. Metric: reeve_probe_<name>.
-#define PROBE_COUNTER_LIST(X)                                                           \
-    X(questions, "questions about a recipient that was not known")                      \
-    X(joined, "of these, such as were under way already")                               \
-    X(crowded, "of these, such as were refused at once because too much was under way") \
-    X(exists, "answers: the recipient exists")                                          \
-    X(nobody, "answers: there is no such recipient")                                    \
-    X(refused, "questions that could not be put, or were not answered by yes or no")    \
-    X(silent, "questions whose answer did not come while somebody waited")              \
-    X(connects, "connections to hosts that were asked by SMTP")                         \
-    X(connect_errors, "of these, such as failed before a question could be put")        \
-    X(tls, "of these, such as were encrypted")                                          \
-    X(ldap_connects, "connections to directory servers")                                \
+#define PROBE_COUNTER_LIST(X)                                                               \
+    X(questions, "questions about a recipient that was not known")                          \
+    X(joined, "of these, such as were under way already")                                   \
+    X(crowded, "of these, such as were refused at once because too much was under way")     \
+    X(exists, "answers: the recipient exists")                                              \
+    X(nobody, "answers: there is no such recipient")                                        \
+    X(refused, "questions that could not be put, or were not answered by yes or no")        \
+    X(silent, "questions whose answer did not come while somebody waited")                  \
+    X(connects, "connections to hosts that were asked by SMTP")                             \
+    X(connect_errors, "of these, such as failed before a question could be put")            \
+    X(tls, "of these, such as were encrypted")                                              \
+    X(takes_all, "hosts that took a recipient of a random name: their answers say nothing") \
+    X(ldap_connects, "connections to directory servers")                                    \
     X(ldap_connect_errors, "connections to directory servers that did not come to be")
 struct probe_counters {
 #define PROBE_COUNTER_FIELD(name, help) uint64_t name;

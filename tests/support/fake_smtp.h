@@ -47,6 +47,7 @@ struct fake_smtp {
     SSL_CTX *tls;
     // What the test says: replies to each verb; NULL = silence, "" = it hangs up.
     const char *greeting, *ehlo, *helo, *starttls, *mail, *rset;
+    const char *made_up;  // to a random name
     bool breaks_tls;      // what it says after its leave for TLS is none
     bool holds;           // replies to RCPT are kept back
     unsigned dribble_ms;  // one byte in so many ms; 0 = all at once
@@ -208,7 +209,8 @@ FAKE_UNUSED static void fake_heard(struct fake_peer *peer)
         fake->recipients++;
         peer->recipients++;
         if (!fake->holds)
-            fake_say(peer, fake_rcpt(line));
+            fake_say(peer, strncmp(line, "RCPT TO:<reeve-probe-", 21) == 0 ? fake->made_up
+                                                                           : fake_rcpt(line));
     } else if (strcmp(line, "RSET") == 0) {
         fake_say(peer, fake->rset);
     } else {
@@ -299,6 +301,7 @@ FAKE_UNUSED static void fake_smtp_open(struct fake_smtp *fake, struct loop *loop
     fake->helo = "250 fake.example\r\n";
     fake->starttls = "220 2.0.0 go\r\n";
     fake->mail = "250 2.1.0 Ok\r\n";
+    fake->made_up = "250 2.1.5 Ok\r\n";
     fake->rset = "250 2.0.0 Ok\r\n";
     for (unsigned i = 0; i < FAKE_PEERS; i++)
         fake->peer[i].fd = -1;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "node/probe/probe.h"
+#include "node/probe/suspects.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
@@ -741,6 +742,73 @@ static void many_unknown_ones_change_the_connection(void **state)
     end_scene(scene);
 }
 
+static bool are_taking_all(const struct scene *scene)
+{
+    return probe_counters(scene->probe)->takes_all >= wanted;
+}
+
+static void who_says_yes_to_everybody_is_found_out(void **state)
+{
+    struct scene *scene = new_scene();
+    char address[64];
+
+    (void)state;
+    for (unsigned i = 0; i < 50; i++) {
+        assert_int_equal(scene->fake.recipients, i);
+        (void)snprintf(address, sizeof(address), "u%u@corp.example", i);
+        (void)hear(scene, i, address);
+    }
+    wanted = 1;
+    until(scene, are_taking_all);
+    assert_int_equal(scene->fake.recipients, 51);
+    assert_int_equal(scene->kept_count, 50); // of the random name nothing is kept
+    for (unsigned i = 50; i < 60; i++) {     // a day of peace
+        (void)snprintf(address, sizeof(address), "u%u@corp.example", i);
+        (void)hear(scene, i, address);
+    }
+    assert_int_equal(scene->fake.recipients, 61);
+    end_scene(scene);
+}
+
+// It is asked again when it has said yes as often once more, a day later.
+static void who_refuses_a_random_name_is_none(void **state)
+{
+    struct scene *scene = new_scene();
+    unsigned asked = 0;
+    char address[64];
+
+    (void)state;
+    scene->fake.made_up = "550 5.1.1 who?\r\n";
+    for (unsigned i = 0; i < 99; i++) {
+        (void)snprintf(address, sizeof(address), "u%u@corp.example", i);
+        (void)hear(scene, i % 50, address);
+        scene->is_told[i % 50] = false;
+        skipped_ms += SUSPECT_AGAIN_MS / 50;
+    }
+    wanted = asked = 100;
+    until(scene, are_recipients);
+    (void)hear(scene, 51, "last@corp.example");
+    wanted = asked + 2;
+    until(scene, are_recipients);
+    assert_int_equal(probe_counters(scene->probe)->takes_all, 0);
+    end_scene(scene);
+}
+
+static void who_says_no_now_and_then_is_no_suspect(void **state)
+{
+    struct scene *scene = new_scene();
+
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        char address[64];
+
+        (void)snprintf(address, sizeof(address), "%s%u@corp.example", i == 45 ? "nobody" : "u", i);
+        (void)hear(scene, i, address);
+    }
+    assert_int_equal(scene->fake.recipients, 60);
+    end_scene(scene);
+}
+
 static void the_end_tells_who_waits(void **state)
 {
     struct scene *scene = new_scene();
@@ -793,6 +861,9 @@ int main(void)
     TABLE_TEST(&table, a_tired_host_is_asked_on_another_connection);
     TABLE_TEST(&table, a_lost_question_is_repeated_once);
     TABLE_TEST(&table, many_unknown_ones_change_the_connection);
+    TABLE_TEST(&table, who_says_yes_to_everybody_is_found_out);
+    TABLE_TEST(&table, who_refuses_a_random_name_is_none);
+    TABLE_TEST(&table, who_says_no_now_and_then_is_no_suspect);
     TABLE_TEST(&table, the_end_tells_who_waits);
     return table_run(&table, "probe");
 }
