@@ -4,6 +4,7 @@
 //
 // Promises: nobody is blocked by what the store did not say.
 #include "node/core/apply.h"
+#include "node/core/near.h"
 
 static enum outcome block(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
@@ -13,6 +14,7 @@ static enum outcome block(const struct chain_in *in, struct verdict *out, struct
     out->rule = in->facts->patterns.of[list->pattern].text;
     out->note = list->note;
     text_buf_add(why, "the recipient's own list blocks %s", out->rule);
+    near_say_list(in, PERSON_PERMIT, why);
     return OUTCOME_HIT;
 }
 
@@ -36,10 +38,12 @@ enum outcome block_user_step(const struct chain_in *in, struct verdict *out, str
     if (list->action == PERSON_PERMIT) {
         text_buf_add(why, "the recipient's own list permits %s",
                      in->facts->patterns.of[list->pattern].text);
+        near_say_list(in, PERSON_BLOCK, why);
         return OUTCOME_SKIP;
     }
     if (list->action == PERSON_NONE) {
         text_buf_put(why, "the recipient's own list does not name the sender");
+        near_say_list(in, PERSON_BLOCK, why);
         return OUTCOME_PASS;
     }
     if (in->policy->settings.admin_permit_over_user_block && permit_admin_lets(in)) {

@@ -378,6 +378,28 @@ static void say(struct text_buf *why, const struct search *search, const struct 
     text_buf_add(why, " (%s:%u)", rule->file, rule->line);
 }
 
+void near_say_list(const struct chain_in *in, enum person_action action, struct text_buf *why)
+{
+    const struct person_list *list = &chain_person(in)->list;
+    const struct person_patterns *patterns = &in->facts->patterns;
+
+    if (!in->facts->dry_run || why->size == 0 || list->missed.why == PERSON_NO_MISS ||
+        list->missed.action != action)
+        return;
+    text_buf_add(why, "; its entry %.*s would %s it but for: ", SAID_MAX,
+                 patterns->of[list->missed.pattern].text,
+                 action == PERSON_BLOCK ? "block" : "permit");
+    if (list->missed.why == PERSON_OVER) {
+        text_buf_put(why, "it ended on ");
+        say_date(why, list->missed.until_ms);
+    } else if (list->missed.why == PERSON_UNTAGGED) {
+        text_buf_add(why, "it does not name %.*s@%.*s", SAID_MAX, in->facts->sender.local, SAID_MAX,
+                     in->facts->sender.domain);
+    } else {
+        text_buf_add(why, "more specific %.*s", SAID_MAX, patterns->of[list->pattern].text);
+    }
+}
+
 void near_say(const struct chain_in *in, const struct near_question *question, struct text_buf *why)
 {
     struct search search = {.in = in, .question = question};

@@ -15,3 +15,6 @@ struct near_question {
 // most. Nothing where nobody asks why.
 void near_say(const struct chain_in *in, const struct near_question *question,
               struct text_buf *why);
+
+// near_say_list: the same of the recipient's own list: an entry that says action and does not decide.
+void near_say_list(const struct chain_in *in, enum person_action action, struct text_buf *why);

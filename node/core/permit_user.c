@@ -1,5 +1,6 @@
 // permit_user.c: the step `permit_user`: whom the recipient's own list lets through, as an administrator's permit does.
 #include "node/core/apply.h"
+#include "node/core/near.h"
 
 enum outcome permit_user_step(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
@@ -21,6 +22,7 @@ enum outcome permit_user_step(const struct chain_in *in, struct verdict *out, st
     }
     if (list->action != PERSON_PERMIT) {
         text_buf_put(why, "the recipient's own list does not permit the sender");
+        near_say_list(in, PERSON_PERMIT, why);
         return OUTCOME_PASS;
     }
     if (apply_is_voided(in)) {

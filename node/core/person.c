@@ -95,6 +95,19 @@ static void add_locals(const struct mail_address *sender, const char *domain,
         add(out, keep(memory, sender->base, "@", domain), true);
 }
 
+// The longest first. Of a domain with more labels the shortest count: nobody gets past .spam.example by a longer name.
+static void add_below(struct person_patterns *out, const char *domain)
+{
+    const char *dot = domain[0] != '[' ? strchr(domain, '.') : NULL;
+    unsigned more = 0;
+
+    for (const char *at = dot; at != NULL; at = strchr(at + 1, '.'))
+        more++;
+    for (; dot != NULL; dot = strchr(dot + 1, '.'))
+        if (more-- <= PERSON_BELOW_MAX)
+            add(out, dot, false);
+}
+
 size_t person_patterns_size(const struct mail_address *sender)
 {
     // With the local part and without its +tag, with the domain and with *.
@@ -111,12 +124,7 @@ void person_patterns_of(const struct mail_address *sender, struct text_buf *memo
         add_locals(sender, sender->domain, memory, out);
         add_locals(sender, "*", memory, out);
         add(out, sender->domain, false);
-        const char *dot = strchr(sender->domain, '.');
-
-        for (unsigned i = 0; dot != NULL && i < PERSON_BELOW_MAX && sender->domain[0] != '['; i++) {
-            add(out, dot, false);
-            dot = strchr(dot + 1, '.');
-        }
+        add_below(out, sender->domain);
     }
     add(out, "*", false);
 }
@@ -151,6 +159,27 @@ static bool holds(uint64_t until_ms, uint64_t now_ms)
     return until_ms == 0 || now_ms <= until_ms;
 }
 
+static enum person_miss miss_of(const struct person_list *list, const struct person_entry *entry,
+                                bool is_base, uint64_t now_ms)
+{
+    if (!holds(entry->until_ms, now_ms))
+        return PERSON_OVER;
+    if (is_base && entry->action == PERSON_PERMIT)
+        return PERSON_UNTAGGED;
+    return list->action != PERSON_NONE ? PERSON_LESS : PERSON_NO_MISS;
+}
+
+static void note_missed(struct person_list *list, enum person_miss miss, unsigned pattern,
+                        const struct person_entry *entry)
+{
+    if (list->missed.why != PERSON_NO_MISS || entry->action == list->action)
+        return;
+    list->missed.why = miss;
+    list->missed.action = entry->action;
+    list->missed.pattern = pattern;
+    list->missed.until_ms = entry->until_ms;
+}
+
 bool person_list_take(struct person_list *list, const struct person_patterns *patterns,
                       unsigned pattern, const char *bytes, size_t len, uint64_t now_ms)
 {
@@ -158,13 +187,18 @@ bool person_list_take(struct person_list *list, const struct person_patterns *pa
 
     if (!person_entry_read(bytes, len, &entry))
         return false;
-    if (list->action != PERSON_NONE || !holds(entry.until_ms, now_ms) ||
-        (patterns->of[pattern].is_base && entry.action == PERSON_PERMIT))
+    const enum person_miss miss = miss_of(list, &entry, patterns->of[pattern].is_base, now_ms);
+
+    if (miss != PERSON_NO_MISS) {
+        note_missed(list, miss, pattern, &entry);
         return true;
+    }
     list->action = entry.action;
     list->pattern = pattern;
     list->until_ms = entry.until_ms;
     memcpy(list->note, entry.note, sizeof(list->note));
+    if (list->missed.action == entry.action) // what decides says the same
+        list->missed.why = PERSON_NO_MISS;
     return true;
 }
 
@@ -327,6 +361,7 @@ void person_mailbox_clear(struct person_facts *facts, bool list, bool allow)
     if (list) {
         facts->list.state = FACT_UNKNOWN;
         facts->list.action = PERSON_NONE;
+        facts->list.missed.why = PERSON_NO_MISS;
     }
     for (unsigned i = 0; i < PERSON_OWNERS && allow; i++)
         facts->allow[i].state = FACT_UNKNOWN;

@@ -2,6 +2,7 @@
 // written to, and whether it exists. Pure: the forms in which that is stored, and what a stored value says now.
 //
 //     m:{<mailbox>}    personal list   field = pattern            value = "<b|p> <until_ms> <since_ms> <by> <note>"
+//     lists:{p}        who has one     field = mailbox            value = "<ms of the last write>"
 //     a:{<owner>}      Auto Allow      field = external address   value = "<sent_ms> <disabled_ms>"
 //     v:{<address>}    recipients      field = answer             value = "<+|-> <until_ms>"      what another server said
 //                                      field = learnt             value = "<sent_ms>"             it has sent mail
@@ -65,6 +66,14 @@ struct person_entry {
 bool person_entry_read(const char *bytes, size_t len, struct person_entry *out);
 size_t person_entry_write(const struct person_entry *entry, char out[PERSON_VALUE_MAX]);
 
+// Why an entry that names the sender is not the one that decides.
+enum person_miss {
+    PERSON_NO_MISS,
+    PERSON_OVER,     // it ended
+    PERSON_UNTAGGED, // it permits the sender's address without the +tag
+    PERSON_LESS,     // it says otherwise, and is less specific
+};
+
 // What the list of a mailbox says of a sender: the most specific entry that holds.
 struct person_list {
     enum fact_state state; // PRESENT: the list was read, whatever it says
@@ -72,6 +81,13 @@ struct person_list {
     unsigned pattern; // of the sender's, if action says something
     uint64_t until_ms;
     char note[PERSON_NOTE_MAX + 1];
+    // The most specific entry that does not decide and would have said something else, for who asks why.
+    struct {
+        enum person_miss why;
+        enum person_action action;
+        unsigned pattern;
+        uint64_t until_ms;
+    } missed;
 };
 // person_list_take: one value, in the order of the patterns; the first that holds at now_ms stays. False: the bytes are
 // no entry.
@@ -141,6 +157,7 @@ size_t person_answer_key(const char *address, char out[PERSON_KEY_MAX]);
 size_t person_directory_key(const struct person_directory *directory, uint32_t bucket,
                             char out[PERSON_KEY_MAX]);
 uint32_t person_directory_bucket(const struct person_directory *directory, const char *address);
+#define PERSON_LISTS_KEY    "lists:{p}"
 #define PERSON_ANSWER_FIELD "answer"
 #define PERSON_LEARNT_FIELD "learnt"
 // What each hash of a directory in force holds beside its rows: one that was lost, or is being written, does not have it.

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "node/policy/build.h"
+#include "node/policy/pattern.h"
 #include "proto/base/mem.h"
 #include "proto/text.h"
 
@@ -29,6 +30,8 @@ static const char *const role_words[] = {[PATTERN_FROM] = "from",
 
 static enum err say(const struct reading *r, const char *why)
 {
+    if (r->given->file == NULL) // nobody has written it into a file
+        return err_say(r->detail, ERR_CONFIG, "'%.320s' is not a pattern: %s", r->given->text, why);
     return err_say(r->detail, ERR_CONFIG, "%s:%u: %s: '%s' is not a pattern: %s", r->given->file,
                    r->given->line, role_words[r->given->role], r->given->text, why);
 }
@@ -148,6 +151,28 @@ static enum err read_text(const struct reading *r, struct policy_pattern *out)
     if (at == text)
         return read_domain(r, text + 1, POLICY_DOMAIN, out);
     return at != NULL ? read_address(r, at, out) : read_name(r, text, out);
+}
+
+// ---- Of a personal list
+
+enum err pattern_entry(const char *text, char out[PATTERN_ENTRY_MAX], struct err_detail *detail)
+{
+    const struct pattern_text given = {.text = text, .role = PATTERN_FROM};
+    char memory[SCRATCH_BYTES], written[POLICY_PATTERN_TEXT_MAX];
+    struct arena scratch;
+    struct policy_pattern pattern;
+
+    arena_init(&scratch, memory, sizeof(memory));
+    const struct reading r = {&given, &scratch, detail};
+    const enum err err = read_text(&r, &pattern);
+
+    if (err != ERR_NONE)
+        return err;
+    if (pattern.kind == POLICY_PARTY)
+        return say(&r, "a personal list names addresses and domains, or everybody (*)");
+    (void)pattern_format(&pattern, written);
+    (void)snprintf(out, PATTERN_ENTRY_MAX, "%s", written + (written[0] == '@'));
+    return ERR_NONE;
 }
 
 // ---- With a number

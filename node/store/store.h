@@ -340,6 +340,40 @@ struct store_seed {
 // with; else written says of each row what is known to be there.
 void store_seed_passed(struct store *store, struct store_seed *list, struct store_done done);
 
+// ---- Personal lists (core/person.h). All on STORE_ADMIN.
+
+// One entry; a list of them is one pipeline. The memory is the caller's until done was called.
+struct store_list_entry {
+    struct store_list_entry *next;
+    const char *mailbox, *pattern; // as person.h says
+    struct person_entry entry;     // to be written
+    // Filled.
+    bool was_there;          // before it was written
+    struct person_entry was; // action PERSON_NONE: it cannot be read
+    bool is_written; // also where state is not STORE_UP: then store_lists may not show its mailbox
+};
+// store_list_read: what is there. store_list_write: and in its place is the entry from now on, until somebody says
+// otherwise. store_list_remove: of one alone; is_written: there is none any more.
+void store_list_read(struct store *store, struct store_list_entry *list, struct store_done done);
+void store_list_write(struct store *store, struct store_list_entry *list, struct store_done done);
+void store_list_remove(struct store *store, struct store_list_entry *one, struct store_done done);
+
+// A page of a list, or of the mailboxes that have one. In no order; a row may come twice where something was written
+// meanwhile. Rows are valid during the call; next is what the next page begins with, 0 at the end.
+struct store_listed {
+    const char *name;          // the pattern, or the mailbox
+    struct person_entry entry; // of a list; action PERSON_NONE: it cannot be read
+};
+struct store_listed_done {
+    void (*fn)(void *arg, enum store_state state, const struct store_listed *rows, size_t count,
+               uint64_t next);
+    void *arg;
+};
+// store_list, store_lists: about limit rows, of a short list all. from: 0, or what the page before said.
+void store_list(struct store *store, const char *mailbox, uint64_t from, size_t limit,
+                struct store_listed_done done);
+void store_lists(struct store *store, uint64_t from, size_t limit, struct store_listed_done done);
+
 // ---- Spared clients (core/spared.h). name: the key of a client's evidence, as spared_add_* make it.
 
 // store_spared: the client's row; zeroed if it is not spared. Out of this node's memory: also while the store is

@@ -74,6 +74,22 @@ static const struct admin_row {
      expect_list,
      "for whom mail is expected, and until when"},
     {"expect.remove", {"+recipient"}, expect_remove, "expect no more mail for that recipient"},
+    {"managed.add",
+     {"+user", "+pattern", "+action", "until", "for", "by", "note"},
+     managed_add,
+     "an entry of the personal list of a mailbox: permit or block; until in Unix ms, or for so "
+     "many "
+     "ms"},
+    {"managed.del", {"+user", "+pattern"}, managed_del, "remove an entry of a personal list"},
+    {"managed.import",
+     {"by"},
+     managed_import,
+     "entries of personal lists: a document of rows (seed_row.h)"},
+    {"managed.list", {"+user", "limit", "cursor"}, managed_list, "the personal list of a mailbox"},
+    {"managed.users",
+     {"limit", "cursor"},
+     managed_users,
+     "the mailboxes that have a personal list"},
     {"spared.show",
      {"client_ip", "spf_domain"},
      spared_show,
@@ -120,6 +136,9 @@ static void (*const dry_runs[])(struct admin_call *call) = {
     grey_pass,       //
     grey_forget,     //
     grey_seed,       //
+    managed_add,     //
+    managed_del,     //
+    managed_import,  //
     spared_forget,   //
     allow_disable,   //
     allow_forget,    //
@@ -132,6 +151,7 @@ static void (*const dry_runs[])(struct admin_call *call) = {
 static void (*const documents[])(struct admin_call *call) = {
     grey_seed,        //
     allow_seed,       //
+    managed_import,   //
     policy_stage,     //
     directory_begin,  //
     directory_add,    //

@@ -56,6 +56,11 @@ void grey_pass(struct admin_call *call);
 void grey_forget(struct admin_call *call);
 void grey_list(struct admin_call *call);
 void grey_seed(struct admin_call *call);
+void managed_add(struct admin_call *call);
+void managed_del(struct admin_call *call);
+void managed_import(struct admin_call *call);
+void managed_list(struct admin_call *call);
+void managed_users(struct admin_call *call);
 void policy_used(struct admin_call *call);
 // policy_unused: adds a finding for each policy of the set (NULL: none) that has not decided anything since that moment, and
 // answers.

@@ -143,3 +143,22 @@ enum seed_read seed_pair_next(struct seed_rows *rows, struct arena *arena, struc
     out->external = keep(arena, fields.at[2], fields.len[2], MSG_ADDRESS_MAX);
     return out->owner != NULL && out->external != NULL ? SEED_ROW : SEED_NO_ROW;
 }
+
+enum seed_read seed_entry_next(struct seed_rows *rows, struct arena *arena, struct seed_entry *out,
+                               const char **why)
+{
+    struct fields fields;
+    enum seed_read read = next_fields(
+        rows, 5, "expected five fields parted by tabs: until, user, pattern, action, note", &fields,
+        &out->until_ms, why);
+
+    if (read != SEED_ROW)
+        return read;
+    out->user = keep(arena, fields.at[1], fields.len[1], MSG_ADDRESS_MAX);
+    out->pattern = keep(arena, fields.at[2], fields.len[2], MSG_ADDRESS_MAX);
+    out->action = keep(arena, fields.at[3], fields.len[3], 64);
+    out->note = keep(arena, fields.at[4], fields.len[4], SEED_LINE_MAX);
+    return out->user != NULL && out->pattern != NULL && out->action != NULL && out->note != NULL
+               ? SEED_ROW
+               : SEED_NO_ROW;
+}

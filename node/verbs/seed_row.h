@@ -1,5 +1,5 @@
-// seed_row.h: the documents of grey.seed and allow.seed, line by line: what passed at another greylist, or stands in
-// a mail log as delivered; and who wrote to whom.
+// seed_row.h: the documents of grey.seed, allow.seed and managed.import, line by line: what passed at another greylist, or
+// stands in a mail log as delivered; who wrote to whom; and entries of personal lists.
 //
 //     1767592800000 TAB 192.0.2.1 TAB mx.sender.example TAB ann@sender.example TAB bob@corp.example LF
 //     last seen in  client: an    its confirmed name,   envelope sender,       envelope recipient
@@ -9,6 +9,10 @@
 //     1767592800000 TAB bob@corp.example TAB ann@sender.example LF
 //     sent in       who wrote: his       to whom: an
 //     Unix ms       login or address     external address
+//
+//     0 TAB bob@corp.example TAB spam.example TAB block TAB he asked for it LF
+//     until  whose list: his     a pattern        permit    note, or nothing
+//     Unix ms   address                           or block
 #pragma once
 
 #include <stdbool.h>
@@ -46,6 +50,14 @@ struct seed_pair {
 };
 enum seed_read seed_pair_next(struct seed_rows *rows, struct arena *arena, struct seed_pair *out,
                               const char **why);
+
+// Likewise of managed.import. until_ms 0 = for ever.
+struct seed_entry {
+    uint64_t until_ms;
+    const char *user, *pattern, *action, *note;
+};
+enum seed_read seed_entry_next(struct seed_rows *rows, struct arena *arena, struct seed_entry *out,
+                               const char **why);
 
 // seed_rows_count: lines that are not empty.
 size_t seed_rows_count(const struct seed_rows *rows);

@@ -49,7 +49,10 @@ static void same_why(struct foretold *to, const struct msg_step *dry, const stru
     const size_t len = strlen(live->why);
     const char *more = strncmp(dry->why, live->why, len) == 0 ? dry->why + len : "?";
 
-    if (*more != '\0' && (strncmp(more, "; policy ", 9) != 0 || strstr(more, " but for: ") == NULL))
+    const bool is_near =
+        strncmp(more, "; policy ", 9) == 0 || strncmp(more, "; its entry ", 12) == 0;
+
+    if (*more != '\0' && (!is_near || strstr(more, " but for: ") == NULL))
         same_text(to, dry->step, dry->why, live->why);
 }
 

@@ -179,6 +179,43 @@ static void directory(struct scene *scene)
     assert_int_equal(stage_number(&scene->stage, "HEXISTS directory:{p}:versions 5"), 0);
     store_directory_drop(scene->store, "corp.example",
                          (struct store_done){.fn = told_limit, .arg = &told});
+}
+
+static void told_page(void *arg, enum store_state state, const struct store_listed *rows,
+                      size_t count, uint64_t next)
+{
+    struct told *told = arg;
+
+    (void)rows;
+    (void)next;
+    told->calls++;
+    told->state = state;
+    told->count = count;
+}
+
+// An entry of a personal list that is written, listed and removed, the last of its mailbox.
+static void list(struct scene *scene)
+{
+    struct store_list_entry entry = {.mailbox = "bob@corp.example",
+                                     .pattern = "sender.example",
+                                     .entry = {.action = PERSON_BLOCK, .by = "root"}};
+    struct told told = {.calls = 0};
+    const struct store_done done = {.fn = told_limit, .arg = &told};
+    const struct store_listed_done listed = {told_page, &told};
+
+    store_list_write(scene->store, &entry, done);
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
+    told.calls = 0;
+    store_list(scene->store, entry.mailbox, 0, 10, listed);
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.count, 1);
+    told.calls = 0;
+    store_lists(scene->store, 0, 10, listed);
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.count, 1);
+    told.calls = 0;
+    store_list_remove(scene->store, &entry, done);
     stage_until(&scene->stage, was_told, &told);
     assert_int_equal(told.state, STORE_UP);
 }
@@ -325,6 +362,7 @@ static void the_shipped_acl_is_enough(void **state)
     limit(&scene);
     allow(&scene);
     directory(&scene);
+    list(&scene);
     use_policies(&scene);
     apply_policies(&scene);
     told = rotate(&scene, 0);
