@@ -43,9 +43,7 @@ enum map_kind map_read(char *line, struct map_line *out)
 
 const char *map_target(const char *value)
 {
-    const size_t len = strlen(value);
+    const char *at = strchr(value, '@');
 
-    if (strpbrk(value, " \t,|/:\"\\") != NULL || len == 0)
-        return NULL;
-    return value;
+    return at != NULL && strpbrk(value, " \t,|/:\"\\") == NULL ? value : NULL;
 }

@@ -18,5 +18,5 @@ struct map_line {
 
 // map_read: takes it apart in place.
 enum map_kind map_read(char *line, struct map_line *out);
-// map_target: the address that the value is, if it is exactly one; else NULL.
+// map_target: the address that the value is, if it is exactly one, with a domain; else NULL.
 const char *map_target(const char *value);

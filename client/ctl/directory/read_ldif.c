@@ -17,7 +17,7 @@ static const char *const USUAL_ALIASES[] = {"mailalternateaddress", "maillocalad
                                             "proxyaddresses"};
 
 // One record, as far as it was read.
-struct record {
+struct ldif_record {
     uint64_t line; // 0 = none has begun
     char *mail;    // NULL = none
     char *alias[ALIASES_MAX];
@@ -27,25 +27,25 @@ struct record {
     struct text_buf list; // in groups
 };
 
-struct reading {
+struct ldif_reading {
     struct directory_import *import;
-    struct record record;
+    struct ldif_record record;
     int code;
 };
 
-static void begin(struct record *record)
+static void begin(struct ldif_record *record)
 {
     mem_free(record->mail);
     for (size_t i = 0; i < record->alias_count; i++)
         mem_free(record->alias[i]);
     mem_free(record->state);
-    *record = (struct record){.line = 0};
+    *record = (struct ldif_record){.line = 0};
     text_buf_init(&record->list, record->groups, sizeof(record->groups));
 }
 
-static void end(struct reading *reading)
+static void end(struct ldif_reading *reading)
 {
-    struct record *record = &reading->record;
+    struct ldif_record *record = &reading->record;
     struct directory_found found = {.line = record->line,
                                     .address = record->mail,
                                     .mailbox = "",
@@ -68,9 +68,9 @@ static void end(struct reading *reading)
 
 // ---- attributes
 
-static void add_alias(struct reading *reading, const char *address)
+static void add_alias(struct ldif_reading *reading, const char *address)
 {
-    struct record *record = &reading->record;
+    struct ldif_record *record = &reading->record;
 
     if (record->alias_count < ALIASES_MAX)
         record->alias[record->alias_count++] = mem_text(address);
@@ -78,7 +78,7 @@ static void add_alias(struct reading *reading, const char *address)
         directory_leave(reading->import, LEFT_UNREADABLE, record->line, "more than 500 aliases");
 }
 
-static void add_mail(struct reading *reading, const char *address)
+static void add_mail(struct ldif_reading *reading, const char *address)
 {
     if (reading->record.mail == NULL)
         reading->record.mail = mem_text(address);
@@ -86,7 +86,7 @@ static void add_mail(struct reading *reading, const char *address)
         add_alias(reading, address);
 }
 
-static void add_proxy(struct reading *reading, const char *value)
+static void add_proxy(struct ldif_reading *reading, const char *value)
 {
     bool is_primary = false;
     const char *address = ldif_proxy(value, &is_primary);
@@ -97,7 +97,7 @@ static void add_proxy(struct reading *reading, const char *value)
         add_alias(reading, address);
 }
 
-static void add_group(struct record *record, char *dn)
+static void add_group(struct ldif_record *record, char *dn)
 {
     const char *name = ldif_group(dn);
 
@@ -119,7 +119,7 @@ static bool is_alias(const struct directory_options *options, const char *attrib
 }
 
 // What says that this is not all of a directory.
-static bool is_trouble(struct reading *reading, const struct ldif_line *line, uint64_t number)
+static bool is_trouble(struct ldif_reading *reading, const struct ldif_line *line, uint64_t number)
 {
     struct directory_import *import = reading->import;
 
@@ -136,10 +136,11 @@ static bool is_trouble(struct reading *reading, const struct ldif_line *line, ui
     return reading->code != CTL_FINE;
 }
 
-static void take_attribute(struct reading *reading, const struct ldif_line *line, uint64_t number)
+static void take_attribute(struct ldif_reading *reading, const struct ldif_line *line,
+                           uint64_t number)
 {
     const struct directory_options *options = &reading->import->options;
-    struct record *record = &reading->record;
+    struct ldif_record *record = &reading->record;
 
     if (is_trouble(reading, line, number))
         return;
@@ -158,7 +159,7 @@ static void take_attribute(struct reading *reading, const struct ldif_line *line
         record->state = mem_text(line->value);
 }
 
-static void take_line(struct reading *reading, char *text, uint64_t number)
+static void take_ldif_line(struct ldif_reading *reading, char *text, uint64_t number)
 {
     struct ldif_line line = {.attribute = ""};
 
@@ -180,7 +181,7 @@ static void take_line(struct reading *reading, char *text, uint64_t number)
 int directory_read_ldif(struct directory_import *import, struct lines *lines)
 {
     struct folded *folded = folded_new(lines, true);
-    struct reading *reading = mem_new(sizeof(*reading));
+    struct ldif_reading *reading = mem_new(sizeof(*reading));
     uint64_t number = 0;
     char *text = NULL;
     int code;
@@ -189,7 +190,7 @@ int directory_read_ldif(struct directory_import *import, struct lines *lines)
     begin(&reading->record);
     while (reading->code == CTL_FINE && directory_goes_on(import, lines) &&
            folded_next(folded, &text, &number))
-        take_line(reading, text, number);
+        take_ldif_line(reading, text, number);
     if (reading->code == CTL_FINE)
         end(reading);
     begin(&reading->record);

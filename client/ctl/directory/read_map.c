@@ -4,7 +4,7 @@
 #include "client/ctl/directory/import.h"
 #include "client/ctl/directory/map.h"
 
-static void take(struct directory_import *import, struct map_line *line, uint64_t number)
+static void take_map_entry(struct directory_import *import, struct map_line *line, uint64_t number)
 {
     const char *target = NULL;
 
@@ -18,7 +18,7 @@ static void take(struct directory_import *import, struct map_line *line, uint64_
                                                      .is_alias = target != NULL});
 }
 
-static void take_line(struct directory_import *import, char *text, uint64_t number)
+static void take_map_line(struct directory_import *import, char *text, uint64_t number)
 {
     struct map_line line = {.key = ""};
 
@@ -26,7 +26,7 @@ static void take_line(struct directory_import *import, char *text, uint64_t numb
     case MAP_NONE:
         break;
     case MAP_ENTRY:
-        take(import, &line, number);
+        take_map_entry(import, &line, number);
         break;
     case MAP_DOMAIN:
         directory_leave(import, LEFT_DOMAIN, number, line.key);
@@ -47,7 +47,7 @@ int directory_read_map(struct directory_import *import, struct lines *lines)
     char *text = NULL;
 
     while (directory_goes_on(import, lines) && folded_next(folded, &text, &number))
-        take_line(import, text, number);
+        take_map_line(import, text, number);
     folded_free(&folded);
     return CTL_FINE;
 }
