@@ -89,7 +89,7 @@ size_t headers_pick(char *bytes, size_t len, struct reeve_header out[HEADERS_MAX
 char *headers_read(int fd, size_t *len)
 {
     char *bytes = mem_new(HEADERS_BYTES_MAX + 1);
-    char rest[4096];
+    char rest[4096] = "";
     ssize_t got = 1;
 
     *len = 0;

@@ -52,18 +52,19 @@ static int tell(struct ctl *ctl, const struct reeve_sent *sent)
 }
 
 // tell_with_headers: those of the message on standard input, which is read to its end.
-static int tell_with_headers(struct ctl *ctl, struct reeve_sent *sent)
+static int tell_with_headers(struct ctl *ctl, const struct reeve_sent *envelope)
 {
     struct reeve_header header[HEADERS_MAX];
+    struct reeve_sent sent = *envelope;
     size_t len = 0;
     char *bytes = headers_read(STDIN_FILENO, &len);
     int code;
 
     if (bytes == NULL)
         return ctl_fail(ctl, CTL_USAGE, "the message on standard input: %s", strerror(errno));
-    sent->headers = header;
-    sent->header_total = headers_pick(bytes, len, header);
-    code = tell(ctl, sent);
+    sent.headers = header;
+    sent.header_total = headers_pick(bytes, len, header);
+    code = tell(ctl, &sent);
     mem_free(bytes);
     return code;
 }

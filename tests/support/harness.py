@@ -148,7 +148,8 @@ class Policyd(Process):
 class FakeNode:
     """A node's lookup door whose answers the test chooses, for what a real node seldom says. answer(check) gives the fields of the
     Verdict of every recipient, a list with one for each of them (the first is the one reply at the end of the message), or None to stay
-    silent; it runs in the thread of this node. The stage CONNECT is always accepted."""
+    silent; it runs in the thread of this node. The stage CONNECT is always accepted. What was sent is in `sents`, and is answered unless
+`holds_sents` is set, then when it is cleared."""
 
     def __init__(self, folder, answer):
         folder.mkdir(exist_ok=True)
@@ -156,6 +157,8 @@ class FakeNode:
         self.answer = answer
         self.lookups = f"tcp://127.0.0.1:{free_port()}"
         self.checks = []
+        self.sents = []
+        self.holds_sents = threading.Event()
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -171,13 +174,24 @@ class FakeNode:
         socket_ = zmq.Context.instance().socket(zmq.ROUTER)
         socket_.linger = 0
         socket_.bind(self.lookups)
+        late = []
         while not self.stopping.is_set():
+            if late and not self.holds_sents.is_set():
+                socket_.send_multipart(late.pop(0))
             if socket_.poll(20):
                 peer, empty, payload = socket_.recv_multipart()
-                reply = self._reply(self.pb.Request.FromString(payload))
+                request = self.pb.Request.FromString(payload)
+                if request.HasField("sent"):
+                    late.append([peer, empty, self._ack(request).SerializeToString()])
+                    continue
+                reply = self._reply(request)
                 if reply is not None:
                     socket_.send_multipart([peer, empty, reply.SerializeToString()])
         socket_.close()
+
+    def _ack(self, request):
+        self.sents.append(request.sent)
+        return self.pb.Reply(id=request.id, node="fake", ack=self.pb.Ack(recorded=len(request.sent.recipients)))
 
     def _reply(self, request):
         reply = self.pb.Reply(id=request.id, node="fake")

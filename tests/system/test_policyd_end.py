@@ -175,3 +175,76 @@ def test_abandoned_transactions_push_out_no_other(scene):
     assert list(fake.checks[-1].recipients) == [address("ann"), address("bob")]
     policyd.signal(signal.SIGUSR1)
     assert wait_for(lambda: policyd.log_lines(" transactions .* pushed_out=0 "), "the counters")
+
+
+# ---- mail that was sent
+
+INTERNAL, OUTBOUND = 3, 2
+
+
+def outside(check):
+    """As by_name, of a trusted source: who is called in... is one of our own, anybody else is outside."""
+    return [{**verdict, "direction": INTERNAL if recipient.startswith("in") else OUTBOUND}
+            for recipient, verdict in zip(check.recipients, by_name(check))] or {}
+
+
+@pytest.fixture
+def outward(site):
+    fake = site.fake_node(outside)
+    return fake, site.policyd(fake, log_decisions="all")
+
+
+def report_of(policyd, count=1):
+    policyd.signal(signal.SIGUSR1)
+    return policyd.wait_log(" sent told=", count)
+
+
+def test_what_was_sent_is_told_with_the_recipients_outside(outward):
+    fake, policyd = outward
+    with tcp(policyd) as client:
+        login = {"sasl_username": "carol", "sender": "carol@rcpt.example", "instance": "7.1"}
+        ask_each(client, "ann", "inside", "late", "bob", **login)
+        assert end_of(client, 3, **login) == "DUNNO"
+    wait_for(lambda: fake.sents, "the node to be told")
+    told, = fake.sents
+    assert list(told.recipients) == [address("ann"), address("bob")]
+    assert (told.auth_user, told.sender, told.transaction, told.client_ip) == ("carol", "carol@rcpt.example", "7.1", "192.0.2.7")
+    assert not told.headers and told.at_ms == 0
+    assert wait_for(lambda: "told=1 recorded=2 queued=0 lost=0" in report_of(policyd, len(policyd.log_lines(" sent told=")) + 1),
+                    "the answer to be counted")
+
+
+def test_what_was_held_is_not_told(outward):
+    fake, policyd = outward
+    with tcp(policyd) as client:
+        ask_each(client, "ann", "held", sasl_username="carol")
+        assert end_of(client, 2, sasl_username="carol") == "HOLD Held"
+        ask_each(client, "refused", "inside", sasl_username="carol", instance="7.2")
+        assert end_of(client, 1, sasl_username="carol", instance="7.2") == "DUNNO"
+    assert "told=0 " in report_of(policyd) and not fake.sents
+
+
+def test_whoever_tells_it_otherwise_can_say_so(site):
+    fake = site.fake_node(outside)
+    policyd = site.policyd(fake, report_sent=False)
+    with tcp(policyd) as client:
+        ask_each(client, "ann", sasl_username="carol")
+        assert end_of(client, 1, sasl_username="carol") == "DUNNO"
+    policyd.signal(signal.SIGTERM)
+    assert policyd.wait() == 0
+    assert not fake.sents and not policyd.log_lines(" sent told=") and policyd.log_lines(" ready .* sent=no")
+
+
+def test_a_stop_waits_until_a_node_has_what_was_sent(outward):
+    fake, policyd = outward
+    fake.holds_sents.set()
+    with tcp(policyd) as client:
+        ask_each(client, "ann", sasl_username="carol")
+        assert end_of(client, 1, sasl_username="carol") == "DUNNO"  # which waits for nothing
+    policyd.signal(signal.SIGTERM)
+    policyd.wait_log("stopping: ")
+    wait_for(lambda: fake.sents, "the node to be told")
+    assert policyd.is_running()
+    fake.holds_sents.clear()
+    assert policyd.wait() == 0
+    assert policyd.log_lines(" sent told=1 recorded=1 queued=0 lost=0")
