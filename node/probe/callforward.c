@@ -377,8 +377,8 @@ static void addresses_are_there(void *arg, const struct resolved *found)
         (void)snprintf(why, sizeof(why), "its name could not be resolved: %s", found->why);
         rest(host, why);
     }
-    TAILQ_FOREACH(host, &callforward->hosts, next)
-    pump(host);
+    for (host = TAILQ_FIRST(&callforward->hosts); host != NULL; host = TAILQ_NEXT(host, next))
+        pump(host);
 }
 
 // True: there are some, not too old. Else they are looked up, or will be when the resolver is free.
@@ -403,9 +403,9 @@ static struct peer *find_ready(const struct host *host)
 {
     struct peer *peer;
 
-    TAILQ_FOREACH(peer, &host->peers, next)
-    if (peer->is_ready)
-        return peer;
+    for (peer = TAILQ_FIRST(&host->peers); peer != NULL; peer = TAILQ_NEXT(peer, next))
+        if (peer->is_ready)
+            return peer;
     return NULL;
 }
 
@@ -415,8 +415,8 @@ static size_t count_coming(const struct host *host)
     const struct peer *peer;
     size_t count = 0;
 
-    TAILQ_FOREACH(peer, &host->peers, next)
-    count += peer->question == NULL && !peer->is_ready;
+    for (peer = TAILQ_FIRST(&host->peers); peer != NULL; peer = TAILQ_NEXT(peer, next))
+        count += peer->question == NULL && !peer->is_ready;
     return count;
 }
 
@@ -452,9 +452,9 @@ static struct host *find_host(const struct callforward *callforward,
 {
     struct host *host;
 
-    TAILQ_FOREACH(host, &callforward->hosts, next)
-    if (host->port == domain->host_port && strcmp(host->name, domain->host) == 0)
-        return host;
+    for (host = TAILQ_FIRST(&callforward->hosts); host != NULL; host = TAILQ_NEXT(host, next))
+        if (host->port == domain->host_port && strcmp(host->name, domain->host) == 0)
+            return host;
     return NULL;
 }
 
@@ -559,17 +559,17 @@ void callforward_free(struct callforward **callforward)
     *callforward = NULL;
 }
 
-void callforward_ask(struct callforward *callforward, const struct probe_question *asked,
+void callforward_ask(struct callforward *callforward, const struct probe_question *question,
                      struct probe_done done)
 {
-    struct host *host = host_of(callforward, asked);
+    struct host *host = host_of(callforward, question);
     const bool is_crowded = host->waiting_count >= host->waiting_max;
-    struct question *question = make_question(host, asked->address, done);
+    struct question *waiting = make_question(host, question->address, done);
 
     callforward->counters->crowded += is_crowded;
-    wait_in_line(question, false);
+    wait_in_line(waiting, false);
     if (is_crowded)
-        refuse(question, "too many recipients wait for its answers");
+        refuse(waiting, "too many recipients wait for its answers");
     else
         pump(host); // where it rests, that refuses
 }

@@ -89,9 +89,10 @@ static struct asked *find_asked(struct probe *probe, const char *address)
 {
     struct asked *asked;
 
-    LIST_FOREACH(asked, bucket_of(probe, address), next)
-    if (strcmp(asked->address, address) == 0)
-        return asked;
+    for (asked = LIST_FIRST(bucket_of(probe, address)); asked != NULL;
+         asked = LIST_NEXT(asked, next))
+        if (strcmp(asked->address, address) == 0)
+            return asked;
     return NULL;
 }
 

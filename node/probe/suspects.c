@@ -20,9 +20,9 @@ static struct suspect *find(struct suspects *suspects, const char *domain)
 {
     struct suspect *suspect;
 
-    SLIST_FOREACH(suspect, suspects, next)
-    if (strcmp(suspect->domain, domain) == 0)
-        return suspect;
+    for (suspect = SLIST_FIRST(suspects); suspect != NULL; suspect = SLIST_NEXT(suspect, next))
+        if (strcmp(suspect->domain, domain) == 0)
+            return suspect;
     suspect = mem_new(sizeof(*suspect));
     (void)snprintf(suspect->domain, sizeof(suspect->domain), "%s", domain);
     SLIST_INSERT_HEAD(suspects, suspect, next);
@@ -45,8 +45,8 @@ bool suspects_note(struct suspects *suspects, const char *address, enum facts_pr
         return false;
     suspect->yes = 0;
     suspect->again_ms = now_ms + SUSPECT_AGAIN_MS;
-    (void)snprintf(made_up, PERSON_ADDRESS_MAX, "reeve-probe-%016" PRIx64 "%016" PRIx64 "@%s", random[0],
-                   random[1], suspect->domain);
+    (void)snprintf(made_up, PERSON_ADDRESS_MAX, "reeve-probe-%016" PRIx64 "%016" PRIx64 "@%s",
+                   random[0], random[1], suspect->domain);
     return true;
 }
 

@@ -13,7 +13,8 @@ enum err probes_prepare(struct seat *seat, struct recipient *recipient)
 {
     const struct policy_domain *domain = recipient->facts.domain;
 
-    if (seat->facts.asks_nobody || domain == NULL || domain->recipients < POLICY_RECIPIENTS_CALLFORWARD)
+    if (seat->facts.asks_nobody || domain == NULL ||
+        domain->recipients < POLICY_RECIPIENTS_CALLFORWARD)
         return ERR_NONE;
     recipient->asked.why = arena_zalloc(&seat->arena, PROBE_WHY_MAX + 1);
     recipient->facts.probe_why = recipient->asked.why;
