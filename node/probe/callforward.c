@@ -261,7 +261,7 @@ static bool is_resting(const struct host *host)
 static void rest(struct host *host, const char *why)
 {
     char quoted[LOG_QUOTE_MAX];
-    uint64_t rest_ms = REST_LEAST_MS << (host->fails < 4 ? host->fails : 4);
+    uint64_t rest_ms = (uint64_t)REST_LEAST_MS << (host->fails < 4 ? host->fails : 4);
 
     if (rest_ms > REST_MOST_MS)
         rest_ms = REST_MOST_MS;
