@@ -56,9 +56,13 @@ static void note_lost(struct sent *sent, const char *why)
 static void taken(void *arg, const struct reeve_answer *answer)
 {
     struct sent *sent = arg;
+    char quoted[LOG_QUOTE_MAX];
 
     if (answer->error != REEVE_OK)
         note_lost(sent, answer->message);
+    for (size_t i = 0; i < answer->skipped_count; i++)
+        log_debug("of what was sent this was not recorded why=%s",
+                  log_quote(quoted, answer->skipped_why[i]));
     sent->recorded += answer->recorded;
     sent->queued += answer->queued;
     if (--sent->under_way > 0)

@@ -156,13 +156,15 @@ bool translate_sent(const struct policy_request *request, const struct reeve_ans
                     struct reeve_sent *out, const char *names[MSG_RECIPIENTS_MAX])
 {
     const struct reeve_verdict *verdict = translate_verdict(answer);
+    bool goes_out = false;
     size_t count = 0;
 
     if (!translate_is_end(request) || verdict == NULL || verdict->action != REEVE_ACCEPT)
         return false;
     for (size_t i = 0; i < answer->verdict_count && count < MSG_RECIPIENTS_MAX; i++) {
-        if (is_outbound(&answer->verdicts[i]))
+        if (answer->verdicts[i].action == REEVE_ACCEPT)
             names[count++] = answer->verdicts[i].recipient;
+        goes_out |= is_outbound(&answer->verdicts[i]);
     }
     *out = (struct reeve_sent){
         .transaction = transaction_of(request),
@@ -171,7 +173,7 @@ bool translate_sent(const struct policy_request *request, const struct reeve_ans
         .recipients = names,
         .recipient_total = count,
     };
-    return count > 0;
+    return goes_out;
 }
 
 bool translate_is_prepended(const struct policy_request *request,

@@ -62,9 +62,9 @@ const struct reeve_verdict *translate_verdict(const struct reeve_answer *answer)
 bool translate_is_taken(const struct reeve_verdict *verdict, enum reeve_fallback fallback);
 
 // translate_sent: fills what a node is to be told of a message that it has let Postfix take, but for the
-// login: those of its recipients that went outside and were accepted each. names is room for them; the
-// texts are those of request and answer. False if there are none: the message was refused, held or put
-// off, came from outside, stays inside, or no node has judged it.
+// login: all recipients that were accepted, those inside as well, because their number counts. names is
+// room for them; the texts are those of request and answer. False if there is nothing to tell: the
+// message was refused, held or put off, came from outside, stays inside, or no node has judged it.
 bool translate_sent(const struct policy_request *request, const struct reeve_answer *answer,
                     struct reeve_sent *out, const char *names[MSG_RECIPIENTS_MAX]);
 

@@ -106,6 +106,7 @@ def test_what_was_not_accepted_teaches_nothing(gateways):
     with PolicyClient(("127.0.0.1", gateways.policyd_a.port)) as stranger:  # who writes in her name, to another of ours
         stranger.ask(protocol_state="RCPT", instance="forged", sender=ANN, recipient=BOB)
         stranger.ask(protocol_state="END-OF-MESSAGE", instance="forged", sender=ANN, recipient=BOB, recipient_count=1)
+    assert set(gateways.write(BOB, "one@circular.example", *(f"all{i}@rcpt.example" for i in range(50)))) == {"250"}
     assert gateways.write(BOB, "two@last.example") == ["250", "250"]
     gateways.has_learnt(BOB, "two@last.example")  # so what was told before has been read, too
 

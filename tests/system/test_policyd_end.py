@@ -199,7 +199,7 @@ def report_of(policyd, count=1):
     return policyd.wait_log(" sent told=", count)
 
 
-def test_what_was_sent_is_told_with_the_recipients_outside(outward):
+def test_what_was_sent_is_told_with_all_its_recipients(outward):
     fake, policyd = outward
     with tcp(policyd) as client:
         login = {"sasl_username": "carol", "sender": "carol@rcpt.example", "instance": "7.1"}
@@ -207,10 +207,10 @@ def test_what_was_sent_is_told_with_the_recipients_outside(outward):
         assert end_of(client, 3, **login) == "DUNNO"
     wait_for(lambda: fake.sents, "the node to be told")
     told, = fake.sents
-    assert list(told.recipients) == [address("ann"), address("bob")]
+    assert list(told.recipients) == [address("ann"), address("inside"), address("bob")]
     assert (told.auth_user, told.sender, told.transaction, told.client_ip) == ("carol", "carol@rcpt.example", "7.1", "192.0.2.7")
     assert not told.headers and told.at_ms == 0
-    assert wait_for(lambda: "told=1 recorded=2 queued=0 lost=0" in report_of(policyd, len(policyd.log_lines(" sent told=")) + 1),
+    assert wait_for(lambda: "told=1 recorded=3 queued=0 lost=0" in report_of(policyd, len(policyd.log_lines(" sent told=")) + 1),
                     "the answer to be counted")
 
 

@@ -222,7 +222,7 @@ static void what_was_accepted_is_told(void **unused)
     tell(&answer, true, "action=DUNNO\n\n");
     assert_int_equal(stage.sent, 1);
     assert_string_equal(stage.what, "4f2.1 192.0.2.7 ann ann@corp.example joe@partner.example "
-                                    "eve@other.example");
+                                    "bob@corp.example eve@other.example");
     stage.taken(stage.taken_arg, &ack);
     assert_int_equal(stage.idle, 0); // its owner is gone
 }
