@@ -14,13 +14,14 @@
 void directory_leave(struct directory_import *import, enum directory_left why, uint64_t line,
                      const char *what)
 {
+    const char *slash = strrchr(import->path, '/');
     struct directory_count *count = &import->left[why];
     char text[DIRECTORY_EXAMPLE_MAX];
 
     if (count->count++ > 0)
         return;
-    (void)snprintf(text, sizeof(text), "%.60s:%llu: %s", import->path, (unsigned long long)line,
-                   what);
+    (void)snprintf(text, sizeof(text), "%.60s:%llu: %s", slash != NULL ? slash + 1 : import->path,
+                   (unsigned long long)line, what);
     (void)text_clean(count->example, DIRECTORY_EXAMPLE_MAX - 1, text, strlen(text));
 }
 
