@@ -127,6 +127,7 @@ unit: $(UNITS)
 SCENARIO_SRC := $(wildcard tests/scenario/*.c tests/support/store_memory*.c) tests/support/clock_scripted.c \
     tests/support/loop_scripted.c
 SCENARIO_NODE := $(filter-out node/store/% node/net/% node/probe/%,$(NODE_SRC)) node/store/mirror.c node/store/since.c \
+    node/store/named.c node/store/bans.c \
     node/store/directory_table.c node/store/document_name.c
 $(BUILD)/scenario: $(call obj,$(SCENARIO_SRC) $(SCENARIO_NODE)) $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)

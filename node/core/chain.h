@@ -83,6 +83,7 @@ struct verdict {
     } held;
     struct used_rule used[VERDICT_USED_MAX]; // each once
     unsigned used_count;
+    bool is_watched; // what its client names is counted (harvest.h)
     bool greylisted; // it waits, or would if greylisting were not in shadow
     bool is_new;     // its own first try is what it rests on
     bool carries;    // it is known by what this client did: it carries the other recipients
@@ -181,6 +182,10 @@ enum outcome greylist_defer(const struct chain_in *in, struct verdict *out, enum
 
 // First tries of a network are counted in hours of the store's clock.
 #define ABUSE_HOUR_MS (3600ULL * 1000)
+// abuse_word: whether the recipient exists, as far as the facts tell, whether or not the chain came to the step recipient:
+// what a client that harvests would be told sooner or later.
+enum harvest_word { HARVEST_UNTOLD, HARVEST_EXISTS, HARVEST_NOBODY };
+enum harvest_word abuse_word(const struct chain_in *in, enum msg_direction direction);
 
 // The steps, in the table's order.
 enum outcome geo_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);

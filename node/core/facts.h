@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/core/harvest.h"
 #include "node/core/key.h"
 #include "node/core/person.h"
 #include "node/core/policy.h"
@@ -98,9 +99,10 @@ struct facts {
     bool asks_nobody; // no other server may be asked: a dry run, and a node that replays
     // Who of the client's names is spared, as this node mirrors it; NULL or empty where nobody asked.
     struct spared_clients *spared;
-    bool carried;      // another recipient of this transaction is known
-    bool over_rate;    // the network has brought as many first tries in this hour as it may
-    bool over_carried; // and as many recipients that were carried: no more of them are stored
+    struct harvest_ban ban; // of its client, as this node mirrors it; zeroed: none
+    bool carried;           // another recipient of this transaction is known
+    bool over_rate;         // the network has brought as many first tries in this hour as it may
+    bool over_carried;      // and as many recipients that were carried: no more of them are stored
 };
 
 // What was asked of another server about this recipient, under way.

@@ -17,7 +17,8 @@ enum hash_purpose {
     HASH_CHECK = 4,
     HASH_TRANSACTION = 5,
     HASH_OWNER = 6,
-    HASH_COUNTED = 7
+    HASH_COUNTED = 7,
+    HASH_HARVEST = 8
 };
 enum { HASH_BYTES = 16, HASH_INPUT_MAX = 2 * (MAIL_ADDRESS_MAX + MAIL_DOMAIN_MAX) + 64 };
 static const uint64_t KEY_DAY_MS = 24ULL * 3600 * 1000;
@@ -243,6 +244,18 @@ void key_count_make(struct key_count *out, const struct key_ring *ring, const ch
         hash_add(&in, &thing->unique, sizeof(thing->unique));
     hash_run(&in, hash);
     memcpy(out->field, hash, sizeof(out->field));
+}
+
+void key_harvest_field(const struct key_ring *ring, uint64_t hour_ms, const char *recipient_key,
+                       uint8_t out[KEY_COUNT_BYTES])
+{
+    struct hash_input in;
+    uint8_t hash[HASH_BYTES];
+
+    hash_start(&in, key_ring_at(ring, hour_ms), HASH_HARVEST);
+    hash_add(&in, recipient_key, strlen(recipient_key));
+    hash_run(&in, hash);
+    memcpy(out, hash, KEY_COUNT_BYTES);
 }
 
 size_t key_count_name(const struct key_count *count, char out[KEY_NAME_MAX])

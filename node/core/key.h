@@ -127,6 +127,11 @@ void key_count_make(struct key_count *out, const struct key_ring *ring, const ch
 // key_count_name: the key of that owner and day, into out; returns its length.
 size_t key_count_name(const struct key_count *count, char out[KEY_NAME_MAX]);
 
+// key_harvest_field: what a recipient is in the hashes of core/harvest.h: 8 bytes of its keyed hash. The ring must hold
+// an epoch. An hour (that begins at hour_ms) keeps the secret that it began with.
+void key_harvest_field(const struct key_ring *ring, uint64_t hour_ms, const char *recipient_key,
+                       uint8_t out[KEY_COUNT_BYTES]);
+
 // A stored value: 6 bytes of Unix ms and 4 bytes of mark, big-endian. Mark 0 = nobody's.
 enum { KEY_VALUE_BYTES = 10 };
 void key_value_pack(uint64_t at_ms, uint32_t mark, uint8_t out[KEY_VALUE_BYTES]);

@@ -72,6 +72,12 @@ struct policy_settings {
     } ldap;
     bool admin_permit_over_user_block;
     struct {
+        int mode;                  // enum policy_mode
+        uint64_t unknown_per_hour; // recipients that do not exist; 0 = nobody is banned for them
+        double unknown_share;      // and more than this share of all that a client names
+        uint64_t ban_ms, ban_most_ms;
+    } abuse;
+    struct {
         uint64_t message_size; // bytes; 0 = any
         uint64_t recipients;   // of a transaction; 0 = any
     } limits;

@@ -52,6 +52,7 @@ static const struct yaml_row root_rows[] = {
     {"greylist", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "greylisting"},
     {"auto_allow", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "mail from whom somebody has written to"},
     {"callforward", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "hosts that are asked for recipients"},
+    {"abuse", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "clients that try out which recipients exist"},
     {"limits", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of a message"},
     {"leaving", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of users that are leaving"},
     {"tracking", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "the record of decisions"},
@@ -109,6 +110,19 @@ static const struct yaml_row callforward_rows[] = {
      "the name that the host is told in EHLO; without it, this machine's"},
     {0},
 };
+static const struct yaml_row abuse_rows[] = {
+    {"mode", YAML_IS_WORD, AT(abuse.mode), "enforce", 0, 0, mode_words,
+     "shadow: bans are made and listed, and mail passes; enforce: mail is deferred"},
+    {"unknown_per_hour", YAML_IS_COUNT, AT(abuse.unknown_per_hour), "25", 0, COUNT_MOST, NULL,
+     "different recipients that do not exist, by which a client is banned; 0: nobody is"},
+    {"unknown_share", YAML_IS_SHARE, AT(abuse.unknown_share), "0.5", 0, 0, NULL,
+     "if they are more than this share of all recipients that it named in the hour"},
+    {"ban", YAML_IS_DURATION, AT(abuse.ban_ms), "5min", 1000, DAY_MS, NULL,
+     "how long the first ban is; one that follows within a day is twice as long as the last"},
+    {"ban_most", YAML_IS_DURATION, AT(abuse.ban_most_ms), "1h", 1000, DAY_MS, NULL,
+     "the longest ban"},
+    {0},
+};
 static const struct yaml_row limit_rows[] = {
     {"message_size", YAML_IS_SIZE, AT(limits.message_size), "0", 0, SIZE_MOST, NULL,
      "a larger message is refused; 0: any size"},
@@ -139,11 +153,12 @@ static const struct section {
     {"greylist", "settings.greylist", greylist_rows, {"identities"}},
     {"auto_allow", "settings.auto_allow", auto_allow_rows, {"sample"}},
     {"callforward", "settings.callforward", callforward_rows, {NULL}},
+    {"abuse", "settings.abuse", abuse_rows, {NULL}},
     {"limits", "settings.limits", limit_rows, {NULL}},
     {"leaving", "settings.leaving", leaving_rows, {NULL}},
     {"tracking", "settings.tracking", tracking_rows, {NULL}},
 };
-enum { SECTIONS = sizeof(sections) / sizeof(sections[0]) };
+enum { SECTIONS = sizeof(sections) / sizeof(sections[0]), GREYLIST_SECTION = 1, ABUSE_SECTION = 4 };
 _Static_assert((int)SECTIONS <= (int)POLICY_SETTING_SECTIONS, "room for the entries of all");
 
 // The entries of one section out of all files, as one map of copied nodes.
@@ -227,6 +242,23 @@ static enum err check_delay(const struct gathered *all, const struct policy_sett
     return say_at(all, yaml_find(&all->map, "delay") != NULL ? "delay" : "window", what, detail);
 }
 
+// check_ban: the longest ban is not shorter than the first.
+static enum err check_ban(const struct gathered *all, const struct policy_settings *settings,
+                          struct err_detail *detail)
+{
+    char ban[24];
+    char most[24];
+    char what[128];
+
+    if (settings->abuse.ban_ms <= settings->abuse.ban_most_ms)
+        return ERR_NONE;
+    (void)snprintf(what, sizeof(what),
+                   "settings.abuse.ban (%s) must not be longer than ban_most (%s)",
+                   yaml_duration_format(settings->abuse.ban_ms, ban),
+                   yaml_duration_format(settings->abuse.ban_most_ms, most));
+    return say_at(all, yaml_find(&all->map, "ban") != NULL ? "ban" : "ban_most", what, detail);
+}
+
 static enum err check_auth_domain(struct policy_build *build, const struct gathered *all,
                                   struct err_detail *detail)
 {
@@ -276,7 +308,9 @@ enum err settings_read(struct policy_build *build, struct err_detail *detail)
     settings->auto_allow.life_ms = settings->auto_allow.days * DAY_MS;
     if (err == ERR_NONE)
         err = zone_read(build, yaml_find(&all[0].map, "timezone"), detail);
-    return err != ERR_NONE ? err : check_delay(&all[1], settings, detail);
+    if (err == ERR_NONE)
+        err = check_ban(&all[ABUSE_SECTION], settings, detail);
+    return err != ERR_NONE ? err : check_delay(&all[GREYLIST_SECTION], settings, detail);
 }
 
 void settings_print(const struct policy_settings *settings, void *stdio_file)

@@ -76,6 +76,29 @@ static bool read_spared(const struct redisReply *fields, struct event *out)
     return roll_is_sound(out->client, &as_set);
 }
 
+static bool read_suspect(const struct redisReply *fields, struct event *out)
+{
+    return harvest_client_read(field_of(fields, "client"), &out->named.client) &&
+           reply_number_parse(field_of(fields, "hour"), &out->named.hour);
+}
+
+static bool read_ban(const struct redisReply *fields, struct event *out)
+{
+    struct harvest_ban ban;
+
+    if (!harvest_client_read(field_of(fields, "client"), &out->named.client) ||
+        !reply_number_parse(field_of(fields, "until"), &ban.until_ms))
+        return false;
+    if (ban.until_ms == 0)
+        return true; // no more: only the client counts
+    if (!reply_number_parse(field_of(fields, "since"), &ban.since_ms) ||
+        !reply_number_parse(field_of(fields, "unknown"), &ban.count.unknown) ||
+        !reply_number_parse(field_of(fields, "existing"), &ban.count.existing))
+        return false;
+    out->ban = ban;
+    return harvest_ban_is_sound(&ban);
+}
+
 static bool read_document(const struct redisReply *fields, struct event *out)
 {
     out->document = field_of(fields, "document");
@@ -94,6 +117,10 @@ static void read_fields(const struct redisReply *fields, struct event *out)
         out->kind = EVENT_EXPECT;
     else if (strcmp(kind, "spared") == 0 && read_spared(fields, out))
         out->kind = EVENT_SPARED;
+    else if (strcmp(kind, "suspect") == 0 && read_suspect(fields, out))
+        out->kind = EVENT_SUSPECT;
+    else if (strcmp(kind, "ban") == 0 && read_ban(fields, out))
+        out->kind = EVENT_BAN;
     else if (strcmp(kind, "staged") == 0 && read_document(fields, out))
         out->kind = EVENT_STAGED;
     else if (strcmp(kind, "activated") == 0)
@@ -160,6 +187,7 @@ static void mirror_again(struct store *store)
     store->events.reread_ms = 0;
     store->reading.due_ms = 0;
     directory_heard(store);
+    store->harvesting.reading.due_ms = 0;
 }
 
 static void apply(struct store *store, const struct event *event)
@@ -173,6 +201,12 @@ static void apply(struct store *store, const struct event *event)
         break;
     case EVENT_SPARED:
         spared_heard(store, event->client, &event->row);
+        break;
+    case EVENT_SUSPECT:
+        harvest_heard(store, &event->named);
+        break;
+    case EVENT_BAN:
+        bans_heard(store, &event->named.client, &event->ban);
         break;
     case EVENT_STAGED:
         policy_heard(store, event->document);
@@ -371,6 +405,7 @@ static void reread(struct store *store)
         return;
     spared_reread(store);
     directory_reread(store);
+    bans_reread(store);
     if (store->events.reread_ms != 0 && now_ms - store->events.reread_ms < EVENTS_REREAD_MS)
         return;
     if (!expected_ask(store))
@@ -382,6 +417,7 @@ static void reread(struct store *store)
 void events_poll(struct store *store)
 {
     reread(store);
+    harvest_poll(store);
     if (store->events.is_asking)
         return;
     if (store->events.last[0] == '\0')

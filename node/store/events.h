@@ -4,6 +4,8 @@
 //     kind forget    something was removed: drop the near cache
 //     kind expect    recipient, until, since, note: mail is expected (mirror.h); until 0 = no more
 //     kind spared    client, rests, day: a client is spared (core/spared.h); day 0 = no more
+//     kind suspect   client, hour: what it names is counted (core/harvest.h)
+//     kind ban       client, until, since, unknown, existing: it is banned; until 0 = no more
 //     kind staged    document: of a policy set, to be compiled before it is needed
 //     kind activated version: another policy set is in force
 //     kind directory another directory is in force: read all of them again (directory.h)
@@ -18,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/store/named.h"
 #include "node/store/resp.h"
 #include "node/store/store.h"
 
@@ -41,6 +44,8 @@ enum event_kind {
     EVENT_FORGET,
     EVENT_EXPECT,
     EVENT_SPARED,
+    EVENT_SUSPECT,
+    EVENT_BAN,
     EVENT_STAGED,
     EVENT_ACTIVATED,
     EVENT_DIRECTORY,
@@ -53,6 +58,8 @@ struct event {
     struct expectation expectation; // EVENT_EXPECT; texts are the reply's
     const char *client;             // EVENT_SPARED; the reply's
     struct spared_row row;          // EVENT_SPARED; zeroed: no more
+    struct named_of named;          // EVENT_SUSPECT; EVENT_BAN: its client
+    struct harvest_ban ban;         // EVENT_BAN; zeroed: no more
     const char *document;           // EVENT_STAGED; the reply's
 };
 

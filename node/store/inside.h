@@ -7,6 +7,7 @@
 #include "node/store/directory.h"
 #include "node/store/embedded.h"
 #include "node/store/events.h"
+#include "node/store/harvest.h"
 #include "node/store/meta.h"
 #include "node/store/mirror.h"
 #include "node/store/near.h"
@@ -81,6 +82,7 @@ struct store {
     unsigned note_count;
     struct declaring declaring;
     struct directory_following directories;
+    struct harvesting harvesting; // clients that try addresses out, and who is banned for it
     // Tracking.
     uint32_t node;
     struct ticket last_ticket;

@@ -269,6 +269,7 @@ enum err store_new(struct store **out, struct loop *loop, const struct store_con
     store->ops = ops_new(store, loop, config->deadline_ms);
     make_near(store);
     make_roll(store);
+    store->harvesting.named = named_new(NAMED_CLIENTS);
     enum err err = assemble(store, detail);
 
     if (err != ERR_NONE) {
@@ -298,6 +299,8 @@ void store_free(struct store **store)
     events_stop(*store);
     near_free(&(*store)->near);
     roll_clear(&(*store)->roll);
+    named_free(&(*store)->harvesting.named);
+    bans_clear(&(*store)->harvesting.bans);
     mirror_clear(&(*store)->mirror);
     since_clear(&(*store)->declaring.since);
     directory_clear(&(*store)->directories.table);

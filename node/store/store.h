@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "node/core/facts.h"
+#include "node/core/harvest.h"
 #include "node/core/key.h"
 #include "node/core/spared.h"
 #include "proto/base/loop.h"
@@ -506,6 +507,51 @@ const struct declared *store_declared_all(const struct store *store, size_t *cou
 uint64_t store_declared_changes(const struct store *store);
 void store_declared_learn(struct store *store, const char *domain, uint64_t at_ms);
 
+// ---- Clients that harvest (core/harvest.h), and their bans.
+
+enum { STORE_HARVEST_MAX = 64 };
+// Different recipients that a client named, of one kind: fields as key_harvest_field makes them.
+struct store_harvest {
+    struct ip_net client; // harvest_client
+    uint64_t now_ms;      // store clock
+    struct harvest_bounds bounds;
+    enum harvest_kind kind;
+    const uint8_t (*field)[HARVEST_FIELD_BYTES];
+    size_t count; // STORE_HARVEST_MAX at most
+};
+// store_harvest_note: nobody waits. Those that do not exist are counted cluster-wide, each once, and the client is banned
+// when they are too many: at this node when that was written, at the others within a second. Those that exist cost no
+// command until the client is suspect. What cannot be written is lost, and counted as lost_writes; it is news again when
+// it is named again.
+void store_harvest_note(struct store *store, const struct store_harvest *news);
+
+// store_ban: zeroed if this node knows of none. Out of its memory: also while the store is away.
+struct harvest_ban store_ban(const struct store *store, const struct ip_net *client);
+// store_ban_count: rows that this node has.
+size_t store_ban_count(const struct store *store);
+
+struct store_banned {
+    struct ip_net client;
+    struct harvest_ban ban;    // that holds, or the last one; zeroed: none
+    struct harvest_count hour; // store_ban_show: what was counted in this hour
+    bool is_lifted;            // store_ban_lift
+};
+// store_ban_list: bans that hold now, out of this node's memory: of clients inside the network (family 0: any) behind the
+// client after (family 0: from the first), in order. How many.
+size_t store_ban_list(const struct store *store, const struct ip_net *net,
+                      const struct ip_net *after, struct store_banned *out, size_t max);
+
+// found: valid during the call.
+struct store_ban_done {
+    void (*fn)(void *arg, enum store_state state, const struct store_banned *found);
+    void *arg;
+};
+// store_ban_show: the client's last ban, as long as it makes the next one longer, and what was counted of it in this hour.
+// store_ban_lift: its ban is over, was never there, and what was counted in this hour is not any more; every node is told.
+// is_lifted with another state than STORE_UP: that was done, but the others were not told: they see it within 5 min.
+void store_ban_show(struct store *store, const struct ip_net *client, struct store_ban_done done);
+void store_ban_lift(struct store *store, const struct ip_net *client, struct store_ban_done done);
+
 // ---- How often policies decided, for the whole cluster.
 
 struct store_used {
@@ -692,6 +738,7 @@ void store_policy_nodes(struct store *store, struct store_nodes_done done);
     X(refused_down, "operations answered at once because the store was away")        \
     X(refused_crowded, "operations answered at once because too much was in flight") \
     X(lost_writes, "writes nobody waits for that were lost in an outage")            \
+    X(bans, "clients that this node banned because they harvested")                  \
     X(clock_steps, "steps of the store's clock of more than 2 s")                    \
     X(server_starts, "starts of the embedded server")                                \
     X(near_hits, "passed triplets that the near cache knew")                         \

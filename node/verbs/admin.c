@@ -95,6 +95,15 @@ static const struct admin_row {
      spared_show,
      "the pairs that a client made pass by retrying, and whether it is spared"},
     {"spared.forget", {"client_ip", "spf_domain"}, spared_forget, "it is spared no more"},
+    {"blocked.list",
+     {"client_ip", "limit", "cursor"},
+     blocked_list,
+     "clients that are banned because they tried out which recipients exist"},
+    {"blocked.show", {"+client_ip"}, blocked_show, "whether a client is banned, and what it did"},
+    {"blocked.lift",
+     {"+client_ip"},
+     blocked_lift,
+     "it is banned no more, and what was counted of it in this hour does not count"},
     {"track",
      {"ticket", "sender", "recipient", "client_ip", "reason", "since", "limit", "cursor"},
      track_find,
@@ -143,6 +152,7 @@ static void (*const dry_runs[])(struct admin_call *call) = {
     allow_disable,   //
     allow_forget,    //
     allow_seed,      //
+    blocked_lift,    //
     policy_stage,    //
     directory_begin, //
     directory_drop,  //

@@ -48,6 +48,9 @@ void directory_show(struct admin_call *call);
 void directory_drop(struct admin_call *call);
 // directory_method: how the policy set knows the recipients of a domain, in its words; "" = it is not in the set.
 const char *directory_method(const struct policy *policy, const char *domain);
+void blocked_list(struct admin_call *call);
+void blocked_show(struct admin_call *call);
+void blocked_lift(struct admin_call *call);
 void expect_add(struct admin_call *call);
 void expect_list(struct admin_call *call);
 void expect_remove(struct admin_call *call);

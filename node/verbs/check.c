@@ -355,8 +355,10 @@ static enum check_state check_write(struct server *server, struct seat *seat)
 {
     for (size_t i = 0; i < seat->recipient_count && !seat->facts.dry_run; i++)
         write_changes(server, seat, &seat->recipients[i]);
-    if (!seat->facts.dry_run)
+    if (!seat->facts.dry_run) {
         limits_settle(server, seat);
+        harvest_note(server, seat);
+    }
     probes_renew(server, seat);
     return CHECK_ANSWER;
 }

@@ -91,6 +91,8 @@ void limits_settle(const struct server *server, const struct seat *seat);
 MUST_USE enum err probes_prepare(struct seat *seat, struct recipient *recipient);
 void probes_ask(struct server *server, struct seat *seat);
 void probes_renew(struct server *server, struct seat *seat);
+// harvest_note: which recipients that its client named exist and which do not, where that is watched.
+void harvest_note(struct server *server, const struct seat *seat);
 
 // verdict_finish: ticket, tracking row, counters and reply text of one recipient's verdict, and its
 // place in the reply.

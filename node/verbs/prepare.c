@@ -76,6 +76,16 @@ static void find_declared(const struct server *server, struct seat *seat)
     facts->declared_ms = domain != NULL ? store_declared(server->store, domain->name) : 0;
 }
 
+// Whether its client is banned: of interest where it is not ours.
+static void find_ban(const struct server *server, struct seat *seat)
+{
+    struct facts *facts = &seat->facts;
+    const struct ip_net client = harvest_client(&facts->client);
+
+    if (!facts->trusted && facts->client.family != 0)
+        facts->ban = store_ban(server->store, &client);
+}
+
 // How many recipients the transaction has, as far as that is known: a gateway that asks one by one says how many
 // there were.
 static void count_recipients(struct seat *seat)
@@ -136,6 +146,7 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
 
     if (err == ERR_NONE)
         find_declared(server, seat);
+    find_ban(server, seat);
     return err;
 }
 

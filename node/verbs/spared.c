@@ -9,20 +9,12 @@
 
 // ---- of a Check
 
-static bool is_reading(const struct seat *seat)
-{
-    for (size_t i = 0; i < seat->recipient_count; i++)
-        if (seat->recipients[i].reading)
-            return true;
-    return false;
-}
-
 void clients_name(const struct server *server, struct seat *seat)
 {
     struct facts *facts = &seat->facts;
 
     facts->spared->count = 0;
-    if (!is_reading(seat)) // nobody is greylisted, so nobody is spared
+    if (facts->trusted) // nobody is greylisted or banned, so nobody is spared
         return;
     if (facts->client.family != 0)
         spared_add_ip(facts->spared, &facts->client);

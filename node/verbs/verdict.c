@@ -39,7 +39,7 @@ static uint32_t retry_after_s(const struct verdict *verdict)
 static bool says_when(enum reason reason)
 {
     return reason == REASON_greylist_new || reason == REASON_greylist_early ||
-           reason == REASON_rate;
+           reason == REASON_rate || reason == REASON_dha;
 }
 
 static void write_text(struct recipient *recipient)

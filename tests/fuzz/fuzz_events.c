@@ -1,4 +1,4 @@
-// fuzz_events.c: what Redis answers about events, expected mail and spared clients: any bytes as a reply in
+// fuzz_events.c: what Redis answers about events, expected mail, spared and banned clients: any bytes as a reply in
 // its own protocol (hiredis reads it), and each part of that as a row of the stream, an id, and a row of
 // either hash; and as a version and a node of the policy set.
 #include <assert.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/store/bans.h"
 #include "node/store/events.h"
 #include "node/store/mirror.h"
 #include "node/store/policy_row.h"
@@ -27,11 +28,32 @@ static void check_sound(const struct expectation *row)
 
 enum { TODAY = 20000 };
 
-// What a node has of both.
+// What a node has of them.
 struct mirrors {
     struct mirror mirror;
     struct roll roll;
+    struct bans bans;
 };
+
+static void set_ban(struct bans *bans, const struct ip_net *client, const struct harvest_ban *ban)
+{
+    char text[HARVEST_CLIENT_MAX];
+    char value[HARVEST_VALUE_MAX];
+    struct harvest_ban back;
+    struct ip_net again;
+
+    assert(ban->until_ms - ban->since_ms <= HARVEST_BAN_MOST_MS);
+    assert(harvest_client_read(harvest_client_text(client, text), &again));
+    assert(ip_net_compare(client, &again) == 0);
+    if (ban->until_ms < 1000000000000000 && ban->count.unknown < 1000000000000000 &&
+        ban->count.existing <
+            1000000000000000) { // what an event says may be longer than what is stored
+        (void)harvest_ban_write(ban, value);
+        assert(harvest_ban_read(value, &back) && memcmp(&back, ban, sizeof(back)) == 0);
+    }
+    bans_set(bans, client, ban, 0);
+    assert(bans_find(bans, client).until_ms == ban->until_ms && bans->count <= BANS_MAX);
+}
 
 static void set_row(struct roll *roll, const char *client, const struct spared_row *row)
 {
@@ -54,6 +76,10 @@ static void try_event(const struct redisReply *reply, struct mirrors *mirrors)
         return;
     if (event.kind == EVENT_SPARED)
         set_row(&mirrors->roll, event.client, &event.row);
+    if (event.kind == EVENT_BAN && event.ban.until_ms > 0)
+        set_ban(&mirrors->bans, &event.named.client, &event.ban);
+    else if (event.kind == EVENT_BAN)
+        (void)bans_remove(&mirrors->bans, &event.named.client);
     if (event.kind != EVENT_EXPECT)
         return;
     check_sound(&event.expectation);
@@ -126,6 +152,15 @@ static void try_client(const char *client, const char *value, struct roll *roll)
     set_row(roll, client, &row);
 }
 
+static void try_ban(const char *client, const char *value, struct bans *bans)
+{
+    struct harvest_ban ban;
+    struct ip_net net;
+
+    if (harvest_client_read(client, &net) && harvest_ban_read(value, &ban))
+        set_ban(bans, &net, &ban);
+}
+
 static void visit(const struct redisReply *reply, struct mirrors *mirrors)
 {
     try_event(reply, mirrors);
@@ -143,6 +178,7 @@ static void visit(const struct redisReply *reply, struct mirrors *mirrors)
         try_row(field->str, value->str, &mirrors->mirror);
         try_node(field, value);
         try_client(field->str, value->str, &mirrors->roll);
+        try_ban(field->str, value->str, &mirrors->bans);
     }
 }
 
@@ -178,6 +214,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     mirror_clear(&mirrors.mirror);
     roll_clear(&mirrors.roll);
+    bans_clear(&mirrors.bans);
     redisReaderFree(reader);
     return 0;
 }

@@ -87,7 +87,8 @@ static void judge_tickets(struct judge *judge, const struct msg_verdict *verdict
     else if (is_tracked)
         must(judge, *verdict->ticket != '\0',
              "a deferral, a rejection, a pass and a shadowed verdict have a ticket", "");
-    if (strcmp(verdict->reason, "greylist_early") == 0 || strcmp(verdict->reason, "rate") == 0)
+    if (strcmp(verdict->reason, "greylist_early") == 0 || strcmp(verdict->reason, "rate") == 0 ||
+        strcmp(verdict->reason, "dha") == 0)
         must(judge, verdict->retry_after_s > 0, "an early retry is told how long to wait",
              verdict->text);
 }

@@ -461,6 +461,18 @@ static void store_forget_directory(struct step_line *line)
     memory_lose_directory(line->world->memory);
 }
 
+static void store_put(struct step_line *line)
+{
+    struct err_detail detail = {""};
+    struct bytes value;
+
+    if (line->words.count != 5 ||
+        script_value(word(line, 4), &line->world->scratch, &value, &detail) != ERR_NONE)
+        misunderstood(line, "store put KEY FIELD VALUE");
+    else
+        memory_put(line->world->memory, word(line, 2), word(line, 3), value.at);
+}
+
 static void step_store(struct step_line *line)
 {
     static const struct {
@@ -472,6 +484,7 @@ static void step_store(struct step_line *line)
         {"clock-jump", store_jump},
         {"forget-all", store_forget},
         {"forget-directory", store_forget_directory},
+        {"put", store_put},
     };
     enum store_state state;
 
@@ -485,7 +498,8 @@ static void step_store(struct step_line *line)
     if (read_state(word(line, 1), &state))
         store_trouble(line, state);
     else
-        misunderstood(line, "store up|down|slow|full|... or hold, release, clock-jump, forget-all");
+        misunderstood(line,
+                      "store up|down|slow|full|... or hold, release, clock-jump, forget-all, put");
 }
 
 static void step_directory(struct step_line *line)

@@ -22,6 +22,10 @@ static bool look_up_kept(const struct world *world, const char *name, uint64_t *
         *out = memory_spared(world->memory);
     else if (strcmp(name, "limits") == 0)
         *out = memory_limits(world->memory);
+    else if (strcmp(name, "harvest") == 0)
+        *out = memory_harvested(world->memory, false);
+    else if (strcmp(name, "harvest.existing") == 0)
+        *out = memory_harvested(world->memory, true);
     else if (strcmp(name, "held") == 0)
         *out = memory_held(world->memory, NULL);
     else if (strcmp(name, "retry.first") == 0)
@@ -46,6 +50,7 @@ static struct memory_used used_since(const struct memory_used *now, const struct
         .write_spared = now->write_spared - then->write_spared,
         .read_limit = now->read_limit - then->read_limit,
         .write_limit = now->write_limit - then->write_limit,
+        .write_harvest = now->write_harvest - then->write_harvest,
         .write_settle = now->write_settle - then->write_settle,
         .write_allow = now->write_allow - then->write_allow,
         .write_track = now->write_track - then->write_track,
@@ -73,6 +78,7 @@ static bool look_up_store(struct world *world, const struct node *node, const ch
         {"writes.align", since.write_align},
         {"writes.spared", since.write_spared},
         {"writes.limit", since.write_limit},
+        {"writes.harvest", since.write_harvest},
         {"writes.settle", since.write_settle},
         {"writes.allow", since.write_allow},
         {"writes.track", since.write_track},

@@ -73,6 +73,7 @@ void memory_clear(struct memory *memory)
     memory_used_clear(memory);
     memory_kept_clear(memory);
     directory_clear(&memory->directories);
+    bans_clear(&memory->bans);
     memory_policy_clear(memory);
 }
 
@@ -102,8 +103,8 @@ const struct memory_used *memory_used(const struct memory *memory)
 uint64_t memory_writes_asked(const struct memory_used *used)
 {
     return used->write_pending + used->write_passed + used->write_align + used->write_spared +
-           used->write_answer + used->write_limit + used->write_settle + used->write_allow +
-           used->write_track + used->write_admin;
+           used->write_answer + used->write_limit + used->write_harvest + used->write_settle +
+           used->write_allow + used->write_track + used->write_admin;
 }
 
 void memory_set_used(struct memory *memory, const struct memory_used *used)
@@ -121,6 +122,7 @@ struct store *memory_connect(struct memory *memory)
     store->next = memory->stores;
     memory->stores = store;
     store->node = ++memory->connects;
+    store->named = named_new(NAMED_CLIENTS);
     memcpy(store->trouble, memory->trouble, sizeof(store->trouble));
     return store;
 }
@@ -354,6 +356,7 @@ static void op_run(struct op *op)
         [MEMORY_TRACK] = run_track,
         [MEMORY_SPARED] = run_spared,
         [MEMORY_PERSON] = memory_person_read,
+        [MEMORY_HARVEST] = memory_harvest_note,
         [MEMORY_LIMIT] = memory_limit_add,
         [MEMORY_ALLOW] = memory_allow_note,
         [MEMORY_SETTLE] = memory_limit_settle,
@@ -424,6 +427,8 @@ void store_free(struct store **store)
     mirror_clear(&(*store)->mirror);
     directory_clear(&(*store)->directories);
     since_clear(&(*store)->since);
+    named_free(&(*store)->named);
+    bans_clear(&(*store)->bans);
     mem_free(*store);
     *store = NULL;
 }

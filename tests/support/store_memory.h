@@ -25,9 +25,10 @@
     X(PASSED, "passed")   /* store_write_passed */                                    \
     X(ALIGN, "align")     /* store_align_pending */                                   \
     X(BEFORE, "before")   /* the slice before, which store_add_pending reads first */ \
-    X(CLIENTS, "clients") /* what a node mirrors of spared clients */                 \
+    X(CLIENTS, "clients") /* what a node mirrors of spared and banned clients */      \
     X(SPARED, "spared")   /* store_spared_note */                                     \
     X(LIMIT, "limit")     /* store_limit_add */                                       \
+    X(HARVEST, "harvest") /* store_harvest_note */                                    \
     X(SETTLE, "settle")   /* store_limit_keep, store_limit_drop */                    \
     X(ALLOW, "allow")     /* store_allow_note */                                      \
     X(TRACK, "track")     /* store_track */                                           \
@@ -88,6 +89,10 @@ size_t memory_count(const struct memory *memory, enum key_table table);
 size_t memory_tracks(const struct memory *memory);
 size_t memory_spared(const struct memory *memory); // pairs in the evidence of clients
 size_t memory_limits(const struct memory *memory); // things that are counted of somebody's day
+// memory_harvested: recipients that do not exist, or that exist, of clients that named them.
+size_t memory_harvested(const struct memory *memory, bool existing);
+// memory_put: writes a field of what is kept of recipients, as it would be stored (core/person.h); it stays.
+void memory_put(struct memory *memory, const char *key, const char *field, const char *value);
 // memory_retries: first tries and passes that nodes counted, over all slices.
 struct retry_counts memory_retries(const struct memory *memory);
 
@@ -104,10 +109,11 @@ struct memory_used {
     uint64_t write_answer;
     uint64_t write_align;
     uint64_t write_spared;
-    uint64_t read_limit;   // store_limit_add, its reads: one a thing that is counted
-    uint64_t write_limit;  // store_limit_add that was not read-only
-    uint64_t write_settle; // store_limit_keep, store_limit_drop
-    uint64_t write_allow;  // store_allow_note: one an entry
+    uint64_t read_limit;    // store_limit_add, its reads: one a thing that is counted
+    uint64_t write_limit;   // store_limit_add that was not read-only
+    uint64_t write_harvest; // store_harvest_note: one a recipient, and one a ban
+    uint64_t write_settle;  // store_limit_keep, store_limit_drop
+    uint64_t write_allow;   // store_allow_note: one an entry
     uint64_t write_track;
     uint64_t write_admin;
 };

@@ -2,8 +2,10 @@
 // store_memory_admin.c).
 #pragma once
 
+#include "node/store/bans.h"
 #include "node/store/directory.h"
 #include "node/store/mirror.h"
+#include "node/store/named.h"
 #include "node/store/since.h"
 #include "tests/support/store_memory.h"
 #include "tests/support/store_memory_table.h"
@@ -28,6 +30,11 @@ struct op {
     uint64_t at_ms;               // PASSED, ALIGN; SETTLE: the expiry
     uint32_t mark;                // PASSED, ALIGN
     struct memory_row *row;       // TRACK: owned
+    struct named_of named;        // HARVEST, and the rest
+    struct harvest_bounds bounds;
+    enum harvest_kind kind;
+    uint8_t field[STORE_HARVEST_MAX][HARVEST_FIELD_BYTES];
+    size_t field_count;
 };
 
 struct memory_row; // a tracking row with its texts
@@ -95,6 +102,7 @@ struct memory {
     struct memory_roll roll;
     struct memory_counted counted[MEMORY_COUNTED];
     size_t counted_count;
+    struct bans bans; // that hold
     struct mirror mirror;
     struct since since;
     struct memory_used_row used_row[MEMORY_USED_ROWS];
@@ -124,6 +132,8 @@ struct store {
     bool knows_directories;
     struct since since; // of the domains in force
     struct memory_roll roll;
+    struct named *named;
+    struct bans bans; // its mirror
     struct store_policy_calls follows;
     struct store_counters counters;
 };
@@ -145,6 +155,8 @@ void memory_limit_settle(struct store *store, struct op *op, enum store_state st
 
 // memory_allow_note: what store_allow_note does, on a server in that state.
 void memory_allow_note(struct store *store, struct op *op, enum store_state state);
+// memory_harvest_note: what store_harvest_note does, on a server in that state.
+void memory_harvest_note(struct store *store, struct op *op, enum store_state state);
 
 // memory_person_read: what store_read_person does, on a server in that state.
 void memory_person_read(struct store *store, struct op *op, enum store_state state);

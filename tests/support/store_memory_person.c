@@ -56,6 +56,11 @@ void memory_kept_set(struct memory *memory, const char *key, const char *field, 
     memory->kept = kept;
 }
 
+void memory_put(struct memory *memory, const char *key, const char *field, const char *value)
+{
+    memory_kept_set(memory, key, field, value, 0);
+}
+
 void memory_kept_clear(struct memory *memory)
 {
     while (memory->kept != NULL)

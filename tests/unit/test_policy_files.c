@@ -76,6 +76,11 @@ static const struct pair_row pair_rows[] = {
     {"a delay against a window of the other", "settings: {greylist: {window: 1h}}\n",
      "settings: {greylist: {delay: 2h}}\n",
      "D/b.yaml:1: settings.greylist.delay (2h) must be shorter than the window (1h)"},
+    {"a ban against the longest of the other", "settings: {abuse: {ban_most: 1min}}\n",
+     "settings: {abuse: {ban: 61s}}\n",
+     "D/b.yaml:1: settings.abuse.ban (61s) must not be longer than ban_most (1min)"},
+    {"a longest ban against the default", "settings: {abuse: {ban_most: 4min}}\n", "settings: {}\n",
+     "D/a.yaml:1: settings.abuse.ban (5min) must not be longer than ban_most (4min)"},
     {"an unknown key in the second", "settings: {greylist: {window: 1h}}\n",
      "settings: {greylist: {wait: 2h}}\n",
      "D/b.yaml:1: unknown key 'wait' in 'settings.greylist' (known: mode, delay, window, life, "

@@ -24,10 +24,11 @@ struct refused_row {
 #define NO_WORD                                                                                    \
     "is not a pattern: a word alone is internal or external; a group is {group: name}, all below " \
     "a top level .name, a domain without a dot \"@name\""
-#define KNOWN_SETTINGS                                                              \
-    "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, " \
-    "personal_lists, "                                                              \
-    "admin_permit_over_user_block, greylist, auto_allow, callforward, limits, leaving, tracking)"
+#define KNOWN_SETTINGS                                                                          \
+    "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, "             \
+    "personal_lists, "                                                                          \
+    "admin_permit_over_user_block, greylist, auto_allow, callforward, abuse, limits, leaving, " \
+    "tracking)"
 #define KNOWN_KEYS                                                                                \
     "(known: id, kind, option, from, to, source, enabled, valid, override, bidirectional, note, " \
     "mode, part, country, default, when, action, except, hold_for, rcpt_per_mail, rcpt_per_day, " \

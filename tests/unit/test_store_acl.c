@@ -96,6 +96,54 @@ static void spare(struct scene *scene)
     settle(scene);
 }
 
+static bool nothing_is_harvested(void *store)
+{
+    return ((struct store *)store)->harvesting.work_count == 0;
+}
+
+static bool is_banned(void *store)
+{
+    return store_ban_count(store) > 0;
+}
+
+static void told_ban(void *arg, enum store_state state, const struct store_banned *found)
+{
+    struct told *told = arg;
+
+    told->calls++;
+    told->state = state;
+    told->count = found->hour.unknown;
+}
+
+// A client that harvests, is banned, shown, and banned no more.
+static void harvest(struct scene *scene)
+{
+    const uint8_t field[2][HARVEST_FIELD_BYTES] = {{1}, {2}};
+    struct store_harvest news = {.now_ms = store_now_ms(scene->store),
+                                 .bounds = {1, 0.4, 1000, 1000},
+                                 .kind = HARVEST_EXISTING,
+                                 .field = &field[0],
+                                 .count = 1};
+    struct told told = {.calls = 0};
+
+    assert_int_equal(ip_net_parse("192.0.2.1", &news.client, NULL), ERR_NONE);
+    store_harvest_note(scene->store, &news);
+    news.kind = HARVEST_UNKNOWN;
+    news.field = &field[1];
+    store_harvest_note(scene->store, &news);
+    stage_until(&scene->stage, is_banned, scene->store);
+    stage_until(&scene->stage, nothing_is_harvested, scene->store);
+    store_ban_show(scene->store, &news.client, (struct store_ban_done){told_ban, &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
+    assert_int_equal(told.count, 1);
+    told.calls = 0;
+    store_ban_lift(scene->store, &news.client, (struct store_ban_done){told_ban, &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
+    settle(scene);
+}
+
 static void told_limit(void *arg, uint64_t token, enum store_state state)
 {
     struct told *told = arg;
@@ -363,6 +411,7 @@ static void the_shipped_acl_is_enough(void **state)
     allow(&scene);
     directory(&scene);
     list(&scene);
+    harvest(&scene);
     use_policies(&scene);
     apply_policies(&scene);
     told = rotate(&scene, 0);
@@ -387,6 +436,7 @@ static const struct forbidden_row {
     {"read settings", "CONFIG GET requirepass"},
     {"load functions", "FUNCTION LOAD x"},
     {"load scripts", "SCRIPT FLUSH"},
+    {"scripts about other people's keys", "EVAL x 1 sessions"},
     {"other people's keys", "HGETALL sessions"},
     {"shut it down", "SHUTDOWN"},
     {"users", "ACL LIST"},

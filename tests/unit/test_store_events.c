@@ -47,7 +47,7 @@ static void check_id(void **state)
 
 static const struct event_row {
     const char *name;
-    const char *field[10];
+    const char *field[13];
     size_t count;
     enum event_kind kind;
 } EVENTS[] = {
@@ -93,6 +93,41 @@ static const struct event_row {
     {"directory", {"kind", "directory"}, 2, EVENT_DIRECTORY},
     {"forget", {"kind", "forget"}, 2, EVENT_FORGET},
     {"more than is known", {"kind", "forget", "why", "x"}, 4, EVENT_FORGET},
+#define BAN(client_, until_, since_, unknown_, existing_)                                        \
+    {                                                                                            \
+        "kind", "ban", "client", client_, "until", until_, "since", since_, "unknown", unknown_, \
+            "existing", existing_, NULL,                                                         \
+    }
+    {"a ban", BAN("192.0.2.1", "300001", "1", "25", "3"), 12, EVENT_BAN},
+    {"a ban of a /64", BAN("2001:db8:1:2::/64", "300001", "1", "25", "0"), 12, EVENT_BAN},
+    {"banned no more", BAN("192.0.2.1", "0", "0", "0", "0"), 12, EVENT_BAN},
+    {"banned no more, and no more words", BAN("192.0.2.1", "0", "", "", ""), 6, EVENT_BAN},
+    {"a ban of nobody", BAN("", "300001", "1", "25", "3"), 12, EVENT_UNKNOWN},
+    {"banned no more is nobody", BAN("", "0", "0", "0", "0"), 12, EVENT_UNKNOWN},
+    {"a ban of a network", BAN("192.0.2.0/24", "300001", "1", "25", "3"), 12, EVENT_UNKNOWN},
+    {"a ban of a name", BAN("mx.example", "300001", "1", "25", "3"), 12, EVENT_UNKNOWN},
+    {"a ban for ever", BAN("192.0.2.1", "18446744073709551615", "1", "25", "3"), 12, EVENT_UNKNOWN},
+    {"a ban that ends before it begins", BAN("192.0.2.1", "1", "300001", "25", "3"), 12,
+     EVENT_UNKNOWN},
+    {"a ban without its beginning", BAN("192.0.2.1", "300001", "1", "25", "3"), 6, EVENT_UNKNOWN},
+    {"a ban without its counts", BAN("192.0.2.1", "300001", "1", "25", "3"), 10, EVENT_UNKNOWN},
+    {"a ban without an end", BAN("192.0.2.1", "300001", "1", "25", "3"), 4, EVENT_UNKNOWN},
+    {"a ban for less than nothing", BAN("192.0.2.1", "300001", "1", "-25", "3"), 12, EVENT_UNKNOWN},
+    {"suspect", {"kind", "suspect", "client", "192.0.2.1", "hour", "500000"}, 6, EVENT_SUSPECT},
+    {"suspect, a /64",
+     {"kind", "suspect", "client", "2001:db8::/64", "hour", "0"},
+     6,
+     EVENT_SUSPECT},
+    {"suspect is nobody", {"kind", "suspect", "client", "", "hour", "500000"}, 6, EVENT_UNKNOWN},
+    {"suspect, an address of a /64",
+     {"kind", "suspect", "client", "2001:db8::1", "hour", "1"},
+     6,
+     EVENT_UNKNOWN},
+    {"suspect in no hour", {"kind", "suspect", "client", "192.0.2.1"}, 4, EVENT_UNKNOWN},
+    {"suspect at noon",
+     {"kind", "suspect", "client", "192.0.2.1", "hour", "noon"},
+     6,
+     EVENT_UNKNOWN},
     {"in another order", {"why", "x", "kind", "forget"}, 4, EVENT_FORGET},
     {"of a later version", {"kind", "disable"}, 2, EVENT_UNKNOWN},
     {"in capitals", {"kind", "FORGET"}, 2, EVENT_UNKNOWN},
