@@ -104,6 +104,7 @@ int run_spared(struct ctl *ctl, const struct command *command, int argc, char **
 int run_allow(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_allow_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_sent(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_blocked(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_grey_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_expect(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_track(struct ctl *ctl, const struct command *command, int argc, char **argv);

@@ -22,6 +22,10 @@ static const struct reason_words {
      "If this is a mail server of yours or of a partner, exempt it (a policy of kind greylist, "
      "with "
      "its source), or raise settings.greylist.new_per_hour."},
+    {"dha", "its client tried out which recipients exist, and is banned for a while",
+     "reevectl blocked show says what it named. If it is a mail server of yours or of a partner, "
+     "end the ban "
+     "(reevectl blocked lift), and let it through: a policy of kind permit, with its source."},
     {"store_down", "the store was not available, and the policy says to defer then",
      "The store must come back: reevectl store show. `fail: pass` in the policy lets mail through "
      "meanwhile."},
@@ -39,7 +43,8 @@ static const struct reason_words {
     {"block_user", "the recipient's own list blocks this sender",
      "The recipient takes it back: reevectl managed list, managed del."},
     {"rcpt_unknown", "there is no such recipient",
-     "If there is one, its directory is not up to date: reevectl directory show, directory import."},
+     "If there is one, its directory is not up to date: reevectl directory show, directory "
+     "import."},
     {"rcpt_sendonly", "the recipient, or its whole domain, takes no mail", ""},
     {"rcpt_tempfail", "the server that knows its recipients has not answered yet",
      "The sender tries again by itself, and the answer is ready then, if that server gives one."},

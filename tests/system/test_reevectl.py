@@ -74,6 +74,10 @@ def ctl(node):
     (("spared", "show"), "expected one of --ip and --spf-domain"),
     (("spared", "forget", "--ip", "192.0.2.7", "--spf-domain", "a.example"), "expected one of --ip and --spf-domain"),
     (("spared", "show", "--dry-run", "--ip", "192.0.2.7"), "unknown option --dry-run"),
+    (("blocked", "show"), "expected --ip"),
+    (("blocked", "lift", "--dry-run"), "expected --ip"),
+    (("blocked", "show", "--dry-run", "--ip", "192.0.2.7"), "unknown option --dry-run"),
+    (("blocked", "list", "192.0.2.7"), "192.0.2.7"),
     (("track", "short"), "is no ticket"),
     (("track", "0123456789abcdefgh", "another"), "'another' was not expected"),
     (("track", "--since", "yesterday"), "--since: expected a time like 10m"),
@@ -190,6 +194,8 @@ REFUSALS = [
     (("grey", "show", "--from", "a@@b", "--to", "bob@rcpt.example"), "is no address"),
     (("spared", "show", "--ip", "192.0.2.0/24"), "expected one address, or an IPv6 /64"),
     (("spared", "forget", "--spf-domain", "a b"), "is no domain"),
+    (("blocked", "show", "--ip", "192.0.2.0/24"), "expected one address, or an IPv6 /64"),
+    (("blocked", "list", "--ip", "eve"), "client_ip: "),
     (("expect", "bob@rcpt.example", "--for", "999ms"), "for: expected 1 s to 24 h"),
     (("expect", "bob@rcpt.example", "--for", "25h"), "for: expected 1 s to 24 h"),
     (("expect", "b@@b", "--for", "10m"), "is no address"),
@@ -349,4 +355,32 @@ def test_a_client_that_is_spared(site):
     assert redis.command("EXISTS", "w:192.0.2.7", "spared:{p}").strip() == "0"
     again = node.reevectl("spared", "forget", "--ip", "192.0.2.7")
     assert again.returncode == NEGATIVE and "nothing is stored" in again.stdout
+    assert "(greylist_new)" in node.reevectl("explain", *PAIR, "--ip", "192.0.2.7").stdout
+
+
+def test_a_client_that_is_banned(site):
+    """The bans are put into Redis as a node would have made them, and told as it tells them."""
+    redis = site.redis()
+    node = site.node(policy=POLICY, store={"mode": "single", "address": redis.address})
+    now = int(redis.command("TIME").split()[0]) * 1000
+    assert "nobody is banned" in node.reevectl("blocked", "list").stdout
+    assert "not banned" in node.reevectl("blocked", "show", "--ip", "192.0.2.7").stdout
+    for client in ["192.0.2.7", "192.0.2.8", "2001:db8:1:2::/64"]:
+        redis.command("HSET", "bans:{p}", client, f"{now + 600000} {now - 1000} 25 3")
+        redis.command("XADD", "events:{p}", "*", "kind", "ban", "client", client, "until", str(now + 600000),
+                      "since", str(now - 1000), "unknown", "25", "existing", "3")
+    wait_for(lambda: len(json.loads(node.reevectl("--json", "blocked", "list").stdout)) == 3, "the node to hear of them")
+    assert "CLIENT" in node.reevectl("blocked", "list", "--limit", "1").stdout
+    assert [row["client"] for row in json.loads(node.reevectl("--json", "blocked", "list", "--ip", "192.0.2.0/24").stdout)] == \
+        ["192.0.2.7", "192.0.2.8"]
+    shown = node.reevectl("blocked", "show", "--ip", "2001:db8:1:2::7")
+    assert shown.returncode == FINE and "client 2001:db8:1:2::/64: banned until 20" in shown.stdout
+    assert "for 25 recipients that do not exist beside 3 that do" in shown.stdout
+    why = node.reevectl("explain", *PAIR, "--ip", "192.0.2.7").stdout
+    assert "(dha)" in why and "named 25 recipients that do not exist and 3 that do" in why
+    assert "its ban would be lifted" in node.reevectl("blocked", "lift", "--dry-run", "--ip", "192.0.2.7").stdout
+    assert "its ban is lifted, on every node" in node.reevectl("blocked", "lift", "--ip", "192.0.2.7").stdout
+    again = node.reevectl("blocked", "lift", "--ip", "192.0.2.7")
+    assert again.returncode == NEGATIVE and "it was not banned" in again.stdout
+    assert redis.command("HEXISTS", "bans:{p}", "192.0.2.7").strip() == "0"
     assert "(greylist_new)" in node.reevectl("explain", *PAIR, "--ip", "192.0.2.7").stdout
