@@ -10,7 +10,16 @@
 #include "node/probe/ldap_lookup.h"
 #include "proto/base/mem.h"
 
-enum { UNDER_WAY_MAX = 2048, BUCKETS = 256 };
+enum { UNDER_WAY_MAX = 2048, BUCKETS = 256, QUIET_AFTER = 8, QUIET_WAIT_MS = 1 };
+
+// How many waited in vain for the server of a domain, in a row. Whoever asks then does not wait: else a silent server would
+// hold the seats that everybody needs. The questions go on, and its next answer makes it somebody to wait for again.
+struct quiet {
+    SLIST_ENTRY(quiet) next;
+    unsigned silent;
+    char domain[MAIL_DOMAIN_MAX + 1];
+};
+SLIST_HEAD(quiets, quiet);
 
 // Somebody who waits for an answer.
 struct waiter {
@@ -25,6 +34,7 @@ TAILQ_HEAD(waiters, waiter);
 struct asked {
     LIST_ENTRY(asked) next;
     struct probe *probe;
+    struct quiet *quiet; // of its domain
     struct waiters waiters;
     char address[PERSON_ADDRESS_MAX];
 };
@@ -36,6 +46,7 @@ struct probe {
     struct probe_counters counters;
     struct callforward *callforward;
     struct ldap_lookup *ldap;
+    struct quiets quiets; // as many as the policy set has domains
     size_t under_way;
     struct bucket bucket[BUCKETS];
 };
@@ -57,12 +68,15 @@ static void has_waited(void *arg)
     struct waiter *waiter = arg;
 
     waiter->asked->probe->counters.silent++;
+    waiter->asked->quiet->silent++;
     TAILQ_REMOVE(&waiter->asked->waiters, waiter, next);
     tell(waiter, &silence);
 }
 
 static void add_waiter(struct asked *asked, uint64_t within_ms, struct probe_done done)
 {
+    const bool is_quiet = asked->quiet->silent >= QUIET_AFTER && within_ms > QUIET_WAIT_MS;
+
     if (done.fn == NULL)
         return;
     struct waiter *waiter = mem_new(sizeof(*waiter));
@@ -70,7 +84,7 @@ static void add_waiter(struct asked *asked, uint64_t within_ms, struct probe_don
     waiter->asked = asked;
     waiter->done = done;
     waiter->timer = loop_timer_new(asked->probe->loop, has_waited, waiter);
-    loop_timer_set(waiter->timer, within_ms, 0);
+    loop_timer_set(waiter->timer, is_quiet ? QUIET_WAIT_MS : within_ms, 0);
     TAILQ_INSERT_TAIL(&asked->waiters, waiter, next);
 }
 
@@ -96,11 +110,27 @@ static struct asked *find_asked(struct probe *probe, const char *address)
     return NULL;
 }
 
+static struct quiet *quiet_of(struct probe *probe, const char *address)
+{
+    const char *at = strrchr(address, '@');
+    const char *domain = at != NULL ? at + 1 : "";
+    struct quiet *quiet;
+
+    for (quiet = SLIST_FIRST(&probe->quiets); quiet != NULL; quiet = SLIST_NEXT(quiet, next))
+        if (strcmp(quiet->domain, domain) == 0)
+            return quiet;
+    quiet = mem_new(sizeof(*quiet));
+    (void)snprintf(quiet->domain, sizeof(quiet->domain), "%s", domain);
+    SLIST_INSERT_HEAD(&probe->quiets, quiet, next);
+    return quiet;
+}
+
 static struct asked *add_asked(struct probe *probe, const char *address)
 {
     struct asked *asked = mem_new(sizeof(*asked));
 
     asked->probe = probe;
+    asked->quiet = quiet_of(probe, address);
     (void)snprintf(asked->address, sizeof(asked->address), "%s", address);
     TAILQ_INIT(&asked->waiters);
     LIST_INSERT_HEAD(bucket_of(probe, address), asked, next);
@@ -123,6 +153,8 @@ static void is_answered(void *arg, uint64_t token, const struct probe_answer *an
 
     (void)token;
     count(probe, answer->said);
+    if (answer->said != FACTS_REFUSED)
+        asked->quiet->silent = 0;
     LIST_REMOVE(asked, next); // whoever asks now asks anew
     probe->under_way--;
     if (answer->life_ms > 0)
@@ -202,6 +234,8 @@ static void let_go(struct asked *asked)
 
 void probe_free(struct probe **probe)
 {
+    struct quiet *quiet;
+
     if (*probe == NULL)
         return;
     callforward_free(&(*probe)->callforward);
@@ -209,6 +243,10 @@ void probe_free(struct probe **probe)
     for (size_t i = 0; i < BUCKETS; i++)
         while (!LIST_EMPTY(&(*probe)->bucket[i]))
             let_go(LIST_FIRST(&(*probe)->bucket[i]));
+    while ((quiet = SLIST_FIRST(&(*probe)->quiets)) != NULL) {
+        SLIST_REMOVE_HEAD(&(*probe)->quiets, next);
+        mem_free(quiet);
+    }
     mem_free(*probe);
     *probe = NULL;
 }

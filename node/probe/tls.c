@@ -54,6 +54,15 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
+// The library takes a text that it might change, and does not.
+static void set_name(SSL *ssl, const char *host)
+{
+    char *name = mem_text(host);
+
+    (void)SSL_set_tlsext_host_name(ssl, name);
+    mem_free(name);
+}
+
 struct tls *tls_new(const struct tls_context *context, const char *host)
 {
     SSL *ssl = SSL_new(context->ssl);
@@ -70,7 +79,7 @@ struct tls *tls_new(const struct tls_context *context, const char *host)
     SSL_set_bio(ssl, in, out);
     SSL_set_connect_state(ssl);
     if (!is_address(host))
-        (void)SSL_set_tlsext_host_name(ssl, host);
+        set_name(ssl, host);
     struct tls *tls = mem_new(sizeof(*tls));
 
     *tls = (struct tls){ssl, in, out};

@@ -535,7 +535,7 @@ static void the_examples_in_the_sample_work(void **state)
     struct policy *policy = parsed(text);
 
     (void)state;
-    assert_int_equal(policy->domain_count, 2);
+    assert_int_equal(policy->domain_count, 3);
     assert_int_equal(policy->rule_count, 12);
     assert_int_equal(policy->group_count, 2);
     assert_int_equal(policy->user_count, 3);

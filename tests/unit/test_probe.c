@@ -57,6 +57,39 @@ static void who_cannot_wait_is_told_and_the_question_goes_on(void **state)
     end_scene(scene);
 }
 
+static bool is_first_kept(const struct scene *scene)
+{
+    return scene->kept_count > 0;
+}
+
+// Eight waited in vain, one after the other: the ninth does not, until the host has answered somebody.
+static void nobody_waits_for_who_is_always_silent(void **state)
+{
+    struct scene *scene = new_scene();
+    char address[64];
+
+    (void)state;
+    scene->fake.holds = true;
+    for (unsigned i = 0; i < 8; i++) {
+        (void)snprintf(address, sizeof(address), "u%u@corp.example", i);
+        ask_within(scene, i, address, 20);
+        until_told(scene, i + 1);
+        assert_int_equal(scene->told[i].said, FACTS_SILENT);
+    }
+    ask_within(scene, 8, "u8@corp.example", 10 * LIMIT_MS);
+    ask_within(scene, 9, "u9@elsewhere.example", 10 * LIMIT_MS); // another domain's server
+    until_told(scene, 9);
+    assert_int_equal(scene->told[8].said, FACTS_SILENT);
+    assert_false(scene->is_told[9]);
+    fake_release(&scene->fake);
+    until(scene, is_first_kept);
+    ask(scene, 10, "u10@corp.example");
+    until_told(scene, 11);
+    assert_int_equal(scene->told[9].said, FACTS_EXISTS);
+    assert_int_equal(scene->told[10].said, FACTS_EXISTS);
+    end_scene(scene);
+}
+
 static void nobody_need_wait(void **state)
 {
     struct scene *scene = new_scene();
@@ -278,6 +311,7 @@ int main(void)
     log_open("test_probe", LOG_ERROR_LEVEL);
     TABLE_TEST(&table, equal_questions_are_one);
     TABLE_TEST(&table, who_cannot_wait_is_told_and_the_question_goes_on);
+    TABLE_TEST(&table, nobody_waits_for_who_is_always_silent);
     TABLE_TEST(&table, nobody_need_wait);
     TABLE_TEST(&table, connections_are_few);
     TABLE_TEST(&table, the_line_is_short);
