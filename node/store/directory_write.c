@@ -260,8 +260,10 @@ static void ask_versions(struct policy_job *job)
     struct op *op = policy_job_op(job, &TAKE, (unsigned)count);
     struct resp resp;
 
+    if (op == NULL)
+        return; // the work may be gone
     work->is_taken = false;
-    for (size_t i = 0; op != NULL && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         resp_begin(&resp, "HSETNX");
         resp_text(&resp, DIRECTORY_VERSIONS_KEY);
         directory_put_version(&resp, &work->rows[work->row + i].directory,
@@ -506,9 +508,11 @@ static void ask_seal(struct policy_job *job)
     char key[PERSON_KEY_MAX];
     struct resp resp;
 
+    if (op == NULL)
+        return; // the work may be gone
     work->replies = 0;
     work->slice_fields = 0;
-    for (uint32_t i = 0; op != NULL && i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         (void)person_directory_key(&work->rows[work->row].directory, work->bucket + i, key);
         put_whole(work, work->bucket + i, PERSON_WHOLE_VALUE, &resp);
         policy_send(store, op, &resp);

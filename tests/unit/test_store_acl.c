@@ -227,6 +227,8 @@ static void directory(struct scene *scene)
     assert_int_equal(stage_number(&scene->stage, "HEXISTS directory:{p}:versions 5"), 0);
     store_directory_drop(scene->store, "corp.example",
                          (struct store_done){.fn = told_limit, .arg = &told});
+    stage_until(&scene->stage, was_told, &told);
+    assert_int_equal(told.state, STORE_UP);
 }
 
 static void told_page(void *arg, enum store_state state, const struct store_listed *rows,
