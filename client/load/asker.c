@@ -96,13 +96,17 @@ static void close_place(struct asker *asker, struct place *place, enum asker_out
     asker->plan->answer(asker->plan->arg, &place->question, &answer);
 }
 
-static enum asker_outcome judge(enum err err, const struct msg_reply *reply)
+static enum asker_outcome judge(const struct asker *asker, enum err err,
+                                const struct msg_reply *reply)
 {
     if (err != ERR_NONE)
         return ASKER_DAMAGED;
     if (reply->status != MSG_OK)
         return ASKER_REFUSED;
-    return reply->decision.verdict_count == 1 ? ASKER_ANSWERED : ASKER_DAMAGED;
+    if (reply->answer == MSG_ACK)
+        return asker->config.sent ? ASKER_ANSWERED : ASKER_DAMAGED;
+    return !asker->config.sent && reply->decision.verdict_count == 1 ? ASKER_ANSWERED
+                                                                     : ASKER_DAMAGED;
 }
 
 static void take_reply(void *arg, void *bytes, size_t len)
@@ -126,7 +130,7 @@ static void take_reply(void *arg, void *bytes, size_t len)
     }
     uint64_t now_us = clock_mono_us();
 
-    close_place(asker, place, judge(err, &reply), &reply, now_us);
+    close_place(asker, place, judge(asker, err, &reply), &reply, now_us);
     begin(asker, index, now_us);
 }
 
@@ -159,7 +163,7 @@ void asker_run(struct asker *asker, const struct asker_plan *plan)
 {
     asker->plan = plan;
     look_after_all(asker);
-    while (asker->busy > 0) {
+    while (asker->busy > 0 || (plan->waits != NULL && plan->waits(plan->arg))) {
         (void)zmq_poll(asker->poll, (int)asker->config.node_count, WAIT_MS);
         for (size_t i = 0; i < asker->config.node_count; i++) {
             while (link_receive(&asker->link[i], take_reply, asker))
@@ -229,7 +233,11 @@ enum err asker_new(struct asker **out, const struct asker_config *config, struct
     asker->config = *config;
     asker->place = mem_new_array(config->window, sizeof(*asker->place));
     asker->zmq = zmq_ctx_new();
-    question_template_init(&asker->template, config->identity, config->stage, config->deadline_ms);
+    if (config->sent)
+        question_template_sent(&asker->template, config->deadline_ms);
+    else
+        question_template_init(&asker->template, config->identity, config->stage,
+                               config->deadline_ms);
     for (size_t i = 0; i < config->node_count; i++)
         asker->link[i] = (struct link){.socket = NULL, .fd = -1};
     for (size_t i = 0; i < config->window; i++)

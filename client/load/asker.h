@@ -17,7 +17,7 @@
 enum { ASKER_WINDOW_MAX = 4096, ASKER_NODES_MAX = 64 };
 
 enum asker_outcome {
-    ASKER_ANSWERED,  // reply is one verdict, status OK
+    ASKER_ANSWERED,  // reply is one verdict, or of mail that was sent an Ack; status OK
     ASKER_REFUSED,   // reply has another status (overloaded, expired, ...)
     ASKER_DAMAGED,   // an answer to this question that is none
     ASKER_TIMED_OUT, // none in time: here a gateway would have used its fallback
@@ -36,9 +36,11 @@ struct asker_answer {
 };
 
 // next: the next question, or false: there is none (now or ever; it is asked again after each
-// answer).
+// answer, and each few milliseconds). waits: there will be one, so it goes on although nothing is under way; NULL = there never
+// is.
 struct asker_plan {
     bool (*next)(void *arg, struct asker_question *out);
+    bool (*waits)(void *arg);
     void (*answer)(void *arg, const struct asker_question *question,
                    const struct asker_answer *answer);
     void *arg;
@@ -51,6 +53,7 @@ struct asker_config {
     uint32_t deadline_ms; // of one question
     enum question_identity identity;
     enum msg_stage stage; // MSG_MAIL or MSG_RCPT
+    bool sent;            // no questions: mail that was sent
 };
 
 struct asker;

@@ -46,7 +46,8 @@ static void report(const struct options *options, const struct asker *asker,
 
 static bool asks_for_known(const struct options *options)
 {
-    return options->measure.mix[LOAD_known] > 0 || options->measure.mix[LOAD_cached] > 0;
+    return !options->asker.sent &&
+           (options->measure.mix[LOAD_known] > 0 || options->measure.mix[LOAD_cached] > 0);
 }
 
 static int run(const struct options *options)

@@ -10,7 +10,7 @@ struct measure {
     const struct measure_config *config;
     const volatile sig_atomic_t *stop;
     struct tally *tally;
-    uint64_t asked, strangers, until_us;
+    uint64_t asked, strangers, began_us, until_us;
     uint32_t weights; // their sum
 };
 
@@ -19,6 +19,21 @@ static bool is_over(const struct measure *measure)
     if (*measure->stop || (measure->config->count > 0 && measure->asked == measure->config->count))
         return true;
     return measure->until_us > 0 && clock_mono_us() >= measure->until_us;
+}
+
+// What is due by now, of so many a second.
+static bool is_early(const struct measure *measure)
+{
+    const uint64_t rate = measure->config->rate;
+
+    return rate > 0 && measure->asked >= (clock_mono_us() - measure->began_us) * rate / 1000000 + 1;
+}
+
+static bool waits(void *arg)
+{
+    const struct measure *measure = arg;
+
+    return measure->config->rate > 0 && !is_over(measure);
 }
 
 static enum load_kind choose_kind(const struct measure *measure, uint64_t random)
@@ -55,7 +70,7 @@ static bool next(void *arg, struct asker_question *out)
 {
     struct measure *measure = arg;
 
-    if (is_over(measure))
+    if (is_over(measure) || is_early(measure))
         return false;
     uint64_t random = question_mix(measure->config->seed + measure->asked++);
 
@@ -76,11 +91,12 @@ void measure(struct asker *asker, const struct measure_config *config,
              const volatile sig_atomic_t *stop, struct tally *out)
 {
     struct measure measure = {.config = config, .stop = stop, .tally = out};
-    const struct asker_plan plan = {next, answer, &measure};
+    const struct asker_plan plan = {next, waits, answer, &measure};
 
     for (unsigned i = 0; i < LOAD_KIND_COUNT; i++)
         measure.weights += config->mix[i];
     out->began_us = clock_mono_us();
+    measure.began_us = out->began_us;
     measure.until_us = config->seconds > 0 ? out->began_us + config->seconds * 1000000 : 0;
     asker_run(asker, &plan);
     out->ended_us = clock_mono_us();

@@ -9,6 +9,7 @@
 struct measure_config {
     uint64_t count;                // questions; 0 = as many as there are in the time
     uint64_t seconds;              // 0 = no limit but count
+    uint64_t rate;                 // questions a second, no more; 0 = as many as are answered
     uint64_t seed;                 // of strangers, and of what comes when
     uint64_t population;           // of known senders
     uint32_t mix[LOAD_KIND_COUNT]; // weights; one at least is not 0

@@ -14,6 +14,7 @@ enum {
     WEIGHT_MAX = 1000000,
     POPULATION_MAX = 100 * 1000 * 1000,
     DEADLINE_MAX_MS = 60000,
+    RATE_MAX = 1000000,
     SECONDS_MAX = 7 * 24 * 3600,
     DEFAULT_SECONDS = 10,
 };
@@ -35,6 +36,9 @@ static const char USAGE[] =
         "or "
         "login (name)\n"
         "  --stage WHICH       rcpt | mail (rcpt)\n"
+        "  --verb WHICH        check | sent: ask, or say that such a sender was written to "
+        "(check)\n"
+        "  --rate N            questions a second, no more (as many as are answered)\n"
         "  --deadline MS       how long an answer is waited for (1000)\n"
         "  --seed N            the same questions again (a number from the clock)\n"
         "  --json              the report as one JSON object\n"
@@ -51,6 +55,8 @@ enum option_key {
     OPTION_PREPARED,
     OPTION_IDENTITY,
     OPTION_STAGE,
+    OPTION_VERB,
+    OPTION_RATE,
     OPTION_DEADLINE,
     OPTION_SEED,
     OPTION_JSON,
@@ -68,6 +74,8 @@ static const struct option LONG_OPTIONS[] = {
     {"prepared", no_argument, NULL, OPTION_PREPARED},
     {"identity", required_argument, NULL, OPTION_IDENTITY},
     {"stage", required_argument, NULL, OPTION_STAGE},
+    {"verb", required_argument, NULL, OPTION_VERB},
+    {"rate", required_argument, NULL, OPTION_RATE},
     {"deadline", required_argument, NULL, OPTION_DEADLINE},
     {"seed", required_argument, NULL, OPTION_SEED},
     {"json", no_argument, NULL, OPTION_JSON},
@@ -129,6 +137,14 @@ static enum err read_stage(enum msg_stage *out, struct err_detail *detail)
     if (!is_mail && strcmp(optarg, "rcpt") != 0)
         return err_say(detail, ERR_SYNTAX, "--stage: expected rcpt or mail, not '%s'", optarg);
     *out = is_mail ? MSG_MAIL : MSG_RCPT;
+    return ERR_NONE;
+}
+
+static enum err read_verb(bool *sent, struct err_detail *detail)
+{
+    *sent = strcmp(optarg, "sent") == 0;
+    if (!*sent && strcmp(optarg, "check") != 0)
+        return err_say(detail, ERR_SYNTAX, "--verb: expected check or sent, not '%s'", optarg);
     return ERR_NONE;
 }
 
@@ -212,6 +228,8 @@ static enum err read_count(struct options *options, int key, struct err_detail *
         return read_number("count", 1, COUNT_MAX, &measure->count, detail);
     case OPTION_SECONDS:
         return read_number("seconds", 1, SECONDS_MAX, &measure->seconds, detail);
+    case OPTION_RATE:
+        return read_number("rate", 1, RATE_MAX, &measure->rate, detail);
     case OPTION_POPULATION:
         return read_number("population", 1, POPULATION_MAX, &measure->population, detail);
     default:
@@ -230,6 +248,8 @@ static enum err read_one(struct options *options, int key, struct err_detail *de
         return read_identity(&options->asker.identity, detail);
     case OPTION_STAGE:
         return read_stage(&options->asker.stage, detail);
+    case OPTION_VERB:
+        return read_verb(&options->asker.sent, detail);
     case OPTION_PREPARED:
         options->is_prepared = true;
         return ERR_NONE;

@@ -55,7 +55,7 @@ static void answer(void *arg, const struct asker_question *question,
 
 static void play_round(struct prepare *prepare, struct asker *asker)
 {
-    const struct asker_plan plan = {next, answer, prepare};
+    const struct asker_plan plan = {.next = next, .answer = answer, .arg = prepare};
 
     prepare->asked = 0;
     prepare->kept = 0;

@@ -84,22 +84,46 @@ static unsigned find_all(const struct question_template *template, const char *p
     return count;
 }
 
-void question_template_init(struct question_template *out, enum question_identity identity,
-                            enum msg_stage stage, uint32_t budget_ms)
+static void encode_template(struct question_template *out, const struct msg_request *request)
 {
     static unsigned char memory[MEMORY_BYTES];
-    const struct msg_request request = describe(identity, stage, budget_ms);
     struct arena arena;
 
     *out = (struct question_template){.len = 0};
     arena_init(&arena, memory, sizeof(memory));
-    enum err err = wire_encode_request(&request, &arena, out->bytes, sizeof(out->bytes), &out->len);
+    enum err err = wire_encode_request(request, &arena, out->bytes, sizeof(out->bytes), &out->len);
 
     assert(err == ERR_NONE);
     (void)err;
     out->ip = find(out, 0, IP_PLACE);
     out->locals = find_all(out, LOCAL_PLACE, out->local);
     out->domains = find_all(out, DOMAIN_PLACE, out->domain);
+}
+
+void question_template_init(struct question_template *out, enum question_identity identity,
+                            enum msg_stage stage, uint32_t budget_ms)
+{
+    const struct msg_request request = describe(identity, stage, budget_ms);
+
+    encode_template(out, &request);
+}
+
+void question_template_sent(struct question_template *out, uint32_t budget_ms)
+{
+    static const char *const recipients[] = {LOCAL_PLACE "@" DOMAIN_PLACE ".example"};
+    const struct msg_request request = {
+        .id = QUESTION_ID_MIN,
+        .budget_ms = budget_ms,
+        .gateway = "load",
+        .verb = MSG_SENT,
+        .sent = {.auth_user = LOCAL_PLACE "@" QUESTION_OURS,
+                 .client_ip = IP_PLACE,
+                 .sender = LOCAL_PLACE "@" QUESTION_OURS,
+                 .recipients = recipients,
+                 .recipient_total = 1},
+    };
+
+    encode_template(out, &request);
 }
 
 // ---- what differs

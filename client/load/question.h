@@ -1,4 +1,4 @@
-// question.h: the questions of a load: made from numbers, so that a run can be repeated, another
+// question.h: the questions of a load, and the mail that it says was sent: made from numbers, so that a run can be repeated, another
 // program (tests/bench) can fill a store with the same triplets, and asking costs next to nothing.
 //
 // A question is encoded once, with letters in place of what differs; question_encode writes the
@@ -52,6 +52,10 @@ struct question_text {
 // question_template_init: of questions at that stage (MSG_MAIL, MSG_RCPT) whose reply the asker awaits for budget_ms.
 void question_template_init(struct question_template *out, enum question_identity identity,
                             enum msg_stage stage, uint32_t budget_ms);
+
+// question_template_sent: likewise of mail that was sent: a user of QUESTION_OURS, who is logged in, wrote to somebody in the
+// question's domain.
+void question_template_sent(struct question_template *out, uint32_t budget_ms);
 
 // question_known: the number-th sender of those who are known; the same in every run.
 // question_stranger: the number-th sender of this seed, whom no other seed and no known one equals

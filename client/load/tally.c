@@ -45,6 +45,22 @@ static void count_reason(struct tally *tally, const char *name)
     tally->reason[i].count++;
 }
 
+// What became of mail that was sent, in a word: recorded, queued, or why it was not learnt.
+static void count_ack(struct tally *tally, unsigned kind, const struct asker_answer *answer)
+{
+    const struct msg_ack *ack = &answer->reply->ack;
+    char word[TALLY_REASON_BYTES] = "nothing";
+
+    if (ack->queued || ack->recorded > 0)
+        (void)snprintf(word, sizeof(word), "%s", ack->queued ? "queued" : "recorded");
+    else if (ack->skipped_count > 0)
+        (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(ack->skipped_why[0], " "),
+                       ack->skipped_why[0]);
+    tally->answered++;
+    histogram_add(&tally->took[kind], answer->took_us);
+    count_reason(tally, word);
+}
+
 static void count_verdict(struct tally *tally, unsigned kind, const struct asker_answer *answer)
 {
     const struct msg_verdict *verdict = &answer->reply->decision.verdicts[0];
@@ -61,7 +77,10 @@ void tally_add(struct tally *tally, const struct asker_question *question,
 {
     switch (answer->outcome) {
     case ASKER_ANSWERED:
-        count_verdict(tally, question->kind, answer);
+        if (answer->reply->answer == MSG_ACK)
+            count_ack(tally, question->kind, answer);
+        else
+            count_verdict(tally, question->kind, answer);
         break;
     case ASKER_REFUSED:
         tally->refused++;

@@ -176,6 +176,35 @@ static void check_login(void **state)
     assert_string_equal(request.check.auth_user, want);
 }
 
+// Mail that was sent: a user who is logged in, and to whom he wrote.
+static void check_sent(void **state)
+{
+    static unsigned char memory[1 << 14];
+    struct question_template template;
+    unsigned char bytes[QUESTION_BYTES_MAX];
+    struct question_text text;
+    struct msg_request request;
+    struct arena arena;
+    char want[80];
+
+    (void)state;
+    arena_init(&arena, memory, sizeof(memory));
+    question_known(7, &text);
+    question_template_sent(&template, 700);
+    size_t len = question_encode(&template, &text, QUESTION_ID_MIN + 5, bytes);
+
+    assert_int_equal(wire_decode_request(bytes, len, &arena, &request, NULL), ERR_NONE);
+    assert_int_equal(request.verb, MSG_SENT);
+    assert_int_equal(request.id, QUESTION_ID_MIN + 5);
+    (void)snprintf(want, sizeof(want), "%.*s@" QUESTION_OURS, QUESTION_LOCAL, text.local);
+    assert_string_equal(request.sent.sender, want);
+    assert_string_equal(request.sent.auth_user, want);
+    (void)snprintf(want, sizeof(want), "%.*s@%.*s.example", QUESTION_LOCAL, text.local,
+                   QUESTION_DOMAIN, text.domain);
+    assert_int_equal(request.sent.recipient_total, 1);
+    assert_string_equal(request.sent.recipients[0], want);
+}
+
 struct id_row {
     const char *name;
     uint64_t id;
@@ -260,6 +289,8 @@ static const struct wrong_row wrong_rows[] = {
      {"--identity", "spfs"},
      "expected net, name, spf or login, not 'spfs'"},
     {"option: unknown stage", {"--stage", "data"}, "expected rcpt or mail, not 'data'"},
+    {"option: unknown verb", {"--verb", "ping"}, "expected check or sent, not 'ping'"},
+    {"option: no rate", {"--rate", "0"}, "--rate: expected a whole number from 1 to 1000000"},
     {"option: mix of nothing", {"--mix", ""}, "--mix: expected weights"},
     {"option: mix of zeros", {"--mix", "known=0,new=0"}, "--mix: expected weights"},
     {"option: mix without weight", {"--mix", "known"}, "--mix: expected weights"},
@@ -389,6 +420,28 @@ static void tally_of_many_reasons(void **state)
     mem_free(tally);
 }
 
+static void tally_of_sent_mail(void **state)
+{
+    static const char *const skipped[] = {"internal bob@corp.example"};
+    static struct tally tally;
+    const struct asker_question question = {.kind = LOAD_new};
+    const struct msg_reply replies[] = {
+        {.answer = MSG_ACK, .ack = {.recorded = 1}},
+        {.answer = MSG_ACK, .ack = {.queued = true}},
+        {.answer = MSG_ACK, .ack = {.skipped_why = skipped, .skipped_count = 1}},
+        {.answer = MSG_ACK},
+    };
+    static const char *const words[] = {"recorded", "queued", "internal", "nothing"};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        tally_add(&tally, &question, &(struct asker_answer){ASKER_ANSWERED, &replies[i], 10});
+        assert_string_equal(tally.reason[i].name, words[i]);
+    }
+    assert_int_equal(tally.answered, 4);
+    assert_int_equal(tally.took[LOAD_new].count, 4);
+}
+
 static void tally_of_trouble(void **state)
 {
     struct tally *tally = mem_new(sizeof(*tally));
@@ -416,6 +469,7 @@ int main(void)
     TABLE_TEST(&table, histogram_shares);
     TABLE_ROWS(&table, identity_rows, check_identity);
     TABLE_TEST(&table, check_login);
+    TABLE_TEST(&table, check_sent);
     TABLE_ROWS(&table, id_rows, check_id);
     TABLE_TEST(&table, questions_differ);
     TABLE_TEST(&table, questions_come_again);
@@ -425,6 +479,7 @@ int main(void)
     TABLE_TEST(&table, a_count_needs_no_seconds);
     TABLE_TEST(&table, mixes_all_kinds);
     TABLE_TEST(&table, tally_of_many_reasons);
+    TABLE_TEST(&table, tally_of_sent_mail);
     TABLE_TEST(&table, tally_of_trouble);
     return table_run(&table, "load");
 }
