@@ -447,20 +447,29 @@ static void note_existence(struct work *work, const char *address, const char *n
     out->exists[out->exists_count++] = address;
 }
 
+static const struct policy_domain *directory_of(const struct policy *policy, const char *name)
+{
+    const struct policy_domain *domain = policy_domain_of(policy, name);
+
+    return domain != NULL && domain->recipients == POLICY_RECIPIENTS_DIRECTORY ? domain : NULL;
+}
+
 static void name_owner(struct work *work)
 {
+    const struct policy *policy = work->in->policy;
     const bool has_login = work->login.text[0] != '\0';
     const struct mail_address *address = has_login ? &work->login : &work->sender;
+    const struct policy_party *party = has_login ? &work->login_party : &work->sender_party;
     const char *sender = mail_recipient_key(&work->sender, work->arena);
-    const char *owner =
-        capture_mailbox(work->in->policy, address,
-                        has_login ? &work->login_party : &work->sender_party, work->arena);
+    const char *owner = capture_mailbox(policy, address, party, work->arena);
 
     if (owner == NULL || sender == NULL) {
         work->full = true;
         return;
     }
     work->out->owner = owner;
+    if (policy_user_of(policy, party) == NULL)
+        work->out->directory = directory_of(policy, address->domain);
     note_existence(work, owner, strrchr(owner, '@') + 1);
     note_existence(work, sender, work->sender.domain);
 }

@@ -59,8 +59,10 @@ enum { CAPTURE_USED_MAX = 8, CAPTURE_EXISTS_MAX = 2 };
 
 // Texts live in the arena.
 struct capture {
-    uint64_t sent_ms;            // when, never later than now_ms
-    const char *owner;           // mailbox whose entries they are; "" = nothing is learnt
+    uint64_t sent_ms;  // when, never later than now_ms
+    const char *owner; // mailbox whose entries they are; "" = nothing is learnt
+    const struct policy_domain
+        *directory; // whose directory may know the owner as another mailbox's alias; NULL = none
     const char *const *external; // whom he wrote to: local@domain, each once
     size_t external_count;
     // Addresses of domains with learn: true that have sent mail: without +tag.

@@ -1,7 +1,7 @@
 // sent.c: the verb Sent: an outbound message was accepted, so whom it went to may answer (Auto Allow), and who sent it
 // exists. What it teaches is core/capture.c's to say; here it is written, or waits.
 //
-//      the store is there:  EVAL ...  -> Ack recorded
+//      the store is there:  (HGET d: where the owner may be an alias)  EVAL ...  -> Ack recorded
 //      it is away, or was too slow:   -> Ack queued; a ring in memory, written in order as soon as it is back, before
 //                                        anything newer
 //
@@ -20,7 +20,9 @@ enum { QUEUE_BYTES = 16 << 20 }; // some 150,000 entries
 struct sent_work {
     struct capture capture;
     struct store_allow *list;
-    size_t count; // of entries
+    size_t count;               // of entries
+    struct store_person person; // what the directory says of the owner
+    struct person_facts *facts; // NULL = it is not asked
 };
 
 struct sent_desk {
@@ -94,6 +96,28 @@ static bool list_entries(struct seat *seat, struct sent_work *work)
     return true;
 }
 
+// The directory may say that the owner is another mailbox's address: then the entries are that one's. False: the
+// arena is full.
+static bool prepare_directory(const struct server *server, struct seat *seat,
+                              struct sent_work *work)
+{
+    const struct capture *capture = &work->capture;
+    struct store_person *person = &work->person;
+
+    if (capture->directory == NULL || capture->external_count == 0 ||
+        !store_directory(server->store, capture->directory->name, &person->directory) ||
+        person->directory.version == 0)
+        return true;
+    work->facts = arena_alloc(&seat->arena, sizeof(*work->facts));
+    if (work->facts == NULL)
+        return false;
+    person_facts_clear(work->facts);
+    person->mailbox = capture->owner;
+    person->address = capture->owner;
+    person->facts = work->facts;
+    return true;
+}
+
 enum err sent_prepare(struct server *server, struct seat *seat, struct err_detail *detail)
 {
     const struct msg_sent *sent = &seat->request.sent;
@@ -108,7 +132,7 @@ enum err sent_prepare(struct server *server, struct seat *seat, struct err_detai
         err = ERR_SYNTAX;
     if (err == ERR_NONE)
         err = capture_read(&in, &seat->arena, &work->capture);
-    if (err == ERR_NONE && !list_entries(seat, work))
+    if (err == ERR_NONE && (!list_entries(seat, work) || !prepare_directory(server, seat, work)))
         err = ERR_MEMORY;
     seat->work = work;
     return err;
@@ -215,6 +239,45 @@ static void wrote(void *arg, uint64_t token, enum store_state state)
     answer(server, seat, state != STORE_UP);
 }
 
+static struct store_done when(void (*fn)(void *arg, uint64_t token, enum store_state state),
+                              struct server *server, const struct seat *seat)
+{
+    const uint64_t now_ms = clock_mono_ms();
+
+    return (struct store_done){.fn = fn,
+                               .arg = server,
+                               .token = seat_token(seat),
+                               .within_ms =
+                                   seat->deadline_ms > now_ms ? seat->deadline_ms - now_ms : 1};
+}
+
+static void write_list(struct server *server, struct seat *seat)
+{
+    const struct sent_work *work = seat->work;
+
+    store_allow_note(server->store, work->list, seat_policy(seat)->settings.auto_allow.life_ms,
+                     false, when(wrote, server, seat));
+}
+
+// What the directory did not say changes nothing.
+static void found_owner(void *arg, uint64_t token, enum store_state state)
+{
+    struct server *server = arg;
+    struct seat *seat = seats_find(server->seats, token);
+
+    (void)state;
+    if (seat == NULL)
+        return;
+    const struct sent_work *work = seat->work;
+    const struct person_row *row = &work->facts->row;
+
+    for (struct store_allow *entry = work->list; entry != NULL; entry = entry->next)
+        if (row->state == FACT_PRESENT && row->mailbox[0] != '\0' &&
+            entry->owner == work->capture.owner && entry->external != NULL)
+            entry->owner = row->mailbox;
+    write_list(server, seat);
+}
+
 static void count_used(const struct seat *seat, const struct capture *capture, uint64_t now_ms)
 {
     struct verdict verdict = {.rule = "", .shadow_rule = ""};
@@ -229,12 +292,6 @@ static void count_used(const struct seat *seat, const struct capture *capture, u
 void sent_go(struct server *server, struct seat *seat)
 {
     struct sent_work *work = seat->work;
-    const uint64_t now_ms = clock_mono_ms();
-    const struct store_done done = {
-        .fn = wrote,
-        .arg = server,
-        .token = seat_token(seat),
-        .within_ms = seat->deadline_ms > now_ms ? seat->deadline_ms - now_ms : 1};
 
     server->stats->sent++;
     count_used(seat, &work->capture, store_now_ms(server->store));
@@ -244,8 +301,9 @@ void sent_go(struct server *server, struct seat *seat)
         keep(server, work);
         answer(server, seat, true);
         sent_pump(server);
+    } else if (work->facts != NULL) {
+        store_read_person(server->store, &work->person, when(found_owner, server, seat));
     } else {
-        store_allow_note(server->store, work->list, seat_policy(seat)->settings.auto_allow.life_ms,
-                         false, done);
+        write_list(server, seat);
     }
 }
