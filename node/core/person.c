@@ -291,7 +291,8 @@ size_t person_row_write(const struct person_row *row, const char *groups, char *
     return text.used;
 }
 
-bool person_answer_read(const char *bytes, size_t len, struct person_answer *out)
+bool person_answer_read(const char *bytes, size_t len, struct person_answer *out,
+                        char mailbox[PERSON_ADDRESS_MAX])
 {
     struct rest rest = {bytes, bytes + len};
 
@@ -299,13 +300,32 @@ bool person_answer_read(const char *bytes, size_t len, struct person_answer *out
         return false;
     rest.at++;
     out->exists = bytes[0] == '+';
-    return take(&rest, ' ') && take_number(&rest, &out->until_ms) && rest.at == rest.end;
+    mailbox[0] = '\0';
+    return take(&rest, ' ') && take_number(&rest, &out->until_ms) &&
+           (rest.at == rest.end ||
+            (take(&rest, ' ') && take_text(&rest, '\0', PERSON_ADDRESS_MAX - 1, mailbox) &&
+             mailbox[0] != '\0')) &&
+           rest.at == rest.end;
 }
 
-size_t person_answer_write(const struct person_answer *answer, char out[PERSON_VALUE_MAX])
+size_t person_answer_write(const struct person_answer *answer, const char *mailbox,
+                           char out[PERSON_ANSWER_MAX])
 {
-    return (size_t)snprintf(out, PERSON_VALUE_MAX, "%c %llu", answer->exists ? '+' : '-',
-                            (unsigned long long)answer->until_ms);
+    return (size_t)snprintf(out, PERSON_ANSWER_MAX, "%c %llu%s%s", answer->exists ? '+' : '-',
+                            (unsigned long long)answer->until_ms, mailbox[0] != '\0' ? " " : "",
+                            mailbox);
+}
+
+bool person_answer_take(struct person_facts *facts, const char *bytes, size_t len, uint64_t now_ms)
+{
+    char mailbox[PERSON_ADDRESS_MAX];
+    struct person_answer *answer = &facts->answer;
+
+    if (!person_answer_read(bytes, len, answer, mailbox))
+        return false;
+    if (answer->exists && now_ms <= answer->until_ms && facts->row.state == FACT_ABSENT)
+        memcpy(facts->row.mailbox, mailbox, sizeof(mailbox));
+    return true;
 }
 
 bool person_learnt_read(const char *bytes, size_t len, struct person_learnt *out)

@@ -4,7 +4,7 @@
 //     m:{<mailbox>}    personal list   field = pattern            value = "<b|p> <until_ms> <since_ms> <by> <note>"
 //     lists:{p}        who has one     field = mailbox            value = "<ms of the last write>"
 //     a:{<owner>}      Auto Allow      field = external address   value = "<sent_ms> <disabled_ms>"
-//     v:{<address>}    recipients      field = answer             value = "<+|-> <until_ms>"      what another server said
+//     v:{<address>}    recipients      field = answer             value = "<+|-> <until_ms>[ <mailbox>]"  what another server said
 //                                      field = learnt             value = "<sent_ms>"             it has sent mail
 //     d:{<bucket>.<version>}  directory  field = address          value = "<state>\t<mailbox>\t<groups>"
 //                                        field = whole            value = "1"    without it the hash says of nobody that he is not there
@@ -142,8 +142,12 @@ struct person_answer {
     bool exists;
     uint64_t until_ms;
 };
-bool person_answer_read(const char *bytes, size_t len, struct person_answer *out);
-size_t person_answer_write(const struct person_answer *answer, char out[PERSON_VALUE_MAX]);
+// mailbox: whose address it is; "" = its own.
+bool person_answer_read(const char *bytes, size_t len, struct person_answer *out,
+                        char mailbox[PERSON_ADDRESS_MAX]);
+enum { PERSON_ANSWER_MAX = 2 + 21 + PERSON_ADDRESS_MAX };
+size_t person_answer_write(const struct person_answer *answer, const char *mailbox,
+                           char out[PERSON_ANSWER_MAX]);
 struct person_learnt {
     enum fact_state state;
     uint64_t sent_ms;
@@ -175,6 +179,9 @@ struct person_facts {
 // Nothing is kept of it: every fact is ABSENT.
 extern const struct person_facts PERSON_NOTHING;
 
+// person_answer_take: facts->answer as it is stored; and, of a recipient without a row in a directory, the mailbox that it
+// names while it holds. False: the bytes are no answer.
+bool person_answer_take(struct person_facts *facts, const char *bytes, size_t len, uint64_t now_ms);
 // person_facts_clear: nothing is known.
 void person_facts_clear(struct person_facts *facts);
 // person_mailbox_clear: nothing is known of its list, of its entries: they are another mailbox's.

@@ -1,7 +1,7 @@
 // answer.c: what another server said of a recipient, kept for all nodes. Promises: nobody waits for it; what is lost is
 // asked for again.
 //
-//     HSET v:{address} answer "<+|-> <until_ms>"     EXPIREAT v:{address} NX     EXPIREAT v:{address} GT
+//     HSET v:{address} answer "<+|-> <until_ms>[ <mailbox>]"     EXPIREAT v:{address} NX     EXPIREAT v:{address} GT
 //
 // The key has another field (`learnt`) with a life of its own, so its expiry is only ever moved on. GT alone would do
 // nothing to a key that has none yet.
@@ -17,17 +17,17 @@ static void put_expiry(struct store *store, const char *key, uint64_t at_ms, con
 }
 
 void store_write_answer(struct store *store, const char *address,
-                        const struct person_answer *answer)
+                        const struct person_answer *answer, const char *mailbox)
 {
     char key[PERSON_KEY_MAX];
-    char value[PERSON_VALUE_MAX];
+    char value[PERSON_ANSWER_MAX];
     struct resp resp;
 
     (void)person_answer_key(address, key);
     resp_begin(&resp, "HSET");
     resp_text(&resp, key);
     resp_text(&resp, PERSON_ANSWER_FIELD);
-    resp_bytes(&resp, value, person_answer_write(answer, value));
+    resp_bytes(&resp, value, person_answer_write(answer, mailbox, value));
     store_send(store, &resp);
     if (!store_keeps_expiry(store))
         return;

@@ -160,8 +160,10 @@ static bool take_row(struct store *store, const struct store_person *person,
     return true;
 }
 
-static bool take_answer(struct person_facts *facts, const struct redisReply *reply)
+static bool take_answer(const struct store_person *person, const struct redisReply *reply)
 {
+    struct person_facts *facts = person->facts;
+
     if (!reply_is_array(reply, 2))
         return false;
     const struct redisReply *answer = reply->element[0];
@@ -171,7 +173,8 @@ static bool take_answer(struct person_facts *facts, const struct redisReply *rep
     facts->learnt.state = FACT_ABSENT;
     if (is_there(answer))
         facts->answer.state =
-            reply_is_text(answer) && person_answer_read(answer->str, answer->len, &facts->answer)
+            reply_is_text(answer) &&
+                    person_answer_take(facts, answer->str, answer->len, person->now_ms)
                 ? FACT_PRESENT
                 : FACT_UNKNOWN;
     if (is_there(learnt))
@@ -197,7 +200,7 @@ static bool take(struct store *store, const struct store_person *person, unsigne
     case REPLY_ROW:
         return take_row(store, person, reply);
     default:
-        return take_answer(facts, reply);
+        return take_answer(person, reply);
     }
 }
 

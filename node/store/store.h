@@ -158,10 +158,11 @@ struct store_person {
 // store_read_person: HMGET of m; HGET of a; HMGET of d; HMGET of v: as many commands as are asked for.
 void store_read_person(struct store *store, struct store_person *list, struct store_done done);
 
-// store_write_answer: what another server said of an address, until when that counts. Nobody waits; what is lost is asked
+// store_write_answer: what another server said of an address, until when that counts, and whose address it is ("" = its
+// own). Nobody waits; what is lost is asked
 // for again.
 void store_write_answer(struct store *store, const char *address,
-                        const struct person_answer *answer);
+                        const struct person_answer *answer, const char *mailbox);
 
 // store_directory: which version of a domain's directory is in force. Out of this node's memory: also while the store is
 // away. False: this node has not heard yet of any domain's.

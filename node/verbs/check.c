@@ -142,24 +142,30 @@ static enum check_state check_read(struct server *server, struct seat *seat)
     return CHECK_READ_ALIAS;
 }
 
-// The directory may say that a recipient is another mailbox's address: then that one's list and entries count.
+// The directory, or the server that knows the domain's recipients, may say that a recipient is another mailbox's address:
+// then that one's list and entries count.
 static bool is_alias(const struct recipient *recipient)
 {
     const struct store_person *asked = &recipient->person;
-    const struct person_row *row = &asked->facts->row;
+    const struct policy_domain *domain = recipient->facts.domain;
 
-    return row->state == FACT_PRESENT && row->mailbox[0] != '\0' &&
-           strcmp(row->mailbox, asked->mailbox) != 0 &&
-           (asked->patterns != NULL || asked->external != NULL);
+    if (asked->facts == NULL || domain == NULL ||
+        (asked->patterns == NULL && asked->external == NULL))
+        return false;
+    const struct person_row *row = &asked->facts->row;
+    const bool is_told =
+        row->state == FACT_PRESENT || domain->recipients >= POLICY_RECIPIENTS_CALLFORWARD;
+
+    return is_told && row->mailbox[0] != '\0' && strcmp(row->mailbox, asked->mailbox) != 0;
 }
 
-static enum check_state check_read_alias(struct server *server, struct seat *seat)
+static void read_aliases(struct server *server, struct seat *seat)
 {
     for (size_t i = 0; i < seat->recipient_count; i++) {
         struct recipient *recipient = &seat->recipients[i];
         struct store_person *person = &recipient->person;
 
-        recipient->reading_person = recipient->reading_person && is_alias(recipient);
+        recipient->reading_person = is_alias(recipient);
         if (!recipient->reading_person)
             continue;
         person->mailbox = person->facts->row.mailbox;
@@ -168,6 +174,11 @@ static enum check_state check_read_alias(struct server *server, struct seat *sea
         person_mailbox_clear(person->facts, person->patterns != NULL, person->external != NULL);
     }
     read_persons(server, seat);
+}
+
+static enum check_state check_read_alias(struct server *server, struct seat *seat)
+{
+    read_aliases(server, seat);
     return CHECK_JUDGE;
 }
 
@@ -257,6 +268,12 @@ static enum check_state check_judge(struct server *server, struct seat *seat)
 static enum check_state check_probe(struct server *server, struct seat *seat)
 {
     probes_ask(server, seat);
+    return CHECK_READ_PROBED;
+}
+
+static enum check_state check_read_probed(struct server *server, struct seat *seat)
+{
+    read_aliases(server, seat);
     return CHECK_JUDGE_PROBED;
 }
 
@@ -423,6 +440,7 @@ static enum check_state (*const life[])(struct server *server, struct seat *seat
     [CHECK_READ_ALIAS] = check_read_alias,
     [CHECK_JUDGE] = check_judge,
     [CHECK_PROBE] = check_probe,
+    [CHECK_READ_PROBED] = check_read_probed,
     [CHECK_JUDGE_PROBED] = check_judge_probed,
     [CHECK_ADD] = check_add,
     [CHECK_JUDGE_AGAIN] = check_judge_again,

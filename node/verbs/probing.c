@@ -40,6 +40,8 @@ static void is_told(void *arg, uint64_t token, const struct probe_answer *answer
     if (seat == NULL)
         return;
     recipient->facts.probe = answer->said;
+    if (answer->said == FACTS_EXISTS)
+        memcpy(recipient->facts.person->row.mailbox, answer->mailbox, sizeof(answer->mailbox));
     if (recipient->asked.why != NULL)
         memcpy(recipient->asked.why, answer->why, sizeof(answer->why));
     seat->waiting--;
@@ -77,8 +79,8 @@ static uint64_t positive_life_ms(const struct seat *seat, const struct policy_do
 {
     const struct policy_settings *settings = &seat_policy(seat)->settings;
 
-    return domain->recipients == POLICY_RECIPIENTS_CALLFORWARD ? settings->callforward.positive_ms
-                                                               : 0;
+    return domain->recipients == POLICY_RECIPIENTS_LDAP ? settings->ldap.positive_ms
+                                                        : settings->callforward.positive_ms;
 }
 
 // A yes that has less than half of its life left.
@@ -108,5 +110,6 @@ void server_probed(struct server *server, const char *address, const struct prob
         server->store, address,
         &(struct person_answer){.state = FACT_PRESENT,
                                 .exists = answer->said == FACTS_EXISTS,
-                                .until_ms = store_now_ms(server->store) + answer->life_ms});
+                                .until_ms = store_now_ms(server->store) + answer->life_ms},
+        answer->mailbox);
 }

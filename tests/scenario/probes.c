@@ -20,9 +20,10 @@ static struct probe_answer answer_of(const struct probe_script *script, enum fac
 {
     struct probe_answer answer = {.said = said, .why = "the script says so"};
 
-    if (said == FACTS_EXISTS)
+    if (said == FACTS_EXISTS) {
         answer.life_ms = script->positive_ms;
-    else if (said == FACTS_NOBODY)
+        memcpy(answer.mailbox, script->mailbox, sizeof(answer.mailbox));
+    } else if (said == FACTS_NOBODY)
         answer.life_ms = script->negative_ms;
     return answer;
 }
@@ -45,6 +46,15 @@ static void answer_now(struct probe_script *script, struct node *node, enum fact
         tell(*done, &answer);
 }
 
+static void keep_lives(struct probe_script *script, const struct probe_question *question)
+{
+    const struct policy_settings *settings = question->settings;
+    const bool is_ldap = question->domain->recipients == POLICY_RECIPIENTS_LDAP;
+
+    script->positive_ms = is_ldap ? settings->ldap.positive_ms : settings->callforward.positive_ms;
+    script->negative_ms = is_ldap ? settings->ldap.negative_ms : settings->callforward.negative_ms;
+}
+
 void probes_on_ask(void *arg, const struct probe_question *question, struct probe_done done)
 {
     struct node *node = arg;
@@ -57,8 +67,7 @@ void probes_on_ask(void *arg, const struct probe_question *question, struct prob
         tell(done, &refused);
         return;
     }
-    script->positive_ms = question->settings->callforward.positive_ms;
-    script->negative_ms = question->settings->callforward.negative_ms;
+    keep_lives(script, question);
     if (script->says == FACTS_SILENT || script->says == FACTS_UNASKED)
         script->asker = node;
     if (script->says == FACTS_UNASKED && script->waiters < PROBE_WAITERS_MAX)
@@ -80,6 +89,14 @@ bool probes_say(struct world *world, const char *address, enum facts_probe says)
     }
     script->says = says;
     return true;
+}
+
+void probes_name(struct world *world, const char *address, const char *mailbox)
+{
+    struct probe_script *script = find(world, address);
+
+    if (script != NULL)
+        (void)snprintf(script->mailbox, sizeof(script->mailbox), "%s", mailbox);
 }
 
 bool probes_answer(struct world *world, const char *address, enum facts_probe said)

@@ -13,6 +13,7 @@ struct probe_script {
     char address[PERSON_ADDRESS_MAX];
     enum facts_probe says; // UNASKED: it lets whoever asks wait, until it is told what to answer
     struct node *asker;    // the last that was told SILENT, or waits; NULL = nobody
+    char mailbox[PERSON_ADDRESS_MAX];  // whose address it is, if it exists; "" = its own
     uint64_t positive_ms, negative_ms; // as that one's policy set says
     struct probe_done waiter[PROBE_WAITERS_MAX];
     size_t waiters;
@@ -30,6 +31,8 @@ void probes_on_ask(void *arg, const struct probe_question *question, struct prob
 // probes_say: from now on; waits says that whoever asks is let wait. probes_answer: to who waits, or was told SILENT. False:
 // there are too many, or nobody asked.
 bool probes_say(struct world *world, const char *address, enum facts_probe says);
+// probes_name: whose address it is, from now on.
+void probes_name(struct world *world, const char *address, const char *mailbox);
 bool probes_answer(struct world *world, const char *address, enum facts_probe said);
 // probes_forget: the node is gone, and with it what it asked.
 void probes_forget(struct world *world, const struct node *node);

@@ -233,18 +233,21 @@ static void step_probe(struct step_line *line)
 {
     const bool answers = strcmp(word(line, 2), "answers") == 0;
     const bool says = strcmp(word(line, 2), "says") == 0;
+    const bool names = says && line->words.count == 5 && strcmp(word(line, 3), "exists") == 0;
     enum facts_probe said;
 
-    if (line->words.count != 4 || answers == says || !read_says(word(line, 3), &said) ||
+    if ((line->words.count != 4 && !names) || answers == says || !read_says(word(line, 3), &said) ||
         (answers && said == FACTS_UNASKED))
-        misunderstood(line, "probe ADDRESS says exists|nobody|refused|silent|waits, or probe "
-                            "ADDRESS answers exists|nobody|refused|silent");
+        misunderstood(line, "probe ADDRESS says exists [MAILBOX]|nobody|refused|silent|waits, or "
+                            "probe ADDRESS answers exists|nobody|refused|silent");
     else if (says && !probes_say(line->world, word(line, 1), said))
         misunderstood(line, "fewer addresses");
     else if (answers && !probes_answer(line->world, word(line, 1), said))
         misunderstood(line, "an address that somebody asked for, and was not answered");
     else
         world_settle(line->world);
+    if (says)
+        probes_name(line->world, word(line, 1), names ? word(line, 4) : "");
 }
 
 static void step_listen(struct step_line *line)

@@ -125,8 +125,9 @@ static void read_answer(struct memory *memory, const struct store_person *person
     const char *learnt = memory_kept_get(memory, key, PERSON_LEARNT_FIELD);
 
     facts->answer.state =
-        answer != NULL && person_answer_read(answer, strlen(answer), &facts->answer) ? FACT_PRESENT
-                                                                                     : FACT_ABSENT;
+        answer != NULL && person_answer_take(facts, answer, strlen(answer), person->now_ms)
+            ? FACT_PRESENT
+            : FACT_ABSENT;
     facts->learnt.state =
         learnt != NULL && person_learnt_read(learnt, strlen(learnt), &facts->learnt) ? FACT_PRESENT
                                                                                      : FACT_ABSENT;

@@ -145,7 +145,8 @@ static const char *const NO_ROWS[] = {"",
                                       "activeactiveactiveactive\t\t",
                                       "active\ta\x01\t",
                                       "active\t\t\xff"};
-static const char *const NO_ANSWERS[] = {"", "+", "+ ", "- x", "* 5", "+ 5 ", "+5"};
+static const char *const NO_ANSWERS[] = {"",     "+",  "+ ",         "- x",      "* 5",
+                                         "+ 5 ", "+5", "+ 5\tann@x", "+ 5 a\x01"};
 
 static void what_is_of_another_form_is_refused(void **state)
 {
@@ -153,6 +154,7 @@ static void what_is_of_another_form_is_refused(void **state)
     struct person_allow allow;
     struct person_row row;
     struct person_answer answer;
+    char mailbox[PERSON_ADDRESS_MAX];
 
     (void)state;
     for (size_t i = 0; i < sizeof(NO_ENTRIES) / sizeof(NO_ENTRIES[0]); i++)
@@ -165,7 +167,7 @@ static void what_is_of_another_form_is_refused(void **state)
         if (person_row_read(NO_ROWS[i], strlen(NO_ROWS[i]), &row, NULL))
             fail_msg("a row: '%s'", NO_ROWS[i]);
     for (size_t i = 0; i < sizeof(NO_ANSWERS) / sizeof(NO_ANSWERS[0]); i++)
-        if (person_answer_read(NO_ANSWERS[i], strlen(NO_ANSWERS[i]), &answer))
+        if (person_answer_read(NO_ANSWERS[i], strlen(NO_ANSWERS[i]), &answer, mailbox))
             fail_msg("an answer: '%s'", NO_ANSWERS[i]);
 }
 
@@ -174,6 +176,8 @@ static void what_is_too_long_is_refused(void **state)
     char value[2048];
     struct person_entry entry;
     struct person_row row;
+    struct person_answer answer;
+    char mailbox[PERSON_ADDRESS_MAX];
 
     (void)state;
     (void)snprintf(value, sizeof(value), "b 0 5 %0*d ", PERSON_BY_MAX + 1, 1);
@@ -182,6 +186,8 @@ static void what_is_too_long_is_refused(void **state)
     assert_false(person_entry_read(value, strlen(value), &entry));
     (void)snprintf(value, sizeof(value), "active\t%0*d\t", PERSON_ADDRESS_MAX, 1);
     assert_false(person_row_read(value, strlen(value), &row, NULL));
+    (void)snprintf(value, sizeof(value), "+ 5 %0*d", PERSON_ADDRESS_MAX, 1);
+    assert_false(person_answer_read(value, strlen(value), &answer, mailbox));
     (void)snprintf(value, sizeof(value), "active\t\t%0*d", PERSON_GROUPS_MAX + 1, 1);
     assert_false(person_row_read(value, strlen(value), &row, NULL));
 }
@@ -194,6 +200,7 @@ static void what_is_written_is_read(void **state)
     struct person_row row_back;
     struct person_answer answer = {.exists = true, .until_ms = 9};
     struct person_answer answer_back;
+    char mailbox[PERSON_ADDRESS_MAX];
     char groups[PERSON_GROUPS_MAX + 1];
     char value[2048];
 
@@ -208,8 +215,13 @@ static void what_is_written_is_read(void **state)
     assert_int_equal(row_back.status, PERSON_SEND_ONLY);
     assert_string_equal(row_back.mailbox, "ann@x.example");
     assert_string_equal(groups, "a,b");
-    assert_true(person_answer_read(value, person_answer_write(&answer, value), &answer_back));
+    assert_true(
+        person_answer_read(value, person_answer_write(&answer, "", value), &answer_back, mailbox));
     assert_true(answer_back.exists && answer_back.until_ms == 9);
+    assert_string_equal(mailbox, "");
+    assert_true(person_answer_read(value, person_answer_write(&answer, "ann@x.example", value),
+                                   &answer_back, mailbox));
+    assert_string_equal(mailbox, "ann@x.example");
 }
 
 // ---- Auto Allow

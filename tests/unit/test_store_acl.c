@@ -183,7 +183,7 @@ static void answer(struct scene *scene)
     const struct person_answer said = {
         .state = FACT_PRESENT, .exists = true, .until_ms = store_now_ms(scene->store) + HOUR_MS};
 
-    store_write_answer(scene->store, "bob@corp.example", &said);
+    store_write_answer(scene->store, "bob@corp.example", &said, "ann@corp.example");
     settle(scene);
 }
 

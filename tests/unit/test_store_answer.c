@@ -36,17 +36,26 @@ static bool is_answered(void *arg)
 }
 
 // Commands of a connection are done in their order, so what was written before is read.
-static struct person_answer read_back(struct scene *scene)
+static struct person_facts read_facts(struct scene *scene, enum fact_state row, uint64_t now_ms)
 {
     struct question question = {.calls = 0};
-    struct store_person person = {
-        .mailbox = ADDRESS, .address = ADDRESS, .answer = true, .facts = &question.facts};
+    struct store_person person = {.mailbox = ADDRESS,
+                                  .address = ADDRESS,
+                                  .answer = true,
+                                  .now_ms = now_ms,
+                                  .facts = &question.facts};
 
     person_facts_clear(&question.facts);
+    question.facts.row.state = row;
     store_read_person(scene->store, &person, (struct store_done){.fn = answered, .arg = &question});
     stage_until(&scene->stage, is_answered, &question);
     assert_int_equal(question.state, STORE_UP);
-    return question.facts.answer;
+    return question.facts;
+}
+
+static struct person_answer read_back(struct scene *scene)
+{
+    return read_facts(scene, FACT_ABSENT, 0).answer;
 }
 
 static void say(struct scene *scene, bool exists, uint64_t until_ms)
@@ -54,7 +63,7 @@ static void say(struct scene *scene, bool exists, uint64_t until_ms)
     const struct person_answer answer = {
         .state = FACT_PRESENT, .exists = exists, .until_ms = until_ms};
 
-    store_write_answer(scene->store, ADDRESS, &answer);
+    store_write_answer(scene->store, ADDRESS, &answer, "");
 }
 
 static long long expiry_ms(struct scene *scene)
@@ -81,6 +90,27 @@ static void what_is_written_is_read(void **state)
     answer = read_back(&scene);
     assert_false(answer.exists);
     assert_int_equal(answer.until_ms, now_ms + 30000);
+    scene_close(&scene);
+}
+
+static void a_mailbox_counts_as_long_as_the_answer(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    const uint64_t until_ms = store_now_ms(scene.store) + 60000;
+    struct person_answer answer = {.state = FACT_PRESENT, .exists = true, .until_ms = until_ms};
+
+    store_write_answer(scene.store, ADDRESS, &answer, "bob@corp.example");
+    assert_string_equal(read_facts(&scene, FACT_ABSENT, until_ms).row.mailbox, "bob@corp.example");
+    assert_string_equal(read_facts(&scene, FACT_ABSENT, until_ms + 1).row.mailbox, "");
+    // What a directory has, or may have, says whose address it is.
+    assert_string_equal(read_facts(&scene, FACT_PRESENT, until_ms).row.mailbox, "");
+    assert_string_equal(read_facts(&scene, FACT_UNKNOWN, until_ms).row.mailbox, "");
+    answer.exists = false;
+    store_write_answer(scene.store, ADDRESS, &answer, "bob@corp.example");
+    assert_string_equal(read_facts(&scene, FACT_ABSENT, until_ms).row.mailbox, "");
     scene_close(&scene);
 }
 
@@ -143,6 +173,7 @@ int main(void)
 
     log_open("test_store_answer", LOG_ERROR_LEVEL);
     TABLE_TEST(&table, what_is_written_is_read);
+    TABLE_TEST(&table, a_mailbox_counts_as_long_as_the_answer);
     TABLE_TEST(&table, its_expiry_is_only_moved_on);
     TABLE_TEST(&table, the_other_field_stays);
     TABLE_TEST(&table, what_nobody_hears_is_lost_and_counted);
