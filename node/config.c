@@ -61,6 +61,7 @@ static const struct yaml_row root_rows[] = {
      "the socket that publishes counters and decisions"},
     {"store", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "where triplets are kept"},
     {"geo", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "what is known of addresses"},
+    {"ldap", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "how the node proves itself to directory servers"},
     {0},
 };
 static const struct yaml_row log_rows[] = {
@@ -122,12 +123,20 @@ static const struct yaml_row geo_rows[] = {
     {0},
 };
 
+static const struct yaml_row ldap_rows[] = {
+    {"password_file", YAML_IS_TEXT, AT(config.ldap.password_file), NULL, 0, PATH_TEXT_MAX, NULL,
+     "file whose first line is the password of settings.ldap.bind_dn; empty: none"},
+    {"ca_file", YAML_IS_TEXT, AT(config.ldap.ca_file), "/etc/ssl/certs/ca-certificates.crt", 1,
+     PATH_TEXT_MAX, NULL, "certificates that a directory server's must be signed by"},
+    {0},
+};
+
 static const struct section {
     const char *key; // "" = the root
     const struct yaml_row *rows;
 } sections[] = {
     {"", root_rows},       {"log", log_rows},     {"lookups", lookups_rows}, {"admin", admin_rows},
-    {"stats", stats_rows}, {"store", store_rows}, {"geo", geo_rows},
+    {"stats", stats_rows}, {"store", store_rows}, {"geo", geo_rows},         {"ldap", ldap_rows},
 };
 
 // ---- Complaints
@@ -423,6 +432,8 @@ static void resolve_paths(struct loaded *loaded)
     config->policy.text = policy;
     from_base(loaded, &config->state_dir, "");
     from_base(loaded, &config->geo_country, "");
+    from_base(loaded, &config->ldap.password_file, "");
+    from_base(loaded, &config->ldap.ca_file, "");
     from_base(loaded, &config->store.secret_file, "");
     from_base(loaded, &config->store.password_file, "");
     from_base(loaded, &config->store.address, "unix:");

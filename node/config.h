@@ -26,6 +26,10 @@ struct config {
     bool stats_show_addresses;
     int log_level;           // enum log_level
     const char *geo_country; // path of a database of countries; "" = none
+    struct {
+        const char *password_file; // "" = none
+        const char *ca_file;
+    } ldap; // what of directory servers is this machine's (settings.ldap of the policy set is the rest)
     struct store_config store;
     struct yaml_texts policy; // paths
     const char *path;         // the file this was read from; NULL = all defaults

@@ -343,8 +343,9 @@ static void open_geo(struct node *node)
 // Mail that is long over is no reason to ask anybody.
 static void open_probe(struct node *node)
 {
-    const struct probe_config config = {
-        .loop = node->loop, .ldap_password_file = "", .ldap_ca_file = ""};
+    const struct probe_config config = {.loop = node->loop,
+                                        .ldap_password_file = node->config->ldap.password_file,
+                                        .ldap_ca_file = node->config->ldap.ca_file};
 
     if (!node->options.replay)
         node->probe = probe_new(&config, (struct probe_calls){is_probed, node});

@@ -12,7 +12,7 @@
 #include "proto/err.h"
 
 enum {
-    POLICY_SETTING_SECTIONS = 12, // settings itself and the maps in it
+    POLICY_SETTING_SECTIONS = 16, // settings itself and the maps in it
     POLICY_GROUP_NAME_MAX = 64,
     POLICY_DATE_TEXT_MAX = 32,
     POLICY_PATTERN_TEXT_MAX = MAIL_ADDRESS_MAX + MAIL_DOMAIN_MAX
@@ -115,6 +115,9 @@ struct setting {
 };
 void settings_each(const struct policy_build *build,
                    void (*visit)(const struct setting *setting, void *arg), void *arg);
+
+// ldap.c: what the settings and the domains say of directory servers; once both were read.
+MUST_USE enum err ldap_check(const struct policy_build *build, struct err_detail *detail);
 
 // groups.c: the section `groups` of all files; before anything that may name a group.
 MUST_USE enum err groups_read(struct policy_build *build, struct err_detail *detail);

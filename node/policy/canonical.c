@@ -67,6 +67,10 @@ static void tell_domains(struct telling *t)
             line_word(&t->value, "unknown", "defer");
         if (domain->learn)
             line_word(&t->value, "learn", "true");
+        if (domain->ldap_base[0] != '\0') {
+            line_key(&t->value, "base");
+            line_quote(&t->value, domain->ldap_base);
+        }
         if (domain->anti_spoof != POLICY_SPOOF_AGED)
             line_word(&t->value, "anti_spoof",
                       domain->anti_spoof == POLICY_SPOOF_ENFORCE ? "enforce" : "shadow");

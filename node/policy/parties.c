@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/core/ldap_text.h"
 #include "node/policy/build.h"
 #include "proto/base/mem.h"
 
@@ -16,17 +17,6 @@ struct named_domain {
     const struct yaml_node *node;
     size_t order; // as read
 };
-
-// Methods that this version does not have.
-static enum err refuse_methods(const struct yaml_node *node, struct err_detail *detail)
-{
-    static const char *const not_yet[] = {"ldap", NULL};
-
-    if (node == NULL || node->kind != YAML_TEXT || !build_has_word(not_yet, node->text))
-        return ERR_NONE;
-    return err_say(detail, ERR_CONFIG, "%s:%u: recipients: %s is not supported by this version",
-                   node->file, node->line, node->text);
-}
 
 // Call forward needs a host, and nothing else has a use for one.
 static enum err read_domain_host(struct policy_build *build, const struct yaml_node *node,
@@ -56,6 +46,7 @@ static enum err read_domain(struct policy_build *build, const struct yaml_node *
                                                   [POLICY_RECIPIENTS_SEND_ONLY] = "send_only",
                                                   [POLICY_RECIPIENTS_DIRECTORY] = "directory",
                                                   [POLICY_RECIPIENTS_CALLFORWARD] = "callforward",
+                                                  [POLICY_RECIPIENTS_LDAP] = "ldap",
                                                   NULL};
     static const char *const unknown_words[] = {
         [POLICY_UNKNOWN_REJECT] = "reject", [POLICY_UNKNOWN_DEFER] = "defer", NULL};
@@ -71,14 +62,14 @@ static enum err read_domain(struct policy_build *build, const struct yaml_node *
          unknown_words, "what mail to an unknown recipient gets"},
         {"learn", YAML_IS_BOOL, offsetof(struct named_domain, said.learn), "false", 0, 0, NULL,
          "whether a recipient that has sent mail exists"},
+        {"base", YAML_IS_TEXT, offsetof(struct named_domain, said.ldap_base), NULL, 0,
+         LDAP_TEXT_MAX, NULL, "entry of the directory server below which its recipients are"},
         {"anti_spoof", YAML_IS_WORD, offsetof(struct named_domain, anti_spoof), "aged", 0, 0,
          spoof_words, "in shadow for 7 days from its first declaration, or as is said"},
         {0},
     };
     enum err err = yaml_expect(node, YAML_MAP, node->key, detail);
 
-    if (err == ERR_NONE)
-        err = refuse_methods(yaml_find(node, "recipients"), detail);
     if (err == ERR_NONE)
         err = yaml_read(node, node->key, rows, out, detail);
     return err == ERR_NONE ? read_domain_host(build, node, &out->said, detail) : err;

@@ -72,6 +72,8 @@ static enum err compile(struct policy_build *build, struct err_detail *detail)
     if (err == ERR_NONE)
         err = settings_read(build, detail);
     if (err == ERR_NONE)
+        err = ldap_check(build, detail);
+    if (err == ERR_NONE)
         err = groups_read(build, detail);
     if (err == ERR_NONE)
         err = users_read(build, detail);

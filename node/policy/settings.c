@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/core/ldap_text.h"
 #include "node/policy/build.h"
 #include "proto/base/mem.h"
 
@@ -25,7 +26,9 @@ static const char *const login_words[] = {[POLICY_LOGIN_ENFORCE] = "enforce",
                                           NULL};
 static const char *const starttls_words[] = {
     [POLICY_STARTTLS_MAY] = "may", [POLICY_STARTTLS_NEVER] = "never", NULL};
-enum { COUNT_MOST = 1000000, ZONE_NAME_MAX = 64 };
+static const char *const ldap_scope_words[] = {
+    [POLICY_LDAP_BASE] = "base", [POLICY_LDAP_ONE] = "one", [POLICY_LDAP_SUB] = "sub", NULL};
+enum { COUNT_MOST = 1000000, ZONE_NAME_MAX = 64, LDAP_ATTRIBUTE_MAX = 64 };
 #define SIZE_MOST (1ULL << 40)
 
 #define AT(field) offsetof(struct policy_settings, field)
@@ -53,6 +56,7 @@ static const struct yaml_row root_rows[] = {
     {"auto_allow", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "mail from whom somebody has written to"},
     {"callforward", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "hosts that are asked for recipients"},
     {"abuse", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "clients that try out which recipients exist"},
+    {"ldap", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "directory servers that know the recipients"},
     {"limits", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of a message"},
     {"leaving", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of users that are leaving"},
     {"tracking", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "the record of decisions"},
@@ -123,6 +127,35 @@ static const struct yaml_row abuse_rows[] = {
      "the longest ban"},
     {0},
 };
+static const struct yaml_row ldap_rows[] = {
+    {"servers", YAML_IS_TEXT, AT(ldap.servers), NULL, 0, LDAP_TEXT_MAX, NULL,
+     "URIs of directory servers, parted by blanks; the next is asked when one is away"},
+    {"start_tls", YAML_IS_BOOL, AT(ldap.start_tls), "false", 0, 0, NULL,
+     "whether connections to ldap:// are encrypted before anything is asked"},
+    {"bind_dn", YAML_IS_TEXT, AT(ldap.bind_dn), NULL, 0, LDAP_TEXT_MAX, NULL,
+     "name by which the node logs in, with ldap.password_file of its reeve.yaml; empty: "
+     "anonymous"},
+    {"base", YAML_IS_TEXT, AT(ldap.base), NULL, 0, LDAP_TEXT_MAX, NULL,
+     "entry below which recipients are searched, for domains that name none of their own"},
+    {"scope", YAML_IS_WORD, AT(ldap.scope), "sub", 0, 0, ldap_scope_words,
+     "base: that entry alone; one: those right below it; sub: it and all below"},
+    {"filter", YAML_IS_TEXT, AT(ldap.filter), "(mail=%s)", 1, LDAP_TEXT_MAX, NULL,
+     "filter that finds a recipient: %s is the address, %u what stands before the @, %d the "
+     "domain"},
+    {"mailbox", YAML_IS_TEXT, AT(ldap.mailbox), NULL, 0, LDAP_ATTRIBUTE_MAX, NULL,
+     "attribute whose value is the mailbox that an address belongs to; empty: its own"},
+    {"connections", YAML_IS_COUNT, AT(ldap.connections), "4", 1, 32, NULL,
+     "of a node to its server at a time"},
+    {"reply_timeout", YAML_IS_DURATION, AT(ldap.timeout_ms), "2s", 100, 30000, NULL,
+     "how long connecting, TLS, the login and an answer may take, each"},
+    {"timeout", YAML_IS_DURATION, AT(ldap.whole_ms), "6s", 100, 60000, NULL,
+     "how long a question may take in all, its wait for a connection included"},
+    {"positive_life", YAML_IS_DURATION, AT(ldap.positive_ms), "12h", 1000, 36 * DAY_MS, NULL,
+     "how long it counts that a recipient exists; asked again behind its back after half"},
+    {"negative_life", YAML_IS_DURATION, AT(ldap.negative_ms), "5min", 1000, 7 * DAY_MS, NULL,
+     "how long it counts that there is none"},
+    {0},
+};
 static const struct yaml_row limit_rows[] = {
     {"message_size", YAML_IS_SIZE, AT(limits.message_size), "0", 0, SIZE_MOST, NULL,
      "a larger message is refused; 0: any size"},
@@ -154,6 +187,7 @@ static const struct section {
     {"auto_allow", "settings.auto_allow", auto_allow_rows, {"sample"}},
     {"callforward", "settings.callforward", callforward_rows, {NULL}},
     {"abuse", "settings.abuse", abuse_rows, {NULL}},
+    {"ldap", "settings.ldap", ldap_rows, {NULL}},
     {"limits", "settings.limits", limit_rows, {NULL}},
     {"leaving", "settings.leaving", leaving_rows, {NULL}},
     {"tracking", "settings.tracking", tracking_rows, {NULL}},

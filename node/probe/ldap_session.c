@@ -28,7 +28,11 @@ struct ldap_session {
 
 void ldap_session_prepare(void)
 {
+    const int of_a_client = 0;
+
     (void)setenv("LDAPNOINIT", "1", 1);
+    // Makes the library set up itself and TLS, which it does without a lock.
+    (void)ldap_set_option(NULL, LDAP_OPT_X_TLS_NEWCTX, &of_a_client);
 }
 
 static struct timeval span(uint64_t ms)
@@ -40,14 +44,15 @@ static struct timeval span(uint64_t ms)
 // say: what the library calls it, and what the server or TLS said about it.
 static enum err say(LDAP *ld, enum err err, const char *doing, int result, struct err_detail *why)
 {
-    char clean[160];
+    char clean[160] = "";
     char *more = NULL;
 
     (void)ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more);
-    (void)text_clean(clean, sizeof(clean) - 1, more != NULL ? more : "",
-                     more != NULL ? strlen(more) : 0);
-    if (more != NULL)
+    if (more != NULL) {
+        if (strcmp(more, "(unknown error code)") != 0)
+            (void)text_clean(clean, sizeof(clean) - 1, more, strlen(more));
         ldap_memfree(more);
+    }
     return err_say(why, err, "%s: %s%s%s", doing, ldap_err2string(result),
                    clean[0] != '\0' ? ": " : "", clean);
 }
@@ -95,10 +100,24 @@ static void stop_blocking(LDAP *ld)
     (void)ber_sockbuf_ctrl(socket, LBER_SB_OPT_SET_MAX_INCOMING, &most);
 }
 
+// say_tls: the library often does not say what it had against a certificate.
+static enum err say_tls(LDAP *ld, const char *doing, int result, const struct ldap_access *access,
+                        struct err_detail *why)
+{
+    struct err_detail said = {""};
+
+    (void)say(ld, ERR_UNAVAILABLE, doing, result, &said);
+    return err_say(why, ERR_UNAVAILABLE,
+                   "%.300s (its certificate must be of this name, and signed by %.150s)", said.text,
+                   access->ca_file);
+}
+
 static enum err connect_to(LDAP *ld, const struct ldap_access *access, struct err_detail *why)
 {
     int result = ldap_connect(ld);
 
+    if (result != LDAP_SUCCESS && is_encrypted(access) && !access->start_tls)
+        return say_tls(ld, "cannot connect with TLS", result, access, why);
     if (result != LDAP_SUCCESS)
         return say(ld, ERR_UNAVAILABLE, "cannot connect", result, why);
     stop_blocking(ld);
@@ -106,7 +125,7 @@ static enum err connect_to(LDAP *ld, const struct ldap_access *access, struct er
         return ERR_NONE;
     result = ldap_start_tls_s(ld, NULL, NULL);
     if (result != LDAP_SUCCESS)
-        return say(ld, ERR_UNAVAILABLE, "cannot start TLS", result, why);
+        return say_tls(ld, "cannot start TLS", result, access, why);
     stop_blocking(ld);
     return ERR_NONE;
 }

@@ -71,13 +71,13 @@ struct refused_row {
 static const struct refused_row refused_rows[] = {
     {"unknown key", "node: a\nlisten: b\n",
      ":2: unknown key 'listen' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store, geo)"},
+     "stats, store, geo, ldap)"},
     {"a section of later: http", "http: {listen: \"127.0.0.1:7172\"}\n",
      ":1: unknown key 'http' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store, geo)"},
+     "stats, store, geo, ldap)"},
     {"a section of later: dns", "dns: {}\n",
      ":1: unknown key 'dns' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store, geo)"},
+     "stats, store, geo, ldap)"},
     {"a database of later", "geo: {asn: a.mmdb}\n",
      ":1: unknown key 'asn' in 'geo' (known: country)"},
     {"unknown key in a section", "lookups:\n  port: 7170\n",

@@ -24,10 +24,15 @@ struct refused_row {
 #define NO_WORD                                                                                    \
     "is not a pattern: a word alone is internal or external; a group is {group: name}, all below " \
     "a top level .name, a domain without a dot \"@name\""
-#define KNOWN_SETTINGS                                                                          \
-    "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, "             \
-    "personal_lists, "                                                                          \
-    "admin_permit_over_user_block, greylist, auto_allow, callforward, abuse, limits, leaving, " \
+#define PLACE "behind % stands s (the address), u (its local part), d (its domain) or %"
+#define SERVERS                                                              \
+    "settings.ldap.servers: expected URIs like ldap://ldap.corp.example or " \
+    "ldaps://192.0.2.1:636, parted by blanks"
+#define KNOWN_SETTINGS                                                               \
+    "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, "  \
+    "personal_lists, "                                                               \
+    "admin_permit_over_user_block, greylist, auto_allow, callforward, abuse, ldap, " \
+    "limits, leaving, "                                                              \
     "tracking)"
 #define KNOWN_KEYS                                                                                \
     "(known: id, kind, option, from, to, source, enabled, valid, override, bidirectional, note, " \
@@ -67,7 +72,7 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:3: domain 'xn--bcher-kva.example' stands twice (first in p.yaml:2)"},
     {"unknown domain key", "domains:\n  corp.example: {recipient: any}\n",
      "p.yaml:2: unknown key 'recipient' in 'corp.example' (known: recipients, host, unknown, "
-     "learn, anti_spoof)"},
+     "learn, base, anti_spoof)"},
     {"call forward to nobody", "domains:\n  corp.example: {recipients: callforward}\n",
      "p.yaml:2: corp.example: recipients: callforward asks a host: say which, host: "
      "\"mx.internal:25\""},
@@ -94,11 +99,20 @@ static const struct refused_row refused_rows[] = {
     {"callforward helo", "settings:\n  callforward: {helo: \"a b\"}\n",
      "p.yaml:2: settings.callforward.helo: expected a host name"},
     {"method unknown", "domains:\n  corp.example: {recipients: all}\n",
-     "p.yaml:2: corp.example.recipients: expected any, send_only, directory or callforward, not "
-     "'all'"},
+     "p.yaml:2: corp.example.recipients: expected any, send_only, directory, callforward or ldap, "
+     "not 'all'"},
     {"method as a list", "domains:\n  corp.example: {recipients: [any]}\n",
-     "p.yaml:2: corp.example.recipients: expected any, send_only, directory or callforward, not a "
-     "list"},
+     "p.yaml:2: corp.example.recipients: expected any, send_only, directory, callforward or ldap, "
+     "not a list"},
+    {"ldap without a server", "domains:\n  corp.example: {recipients: ldap}\n",
+     "p.yaml:2: corp.example: recipients: ldap needs settings.ldap.servers"},
+    {"a base where nobody searches",
+     "domains:\n  corp.example: {recipients: directory, base: dc=corp}\n",
+     "p.yaml:2: corp.example: base is for recipients: ldap alone"},
+    {"a base with a place for nothing",
+     "settings: {ldap: {servers: \"ldap://a\"}}\n"
+     "domains:\n  corp.example: {recipients: ldap, base: \"ou=%x\"}\n",
+     "p.yaml:3: corp.example: " PLACE},
     {"domain learn", "domains:\n  corp.example: {recipients: directory, learn: often}\n",
      "p.yaml:2: corp.example.learn: expected true or false, not 'often'"},
     {"domain unknown", "domains:\n  corp.example: {recipients: directory, unknown: drop}\n",
@@ -144,6 +158,39 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:1: settings.timezone: expected text of 1 to 64 bytes, not ''"},
     {"recipient_check_first", "settings: {greylist: {recipient_check_first: perhaps}}\n",
      "p.yaml:1: settings.greylist.recipient_check_first: expected true or false, not 'perhaps'"},
+    {"ldap: http", "settings: {ldap: {servers: \"http://a\"}}\n", "p.yaml:1: " SERVERS},
+    {"ldap: no scheme", "settings: {ldap: {servers: ldap.corp.example}}\n", "p.yaml:1: " SERVERS},
+    {"ldap: no host", "settings: {ldap: {servers: \"ldap://\"}}\n", "p.yaml:1: " SERVERS},
+    {"ldap: a port alone", "settings: {ldap: {servers: \"ldap://:389\"}}\n", "p.yaml:1: " SERVERS},
+    {"ldap: a path", "settings: {ldap: {servers: \"ldap://a/dc=x\"}}\n", "p.yaml:1: " SERVERS},
+    {"ldap: a port too many", "settings: {ldap: {servers: \"ldap://a:65536\"}}\n",
+     "p.yaml:1: " SERVERS},
+    {"ldap: port 0", "settings: {ldap: {servers: \"ldap://a:0\"}}\n", "p.yaml:1: " SERVERS},
+    {"ldap: a bracket", "settings: {ldap: {servers: \"ldap://[::1\"}}\n", "p.yaml:1: " SERVERS},
+    {"ldap: commas", "settings: {ldap: {servers: \"ldap://a,ldap://b\"}}\n", "p.yaml:1: " SERVERS},
+    {"ldap: the second is none", "settings: {ldap: {servers: \"ldap://a b\"}}\n",
+     "p.yaml:1: " SERVERS},
+    {"ldap: nine servers",
+     "settings: {ldap: {servers: \"ldap://a ldap://b ldap://c ldap://d ldap://e ldap://f ldap://g "
+     "ldap://h ldap://i\"}}\n",
+     "p.yaml:1: settings.ldap.servers: more than 8 servers"},
+    {"ldap: TLS twice",
+     "settings:\n  ldap:\n    start_tls: true\n    servers: \"ldap://a ldaps://b\"\n",
+     "p.yaml:4: settings.ldap.servers: ldaps:// is encrypted from the start: without start_tls, "
+     "please"},
+    {"ldap filter", "settings: {ldap: {filter: \"(mail=%s\"}}\n",
+     "p.yaml:1: settings.ldap.filter: a parenthesis is not closed (expected a filter like "
+     "(mail=%s))"},
+    {"ldap filter for everybody", "settings: {ldap: {filter: \"(mail=*)\"}}\n",
+     "p.yaml:1: settings.ldap.filter: without %s or %u it asks the same of every recipient "
+     "(expected a filter like (mail=%s))"},
+    {"ldap base", "settings: {ldap: {base: \"dc=%\"}}\n", "p.yaml:1: settings.ldap.base: " PLACE},
+    {"ldap mailbox", "settings: {ldap: {mailbox: \"mail alias\"}}\n",
+     "p.yaml:1: settings.ldap.mailbox: expected the name of an attribute"},
+    {"ldap scope", "settings: {ldap: {scope: all}}\n",
+     "p.yaml:1: settings.ldap.scope: expected base, one or sub, not 'all'"},
+    {"ldap connections", "settings: {ldap: {connections: 0}}\n",
+     "p.yaml:1: settings.ldap.connections: expected a number between 1 and 32, not '0'"},
     {"auto_allow days", "settings: {auto_allow: {days: 0}}\n",
      "p.yaml:1: settings.auto_allow.days: expected a number between 1 and 3650, not '0'"},
     {"auto_allow scope", "settings: {auto_allow: {scope: world}}\n",

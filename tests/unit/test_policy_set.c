@@ -243,7 +243,10 @@ struct version_row {
 #define RULE_C RULE_C1 "     from: ANN@x.example., note: 'say \"hi\"'}\n"
 #define RULE_D ENTRY "id: d, to: \"*\", source: [198.51.100.0/24, \"::ffff:203.0.113.7\"]}\n"
 #define RULE_E ENTRY "id: e, from: \"*\", to: \"@lists.corp.example\"}\n"
-#define RULES  "policies:\n" RULE_B RULE_C RULE_D RULE_E
+#define LDAP(domain)                                                                               \
+    "settings: {ldap: {servers: \"ldaps://[2001:db8::1]:636 ldapi://%2frun%2fldapi ldap://a\"}}\n" \
+    "domains: {a.example: {" domain "}}\n"
+#define RULES "policies:\n" RULE_B RULE_C RULE_D RULE_E
 
 static const struct version_row version_rows[] = {
     {"itself", full, true},
@@ -284,6 +287,23 @@ static void every_value_counts(void **state)
         "settings: {greylist: {new_per_hour: 0}}",
         "settings: {greylist: {new_per_hour: 999}}",
         "settings: {greylist: {fold_sender: false}}",
+        "settings: {ldap: {servers: \"ldap://a\"}}",
+        "settings: {ldap: {servers: \"ldap://a ldap://b\"}}",
+        "settings: {ldap: {servers: \"ldap://b ldap://a\"}}",
+        "settings: {ldap: {start_tls: true}}",
+        "settings: {ldap: {bind_dn: cn=reeve}}",
+        "settings: {ldap: {base: dc=a}}",
+        "settings: {ldap: {scope: one}}",
+        "settings: {ldap: {filter: (uid=%u)}}",
+        "settings: {ldap: {mailbox: mail}}",
+        "settings: {ldap: {connections: 5}}",
+        "settings: {ldap: {reply_timeout: 3s}}",
+        "settings: {ldap: {timeout: 3s}}",
+        "settings: {ldap: {positive_life: 3s}}",
+        "settings: {ldap: {negative_life: 3s}}",
+        LDAP("recipients: ldap"),
+        LDAP("recipients: ldap, base: dc=b"),
+        LDAP("recipients: ldap, base: dc=c"),
         "domains: {a.example: {}}",
         "trusted_sources: [10.0.0.1]",
         RULE("from: x.example"),
@@ -347,6 +367,8 @@ static void check_print(void **state)
 static const struct version_row print_rows[] = {
     {"print everything", full, true},
     {"print an empty set", "", true},
+    {"print a domain of a directory server", LDAP("recipients: ldap, base: 'o=\"a\\, b\",ou=%d'"),
+     true},
     {"print no trust", "trusted_sources: []\n", true},
     {"print a domain that is called like a party", RULE("from: \"@external\", to: \"@internal\""),
      true},
@@ -463,7 +485,7 @@ static void the_manual_page_is_complete(void **state)
     struct policy *policy = parsed("");
     char *page = manual_read("node/policy/reeve-policy.5");
     char *text = printed(policy);
-    size_t keys = 5 + 3 + 4; // of domains, groups and users
+    size_t keys = 6 + 3 + 4; // of domains, groups and users
 
     keys += check_keys(page, "", "policies: [{id: a, kind: greylist, option: no_action, x: y}]");
     keys +=
@@ -535,7 +557,7 @@ static void the_examples_in_the_sample_work(void **state)
     struct policy *policy = parsed(text);
 
     (void)state;
-    assert_int_equal(policy->domain_count, 3);
+    assert_int_equal(policy->domain_count, 4);
     assert_int_equal(policy->rule_count, 12);
     assert_int_equal(policy->group_count, 2);
     assert_int_equal(policy->user_count, 3);
