@@ -80,12 +80,18 @@ static void scene_close(struct scene *scene)
     assert_int_equal(rmdir(scene->dir), 0);
 }
 
-static void set_servers(struct scene *scene, const char *uris, uint64_t connections)
+static void set_patience(struct scene *scene, const char *uris, uint64_t connections,
+                         uint64_t step_ms)
 {
     const struct ldap_servers servers = {
-        .uris = uris, .bind_dn = "", .step_ms = STEP_MS, .connections = connections};
+        .uris = uris, .bind_dn = "", .step_ms = step_ms, .connections = connections};
 
     ldap_pool_set(scene->pool, &servers);
+}
+
+static void set_servers(struct scene *scene, const char *uris, uint64_t connections)
+{
+    set_patience(scene, uris, connections, STEP_MS);
 }
 
 static bool put(struct scene *scene, uint64_t token, uint64_t within_ms)
@@ -239,7 +245,7 @@ static void one_that_was_closed_while_it_rested_costs_nothing(void **state)
     scene_close(&scene);
 }
 
-static void never_more_connections_than_said(void **state)
+static void each_question_is_answered_once(void **state)
 {
     enum { QUESTIONS = 200, CONNECTIONS = 3 };
     struct scene scene;
@@ -248,11 +254,47 @@ static void never_more_connections_than_said(void **state)
     scene_open(&scene, LDAP_PEER_ANSWERS);
     set_servers(&scene, scene.peer.uri, CONNECTIONS);
     for (unsigned i = 0; i < QUESTIONS; i++)
-        assert_true(put(&scene, i, WITHIN_MS));
+        assert_true(put(&scene, i, PATIENCE_MS));
     await(&scene, QUESTIONS);
     for (unsigned i = 0; i < QUESTIONS; i++)
         assert_int_equal(scene.times[i], 1);
     assert_int_equal(scene.peer.searches, QUESTIONS);
+    assert_in_range(scene.peer.most_open, 1, CONNECTIONS);
+    scene_close(&scene);
+}
+
+// await_open: until the server, which keeps them all waiting, has so many connections.
+static void await_open(struct scene *scene, unsigned connections)
+{
+    for (int i = 0; i < 1000 && scene->peer.open != connections; i++)
+        run_for(scene, 20);
+    run_for(scene, 50); // and no more
+    assert_int_equal(scene->peer.open, connections);
+}
+
+static void hang_up(struct scene *scene)
+{
+    for (size_t i = 0; i < LDAP_PEER_CONNECTIONS; i++)
+        ldap_peer_hang_up(&scene->peer.link[i]);
+}
+
+static void as_many_connections_as_said(void **state)
+{
+    enum { QUESTIONS = 10, CONNECTIONS = 3 };
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene, LDAP_PEER_SAYS_NOTHING);
+    set_patience(&scene, scene.peer.uri, CONNECTIONS, PATIENCE_MS);
+    for (unsigned i = 0; i < QUESTIONS; i++)
+        assert_true(put(&scene, i, PATIENCE_MS));
+    await_open(&scene, CONNECTIONS);
+    assert_int_equal(scene.came, 0);
+    scene.peer.manner = LDAP_PEER_ANSWERS;
+    hang_up(&scene);
+    await(&scene, QUESTIONS); // whatever it is
+    for (unsigned i = 0; i < QUESTIONS; i++)
+        assert_int_equal(scene.times[i], 1);
     assert_int_equal(scene.peer.most_open, CONNECTIONS);
     scene_close(&scene);
 }
@@ -356,12 +398,12 @@ static void others_are_asked_from_now_on(void **state)
     scene_open(&scene, LDAP_PEER_ANSWERS);
     ldap_peer_open(&scene.other, scene.loop, LDAP_PEER_ANSWERS);
     scene.other.entries = 0;
-    set_servers(&scene, scene.peer.uri, 2);
+    set_servers(&scene, scene.peer.uri, 1);
     assert_true(ask(&scene)->found.exists);
-    set_servers(&scene, scene.peer.uri, 2); // the same: nothing is closed
+    set_servers(&scene, scene.peer.uri, 1); // the same: nothing is closed
     assert_true(ask(&scene)->found.exists);
     assert_int_equal(scene.peer.connections, 1);
-    set_servers(&scene, scene.other.uri, 2);
+    set_servers(&scene, scene.other.uri, 1);
     assert_false(ask(&scene)->found.exists);
     assert_int_equal(scene.peer.searches, 2);
     for (int i = 0; i < 100 && scene.peer.open > 0; i++)
@@ -372,24 +414,24 @@ static void others_are_asked_from_now_on(void **state)
 
 static void fewer_connections_from_now_on(void **state)
 {
-    enum { QUESTIONS = 40 };
+    enum { BEFORE = 4, QUESTIONS = 10 };
     struct scene scene;
 
     (void)state;
-    scene_open(&scene, LDAP_PEER_ANSWERS);
-    set_servers(&scene, scene.peer.uri, 8);
+    scene_open(&scene, LDAP_PEER_SAYS_NOTHING);
+    set_patience(&scene, scene.peer.uri, BEFORE, PATIENCE_MS);
+    for (unsigned i = 0; i < BEFORE; i++)
+        assert_true(put(&scene, i, PATIENCE_MS));
+    await_open(&scene, BEFORE);
+    hang_up(&scene);
+    await(&scene, BEFORE);
+    set_patience(&scene, scene.peer.uri, 1, PATIENCE_MS - 1); // it may be asked again at once
     for (unsigned i = 0; i < QUESTIONS; i++)
-        assert_true(put(&scene, i, WITHIN_MS));
+        assert_true(put(&scene, i, PATIENCE_MS));
+    await_open(&scene, 1);
+    scene.peer.manner = LDAP_PEER_ANSWERS;
+    hang_up(&scene);
     await(&scene, QUESTIONS);
-    assert_true(scene.peer.most_open > 1);
-    set_servers(&scene, scene.peer.uri, 1);
-    for (int i = 0; i < 100 && scene.peer.open > 0; i++)
-        run_for(&scene, 20);
-    scene.peer.most_open = 0;
-    for (unsigned i = 0; i < QUESTIONS; i++)
-        assert_true(put(&scene, i, WITHIN_MS));
-    await(&scene, QUESTIONS);
-    assert_int_equal(scene.peer.most_open, 1);
     scene_close(&scene);
 }
 
@@ -491,7 +533,8 @@ int main(void)
     TABLE_TEST(&table, a_connection_is_used_again);
     TABLE_TEST(&table, what_is_asked_is_what_was_given);
     TABLE_TEST(&table, one_that_was_closed_while_it_rested_costs_nothing);
-    TABLE_TEST(&table, never_more_connections_than_said);
+    TABLE_TEST(&table, each_question_is_answered_once);
+    TABLE_TEST(&table, as_many_connections_as_said);
     TABLE_TEST(&table, too_many_questions_are_refused_at_once);
     TABLE_TEST(&table, without_a_server_there_is_an_answer_all_the_same);
     TABLE_TEST(&table, who_is_away_is_left_in_peace_for_a_while);
