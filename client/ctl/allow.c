@@ -67,10 +67,6 @@ static void print_answer(const struct wish *wish, const struct reeve_answer *ans
     const struct allow_words *words = wish->words;
     const char *outcome = wish->dry_run ? words->dry : words->found;
 
-    if (answer->row_count == 0) {
-        (void)printf("%s %s\n", user_of(wish), words->nothing);
-        return;
-    }
     if (outcome[0] != '\0')
         (void)printf("mail from <%s> to %s: %s\n", wish->external.value, user_of(wish), outcome);
     print_entries(answer);
@@ -94,9 +90,9 @@ static int ask_page(struct ctl *ctl, const struct wish *wish, char **cursor, siz
 
     if (code != CTL_FINE)
         return code;
-    if (ctl->want_json)
+    if (ctl->want_json && answer->row_count > 0)
         print_rows_json(&ctl->json, NULL, answer->rows, answer->row_count);
-    else if (answer->row_count > 0 || *count == 0)
+    else if (answer->row_count > 0)
         print_answer(wish, answer);
     *count += answer->row_count;
     mem_free(*cursor);
@@ -105,6 +101,16 @@ static int ask_page(struct ctl *ctl, const struct wish *wish, char **cursor, siz
     return CTL_FINE;
 }
 
+static int tell_nothing(struct ctl *ctl, const struct wish *wish)
+{
+    if (ctl->want_json)
+        print_rows_json(&ctl->json, NULL, NULL, 0);
+    else
+        (void)printf("%s %s\n", user_of(wish), wish->words->nothing);
+    return CTL_NEGATIVE;
+}
+
+// ask: a page may be empty although others follow it.
 static int ask(struct ctl *ctl, const struct wish *wish)
 {
     char *cursor = NULL;
@@ -115,7 +121,7 @@ static int ask(struct ctl *ctl, const struct wish *wish)
         code = ask_page(ctl, wish, &cursor, &count);
     } while (code == CTL_FINE && cursor != NULL);
     mem_free(cursor);
-    return code == CTL_FINE && count == 0 ? CTL_NEGATIVE : code;
+    return code == CTL_FINE && count == 0 ? tell_nothing(ctl, wish) : code;
 }
 
 // take_line: of a line of a mail log about mail that came in: the user is its recipient.

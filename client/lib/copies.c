@@ -182,12 +182,19 @@ static void suspect_slow(struct reeve *reeve, struct ask *ask, uint64_t now_ms)
     }
 }
 
+// may_spend: half of what can be saved up is for those who wait for an answer.
+static bool may_spend(const struct reeve *reeve, const struct ask *ask)
+{
+    return ask->request.verb != MSG_SENT ||
+           reeve->budget.tenths >= BUDGET_BURST * BUDGET_TENTHS / 2;
+}
+
 // spend: pays for a copy that somebody can take. False: there is nobody, or no budget.
 static bool spend(struct reeve *reeve, const struct ask *ask)
 {
     if (ask->copy_count == ASK_COPIES_MAX || choose(reeve, ask) == NULL)
         return false;
-    if (budget_take(&reeve->budget))
+    if (may_spend(reeve, ask) && budget_take(&reeve->budget))
         return true;
     reeve->counters.unhelped++;
     return false;

@@ -407,6 +407,65 @@ static void a_node_that_dies_with_it(void **unused)
     fake_stop(&second);
 }
 
+// settle: until both nodes are connected.
+static void settle(struct reeve *reeve)
+{
+    for (size_t i = 0; i < 2000; i++) {
+        const struct reeve_node *first = reeve_node_at(reeve, 0);
+        bool is_first_up = first != NULL && first->state == REEVE_NODE_UP;
+        const struct reeve_node *second = reeve_node_at(reeve, 1);
+
+        if (is_first_up && second != NULL && second->state == REEVE_NODE_UP)
+            return;
+        (void)poll(NULL, 0, 5);
+        reeve_dispatch(reeve);
+    }
+    fail_msg("a node did not come");
+}
+
+static void run_until_looked_at(struct reeve *reeve, size_t count)
+{
+    const struct reeve_counters *all = reeve_counters(reeve);
+
+    for (size_t i = 0; i < 2000 && all->hedges + all->unhelped < count; i++) {
+        (void)poll(NULL, 0, 5);
+        reeve_dispatch(reeve);
+    }
+    assert_int_equal(all->hedges + all->unhelped, count);
+}
+
+// Of 64 second copies that are saved up the mail takes 33, one beyond half, whatever comes of it.
+static void it_leaves_help_for_questions(void **unused)
+{
+    static const char *const nobody[] = {"b@corp.example"};
+    const struct reeve_check check = {.recipients = nobody, .recipient_total = 1};
+    struct counted counted = {.calls = 0};
+    struct fake_node node[2];
+    struct reeve_options options = {
+        .deadline_ms = 30000, .sent_deadline_ms = 30000, .hedge_ms = 50, .node_count = 2};
+    struct reeve *reeve = NULL;
+
+    (void)unused;
+    fake_start(&node[0], act_nothing, NULL);
+    fake_start(&node[1], act_nothing, NULL);
+    const char *const nodes[] = {node[0].endpoint, node[1].endpoint};
+
+    options.nodes = nodes;
+    assert_int_equal(reeve_new(&reeve, &options, NULL, 0), REEVE_OK);
+    settle(reeve);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_not_equal(reeve_submit_sent(reeve, &full_sent, count, &counted), 0);
+    run_until_looked_at(reeve, 100);
+    assert_int_equal(reeve_counters(reeve)->hedges, 33);
+    (void)reeve_submit(reeve, &check, count, &counted);
+    run_until_looked_at(reeve, 101);
+    assert_int_equal(reeve_counters(reeve)->hedges, 34);
+    reeve_free(&reeve);
+    assert_int_equal(counted.calls, 101);
+    fake_stop(&node[0]);
+    fake_stop(&node[1]);
+}
+
 static void its_time_is_bounded(void **unused)
 {
     const char *const nodes[] = {"tcp://127.0.0.1:1"};
@@ -431,6 +490,7 @@ int main(void)
         cmocka_unit_test(it_waits_no_longer_than_it_is_told),
         cmocka_unit_test(it_leaves_room_for_questions),
         cmocka_unit_test(a_node_that_dies_with_it),
+        cmocka_unit_test(it_leaves_help_for_questions),
         cmocka_unit_test(its_time_is_bounded),
     };
 
