@@ -48,6 +48,22 @@ static const struct said_row said_rows[] = {
     {"domains", "domains: {b.example: {anti_spoof: shadow}, A.Example.: {anti_spoof: enforce}}",
      "domain a.example = {anti_spoof: enforce}\n"
      "domain b.example = {anti_spoof: shadow}\n"},
+    {"hosts that are asked",
+     "domains:\n  a.example: {recipients: callforward, host: MX.Internal}\n"
+     "  b.example: {recipients: callforward, host: \"[2001:DB8:0::5]:2525\"}\n"
+     "  c.example: {recipients: callforward, host: \"2001:db8::5\"}\n"
+     "  d.example: {recipients: callforward, host: \"192.0.2.1:65535\"}\n"
+     "  e.example: {recipients: callforward, host: \"localhost:1\", learn: yes}\n",
+     "domain a.example = {recipients: callforward, host: \"mx.internal:25\"}\n"
+     "domain b.example = {recipients: callforward, host: \"[2001:db8::5]:2525\"}\n"
+     "domain c.example = {recipients: callforward, host: \"[2001:db8::5]:25\"}\n"
+     "domain d.example = {recipients: callforward, host: \"192.0.2.1:65535\"}\n"
+     "domain e.example = {recipients: callforward, host: \"localhost:1\", learn: true}\n"},
+    {"call forward",
+     "settings: {callforward: {starttls: never, helo: GATE.example, timeout: 2min}}",
+     "setting callforward.timeout = 2min\n"
+     "setting callforward.starttls = never\n"
+     "setting callforward.helo = \"gate.example\"\n"},
     {"settings",
      "settings:\n  relay: ignore\n  greylist: {delay: 90s, fold_sender: no}\n"
      "  limits: {message_size: 52428800}\n  leaving: {rcpt_per_day: 7}\n  login_match: off\n"
