@@ -91,9 +91,9 @@ def test_a_real_postfix_says_who_exists(site):
         postfix.kill()
         assert second.hear(f"ann@{SITE}") == EXISTS  # it was told by the first node
         assert second.hear(f"nobody@{SITE}") == NOBODY
-        assert first.hear(f"other@{SITE}") == UNSAID
+        assert first.hear(f"other@{SITE}", BUDGET_MS) == UNSAID
         Process.start(postfix)  # its folders are there
-        wait_for(lambda: first.hear(f"other@{SITE}") == NOBODY, "the host to be asked again", 15)
+        wait_for(lambda: first.hear(f"other@{SITE}", BUDGET_MS) == NOBODY, "the host to be asked again", 15)
         assert second.hear(f"other@{SITE}") == NOBODY
 
 
