@@ -115,6 +115,10 @@ int run_secret(struct ctl *ctl, const struct command *command, int argc, char **
 int run_store(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_decisions(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_import(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_managed_add(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_managed_del(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_managed_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_managed_import(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_import_access(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_policy_apply(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_policy_diff(struct ctl *ctl, const struct command *command, int argc, char **argv);

@@ -59,6 +59,8 @@ static enum err read_domain(const struct reading *r, const char *text,
         return say(r, "networks of the client stand in source");
     if (!mail_domain_normalise(text, domain))
         return say(r, "not a domain name");
+    if (ip_net_parse(domain, &net, NULL) == ERR_NONE) // 192.0.2.1. with a dot behind it
+        return say(r, "networks of the client stand in source");
     if (kind == POLICY_BELOW && count_labels(domain) > POLICY_BELOW_LABELS_MAX)
         return say(r, "too many labels (16 at most)");
     *out = (struct policy_pattern){

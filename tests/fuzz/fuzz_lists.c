@@ -1,5 +1,5 @@
-// fuzz_lists.c: lines of files that an operator has: comma-separated values, and Postfix' access maps. The first byte says
-// which, and of what map.
+// fuzz_lists.c: lines of files that an operator has: comma-separated values as entries of personal lists, and Postfix' access
+// maps. The first byte says which, and of what map.
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,8 +9,26 @@
 // The pure parts, which are in no library.
 #include "client/ctl/import/access.c"
 #include "client/ctl/import/csv.c"
+#include "client/ctl/managed/row.c"
+#include "client/ctl/when.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_row(char *const *field, size_t count)
+{
+    struct row_columns columns;
+    struct row row;
+    const char *why = NULL;
+    bool has_titles = row_columns_read(field, count, &columns, &why);
+
+    for (int i = 0; i < ROW_COLUMNS; i++)
+        assert(columns.at[i] < ROW_FIELDS_MAX);
+    assert(why == NULL || has_titles);
+    if (row_read(&columns, field, count, 1795295581000ULL, &row, &why))
+        assert(row.user[0] != '\0' && row.pattern[0] != '\0' && row.action != NULL);
+    else
+        assert(why != NULL);
+}
 
 static void read_values(char *text, size_t size)
 {
@@ -20,6 +38,7 @@ static void read_values(char *text, size_t size)
 
     for (size_t i = 0; i < count && i < 5; i++)
         assert(field[i] >= text && field[i] + strlen(field[i]) <= text + size);
+    read_row(field, count < 5 ? count : 5);
 }
 
 static void read_entry(enum access_map map, char *text)
