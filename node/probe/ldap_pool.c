@@ -57,6 +57,7 @@ struct shared {
     unsigned waiting_count;
     struct job *done, **done_end;
     unsigned threads, idle;
+    uint64_t threads_most;  // connections of the source
     uint64_t rest_until_ms; // no server was there: until then nobody is asked
     uint64_t rest_ms;
     struct err_detail rest_why;
@@ -376,7 +377,7 @@ static bool take(struct worker *worker, struct job **out)
     shared->idle--;
     if (worker->source != shared->source)
         before = follow(worker);
-    const bool goes_on = !shared->is_over && shared->threads <= worker->source->servers.connections;
+    const bool goes_on = !shared->is_over && shared->threads <= shared->threads_most;
 
     *out = goes_on ? pop(shared) : NULL;
     if (!goes_on)
@@ -491,6 +492,7 @@ struct ldap_pool *ldap_pool_new(const struct ldap_pool_config *config)
     shared->waiting_end = &shared->waiting;
     shared->done_end = &shared->done;
     shared->source = source_new(&NOBODY);
+    shared->threads_most = NOBODY.connections;
     shared->password_file = mem_text(config->password_file);
     shared->ca_file = mem_text(config->ca_file);
     shared->answered_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -554,6 +556,7 @@ void ldap_pool_set(struct ldap_pool *pool, const struct ldap_servers *servers)
     (void)pthread_mutex_lock(&shared->lock);
     source_leave(&shared->source);
     shared->source = source;
+    shared->threads_most = servers->connections;
     shared->rest_ms = 0;
     shared->rest_until_ms = 0;
     (void)pthread_cond_broadcast(&shared->stirred);
@@ -566,8 +569,7 @@ bool ldap_pool_ask(struct ldap_pool *pool, const struct ldap_search *search, uin
     struct shared *shared = pool->shared;
 
     (void)pthread_mutex_lock(&shared->lock);
-    if (shared->waiting_count >= shared->idle &&
-        shared->threads < shared->source->servers.connections)
+    if (shared->waiting_count >= shared->idle && shared->threads < shared->threads_most)
         start_thread(shared);
     const bool is_taken = shared->threads > 0 && shared->waiting_count < LDAP_POOL_WAITING_MOST;
 
