@@ -48,17 +48,33 @@ static void read_stamps(const char *bytes, size_t size)
 {
     char written[PERSON_VALUE_MAX];
     struct person_allow allow, allow_again;
-    struct person_answer answer, answer_again;
     struct person_learnt learnt;
 
     if (person_allow_read(bytes, size, &allow))
         assert(person_allow_read(written, person_allow_write(&allow, written), &allow_again) &&
                allow.sent_ms == allow_again.sent_ms &&
                allow.disabled_ms == allow_again.disabled_ms);
-    if (person_answer_read(bytes, size, &answer))
-        assert(person_answer_read(written, person_answer_write(&answer, written), &answer_again) &&
-               answer.exists == answer_again.exists && answer.until_ms == answer_again.until_ms);
     (void)person_learnt_read(bytes, size, &learnt);
+}
+
+static void read_answer(const char *bytes, size_t size)
+{
+    char mailbox[PERSON_ADDRESS_MAX], mailbox_again[PERSON_ADDRESS_MAX];
+    char written[PERSON_ANSWER_MAX];
+    struct person_answer answer, again;
+    struct person_facts facts;
+
+    if (!person_answer_read(bytes, size, &answer, mailbox))
+        return;
+    const size_t len = person_answer_write(&answer, mailbox, written);
+
+    assert(person_answer_read(written, len, &again, mailbox_again) &&
+           answer.exists == again.exists && answer.until_ms == again.until_ms &&
+           strcmp(mailbox, mailbox_again) == 0);
+    person_facts_clear(&facts);
+    facts.row.state = FACT_ABSENT;
+    assert(person_answer_take(&facts, bytes, size, answer.until_ms));
+    assert(strcmp(facts.row.mailbox, answer.exists ? mailbox : "") == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -70,6 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_entry(bytes, size);
     read_row(bytes, size);
     read_stamps(bytes, size);
+    read_answer(bytes, size);
     free(bytes);
     return 0;
 }
