@@ -352,12 +352,27 @@ static void lint_leaving(struct lint *lint)
                  "settings.leaving.rcpt_per_mail never binds: rcpt_per_day is less");
 }
 
+// A password that anybody on the way can read. ldapi:// is this machine's.
+static void lint_ldap(struct lint *lint)
+{
+    const struct policy_settings *settings = &lint->policy->settings;
+    const struct yaml_node *node =
+        setting_node((const struct policy_build *)lint->policy, "ldap.servers");
+
+    if (node != NULL && settings->ldap.bind_dn[0] != '\0' && !settings->ldap.start_tls &&
+        strstr(settings->ldap.servers, "ldap://") != NULL)
+        lint_say(lint, "clear", node->file, node->line,
+                 "the password of settings.ldap.bind_dn goes to ldap:// in the clear: say "
+                 "start_tls: true, or ldaps://");
+}
+
 void policy_lint(const struct policy *policy, uint64_t now_ms,
                  bool (*visit)(const struct policy_finding *finding, void *arg), void *arg)
 {
     struct lint lint = {.policy = policy, .now_ms = now_ms, .is_wide = find_wide(policy)};
 
     lint_leaving(&lint);
+    lint_ldap(&lint);
     for (size_t i = 0; i < policy->group_count; i++)
         lint_cycle(&lint, &policy->group[i]);
     for (size_t i = 0; i < policy->user_count; i++)

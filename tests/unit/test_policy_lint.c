@@ -385,6 +385,15 @@ static const struct lint_row lint_rows[] = {
      P "- {id: a, kind: mail, from: \"*\", when: {size_over: 5M}, action: block}\n"
        "- {id: b, kind: mail, from: \"*\", when: {size_over: 9M}, action: block}\n",
      ""},
+    {"a password in the clear",
+     "settings: {ldap: {bind_dn: cn=reeve,\n  servers: \"ldaps://a ldap://b\"}}\n",
+     "2 clear: the password of settings.ldap.bind_dn goes to ldap:// in the clear: say start_tls: "
+     "true, or ldaps://\n"},
+    {"no password, or not in the clear", "settings: {ldap: {servers: \"ldap://a\"}}\n", ""},
+    {"a password in TLS",
+     "settings: {ldap: {bind_dn: cn=reeve, start_tls: true, servers: \"ldap://a\"}}\n", ""},
+    {"a password in TLS from the start, or on this machine",
+     "settings: {ldap: {bind_dn: cn=reeve, servers: \"ldaps://a ldapi://%2frun%2fldapi\"}}\n", ""},
     {"in the order of lines",
      P "- {id: z, kind: block, from: x.example, valid: {until: 2026-01-01}}\n"
        "- {id: y, kind: block, from: y.example, part: both}\n"
