@@ -142,6 +142,12 @@ void directory_heard(struct store *store)
     directory_reread(store);
 }
 
+void directory_doubt(struct store *store)
+{
+    if (clock_mono_ms() - store->directories.asked_ms >= DIRECTORY_DOUBT_MS)
+        directory_heard(store);
+}
+
 // ---- what concerns all that change them
 
 unsigned directory_tell_commands(const struct store *store)

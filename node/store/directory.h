@@ -22,6 +22,7 @@
 
 enum {
     DIRECTORY_REREAD_MS = 60000,
+    DIRECTORY_DOUBT_MS = 1000,
     DIRECTORY_SWEEP_TICKS = 60, // and as many again at most, so that not all nodes do it at once
     DIRECTORY_VALUE_MAX = 4 * TEXT_NUMBER_MAX + STORE_BY_MAX + 1,
     DIRECTORY_VERSION_BITS = 20, // the domains of one import are numbered by these
@@ -87,9 +88,11 @@ struct resp;
 // directory_put_all: that command.
 bool directory_take_all(struct directory_table *table, const struct redisReply *reply);
 void directory_put_all(struct resp *resp);
-// directory_reread: asks for all of them if it is time. directory_heard: an event said that it is.
+// directory_reread: asks for all of them if it is time. directory_heard: an event said that it is. directory_doubt: a lookup
+// met what does not fit to them; that may be once a second.
 void directory_reread(struct store *store);
 void directory_heard(struct store *store);
+void directory_doubt(struct store *store);
 // directory_tell: the event, with its expiry; of an operation of directory_tell_commands(store) commands.
 unsigned directory_tell_commands(const struct store *store);
 void directory_tell(struct store *store, struct op *op);

@@ -135,7 +135,7 @@ static bool is_whole(struct store *store, const struct redisReply *whole)
     store->counters.errors[STORE_ERROR]++;
     log_limited(&store->garbage_lines, clock_mono_ms(), LOG_WARN_LEVEL,
                 "store lacks a part of a directory in force");
-    directory_heard(store);
+    directory_doubt(store);
     return false;
 }
 

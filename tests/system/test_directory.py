@@ -114,6 +114,17 @@ def test_a_million_users_beside_lookups(site, tmp_path):
     assert running.returncode == NEGATIVE and "interrupted: nothing was changed" in error, error
     assert "NOT put into force" in out
     assert entries(a, "rcpt.example") == MILLION
+    # Its node dies under way: the same, at the other one, which could take the import as well.
+    before = redis.command("hlen", "directory:{p}:versions")
+    running = subprocess.Popen([program("reevectl"), "--admin", a.admin, "--deadline", "2s", "import", "relay-recipients",
+                                "--force", str(users)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: redis.command("hlen", "directory:{p}:versions") != before, "the import to begin", 60)
+    a.kill()
+    _, error = running.communicate(timeout=60)
+    assert running.returncode == NO_NODE, error
+    assert entries(b, "rcpt.example") == MILLION
+    assert show(b, f"user{MILLION - 1}@rcpt.example")["verdict"] == "exists"
+    assert show(b, "other7@rcpt.example")["verdict"] == "rcpt_unknown"
 
 
 LDIF = """# extended LDIF
