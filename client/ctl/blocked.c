@@ -139,7 +139,8 @@ static void print_shown(const struct reeve_row *row)
         (void)printf(", for %s recipients that do not exist beside %s that do",
                      print_field(row, "unknown"), print_field(row, "existing"));
     }
-    (void)printf("\nin this hour it named %s recipients that do not exist",
+    (void)putchar('\n');
+    (void)printf("in this hour it named %s recipients that do not exist",
                  print_field(row, "unknown_this_hour"));
     if (strcmp(print_field(row, "existing_this_hour"), "0") != 0)
         (void)printf(", and %s that do", print_field(row, "existing_this_hour"));
