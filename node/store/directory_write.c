@@ -38,8 +38,8 @@ struct command {
 
 static void put(struct command *command, const char *text, size_t len)
 {
-    if (command->used + len > command->room) {
-        command->room = 2 * (command->used + len);
+    if (command->bytes == NULL || command->used + len > command->room) {
+        command->room = 2 * (command->used + len) + 1;
         command->bytes = mem_grow(command->bytes, command->room, 1);
     }
     memcpy(command->bytes + command->used, text, len);

@@ -79,7 +79,7 @@ enum ldif_kind ldif_read(char *line, struct ldif_line *out)
 const char *ldif_group(char *dn)
 {
     char *name = strchr(dn, '=');
-    char *to = name;
+    char *to;
 
     if (name == NULL)
         return NULL;
