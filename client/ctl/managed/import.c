@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/ctl/args.h"
 #include "client/ctl/import/csv.h"
@@ -22,7 +21,6 @@ enum {
     BATCH_ROWS = 1000,
     BATCH_BYTES = 512 << 10,
     ROW_BYTES = 2048,
-    RETRIES = 10,
     EXAMPLE_MAX = 240,
 };
 
@@ -101,27 +99,6 @@ static void count_row(struct list_import *import, const struct reeve_row *row)
          strtoull(print_field(row, "count"), NULL, 10), source, print_field(row, "why"));
 }
 
-// ask: a store that was there and is slow for a moment is asked again.
-static int ask(struct list_import *import, const struct reeve_admin_request *request,
-               struct reeve_answer **out)
-{
-    const struct timespec pause = {.tv_nsec = 500000000};
-    int code = CTL_FINE;
-
-    for (unsigned i = 0; i <= RETRIES; i++) {
-        reeve_answer_free(out);
-        code = ctl_admin_try(import->ctl, request, out);
-        if (code != CTL_FINE || (*out)->status != REEVE_STATUS_UNAVAILABLE || import->sent == 0 ||
-            progress_was_interrupted(import->progress))
-            break;
-        (void)nanosleep(&pause, NULL);
-    }
-    progress_clear(import->progress);
-    if (code == CTL_FINE && (*out)->error != REEVE_OK)
-        code = ctl_fail_answer(import->ctl, import->ctl->admin, *out);
-    return code;
-}
-
 static void empty(struct list_import *import)
 {
     text_buf_init(&import->text, import->memory, BATCH_BYTES);
@@ -139,8 +116,10 @@ static int send(struct list_import *import)
                                                 .document_bytes = import->text.used,
                                                 .dry_run = import->dry_run};
     struct reeve_answer *answer = NULL;
-    int code = import->rows == 0 ? CTL_FINE : ask(import, &request, &answer);
+    int code = CTL_FINE;
 
+    if (import->rows > 0)
+        code = managed_ask(import->ctl, &request, import->sent > 0, import->progress, &answer);
     if (code == CTL_FINE && answer != NULL) {
         for (size_t i = 0; i < answer->row_count; i++)
             count_row(import, &answer->rows[i]);

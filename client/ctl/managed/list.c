@@ -16,7 +16,8 @@ struct listing {
     struct ctl *ctl;
     bool wants_csv;
     struct table table;
-    size_t in_table; // rows
+    size_t in_table;   // rows
+    bool has_answered; // the node, for some of it
     size_t count;
 };
 
@@ -71,19 +72,23 @@ static void pages_sort(struct pages *pages)
 }
 
 // ask_all: every page. user NULL: of the mailboxes that have a list. CTL_FINE, or the exit code after the error was told.
-static int ask_all(struct ctl *ctl, const char *user, struct pages *out)
+static int ask_all(struct listing *listing, const char *user, struct pages *out)
 {
     const char *cursor = "";
     int code = CTL_FINE;
 
     do {
         const struct reeve_pair args[] = {{"limit", "500"}, {"cursor", cursor}, {"user", user}};
+        const struct reeve_admin_request request = {.verb = user != NULL ? "managed.list"
+                                                                         : "managed.users",
+                                                    .args = args,
+                                                    .arg_count = user != NULL ? 3 : 2};
         struct reeve_answer *answer = NULL;
 
-        code = ctl_admin(ctl, user != NULL ? "managed.list" : "managed.users", args,
-                         user != NULL ? 3 : 2, false, &answer);
+        code = managed_ask(listing->ctl, &request, listing->has_answered, NULL, &answer);
         if (code != CTL_FINE)
             return code;
+        listing->has_answered = true;
         pages_add(out, answer);
         cursor = answer->cursor;
     } while (cursor[0] != '\0');
@@ -167,7 +172,7 @@ static void print_one(struct listing *listing, const struct reeve_row *row)
 static int list_user(struct listing *listing, const char *user)
 {
     struct pages pages = {.rows = 0};
-    int code = ask_all(listing->ctl, user, &pages);
+    int code = ask_all(listing, user, &pages);
 
     for (size_t i = 0; i < pages.rows && code == CTL_FINE; i++)
         print_one(listing, pages.row[i]);
@@ -178,7 +183,7 @@ static int list_user(struct listing *listing, const char *user)
 static int list_all(struct listing *listing)
 {
     struct pages users = {.rows = 0};
-    int code = ask_all(listing->ctl, NULL, &users);
+    int code = ask_all(listing, NULL, &users);
 
     for (size_t i = 0; i < users.rows && code == CTL_FINE; i++)
         code = list_user(listing, print_field(users.row[i], "user"));

@@ -1,6 +1,7 @@
 // managed.c: `reevectl managed add|del`: one entry of somebody's personal list.
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/ctl/args.h"
 #include "client/ctl/managed/managed.h"
@@ -8,12 +9,41 @@
 #include "client/ctl/print.h"
 #include "client/ctl/when.h"
 
+enum { RETRIES = 10 };
+
 const char *managed_by(char *out)
 {
     (void)policy_by(out);
     for (char *blank = strchr(out, ' '); blank != NULL; blank = strchr(blank, ' '))
         *blank = '_';
     return out;
+}
+
+int managed_ask(struct ctl *ctl, const struct reeve_admin_request *request, bool was_there,
+                struct progress *progress, struct reeve_answer **out)
+{
+    const struct timespec pause = {.tv_nsec = 500000000};
+    struct reeve_answer *answer = NULL;
+    int code = CTL_FINE;
+
+    for (unsigned i = 0; i <= RETRIES; i++) {
+        reeve_answer_free(&answer);
+        code = ctl_admin_try(ctl, request, &answer);
+        if (code != CTL_FINE || answer->status != REEVE_STATUS_UNAVAILABLE || !was_there ||
+            (progress != NULL && progress_was_interrupted(progress)))
+            break;
+        (void)nanosleep(&pause, NULL);
+    }
+    if (code == CTL_FINE && answer->error != REEVE_OK) {
+        if (progress != NULL)
+            progress_clear(progress);
+        code = ctl_fail_answer(ctl, ctl->admin, answer);
+    }
+    if (code == CTL_FINE)
+        *out = answer;
+    else
+        reeve_answer_free(&answer);
+    return code;
 }
 
 // ---- what became of it
