@@ -251,6 +251,7 @@ static bool take_row(struct store_allow_row *row, const struct redisReply *field
         strlen(field->str) != field->len || // a NUL in it
         !person_allow_read(value->str, value->len, &row->allow))
         return false;
+    row->allow.state = FACT_PRESENT;
     row->external = field->str;
     return true;
 }

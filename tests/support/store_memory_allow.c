@@ -119,8 +119,11 @@ void store_allow_list(struct store *store, const char *owner, uint64_t cursor, s
         if (!memory_reads(state) || strcmp(kept->key, key) != 0 ||
             memory_kept_get(store->memory, key, kept->field) == NULL || at++ < cursor)
             continue;
-        if (count < limit && person_allow_read(kept->value, strlen(kept->value), &row[count].allow))
+        if (count < limit &&
+            person_allow_read(kept->value, strlen(kept->value), &row[count].allow)) {
+            row[count].allow.state = FACT_PRESENT;
             row[count++].external = kept->field;
+        }
     }
     done.fn(done.arg, memory_reads(state) ? STORE_UP : state, row, count,
             at > cursor + count ? cursor + count : 0);

@@ -295,6 +295,7 @@ static void listed(void *arg, enum store_state state, const struct store_allow_r
     page->cursor = cursor;
     for (size_t i = 0; i < count; i++) {
         assert_non_null(strchr(rows[i].external, '@'));
+        assert_int_equal(rows[i].allow.state, FACT_PRESENT);
         page->sum += rows[i].allow.sent_ms;
     }
 }
