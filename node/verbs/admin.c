@@ -214,7 +214,9 @@ void admin_answer_store(struct admin_call *call, enum store_state state)
         return;
     }
     text_buf_init(&text, memory, sizeof(memory));
-    text_buf_add(&text, "the store is %s; nothing was changed (", store_state_text(state));
+    text_buf_add(&text, "the store is %s; %s (", store_state_text(state),
+                 state == STORE_SLOW ? "it may do this later all the same: look again"
+                                     : "nothing was changed");
     store_describe(call->server->store, &text);
     text_buf_add(&text, ")");
     server_refuse(call->server, call->seat, MSG_UNAVAILABLE, memory);

@@ -38,6 +38,13 @@ static const char *read_owner(struct admin_call *call)
 
     if (!read_address(call, "user", &address))
         return NULL;
+    if (policy->domain_count > 0 && policy_domain_of(policy, address.domain) == NULL) {
+        admin_refuse(call,
+                     "user: %.255s is none of the policy set's domains, so that nothing that is "
+                     "sent from there is learnt",
+                     address.domain);
+        return NULL;
+    }
     policy_party_of(policy, &address, POLICY_AS_RECIPIENT, &party);
     mailbox = capture_mailbox(policy, &address, &party, &call->seat->arena);
     if (mailbox == NULL)

@@ -8,18 +8,24 @@
 
 // ---- whose list
 
-// What its directory is asked: nothing where the policy set says who it is.
+// Whether the policy set says of an address that it exists, so that its directory need not.
+static bool is_named(const struct policy *policy, const struct mail_address *address,
+                     const struct policy_party *party)
+{
+    return party->user != POLICY_NOBODY || capture_is_group(policy, address) ||
+           strcmp(address->base, "postmaster") == 0;
+}
+
+// What its directory is asked; NULL where there is none to ask.
 static void ask_directory(const struct admin_call *call, const struct policy_domain *domain,
-                          const struct policy_party *party, const char *address,
-                          struct managed *out)
+                          const char *address, struct managed *out)
 {
     out->asked = (struct store_person){.mailbox = out->stored.mailbox,
                                        .address = address,
                                        .now_ms = admin_now_ms(call),
                                        .facts = &out->facts};
     person_facts_clear(&out->facts);
-    if (domain == NULL || domain->recipients != POLICY_RECIPIENTS_DIRECTORY ||
-        party->user != POLICY_NOBODY)
+    if (domain == NULL || domain->recipients != POLICY_RECIPIENTS_DIRECTORY)
         return;
     if (!store_directory(call->server->store, domain->name, &out->asked.directory))
         out->asked.directory.version = 0;
@@ -61,7 +67,7 @@ enum err managed_read_user(const struct admin_call *call, const char *text, stru
     out->stored.mailbox = capture_mailbox(policy, &address, &party, arena);
     if (key == NULL || out->stored.mailbox == NULL)
         return err_say(detail, ERR_SYNTAX, "user: the address is too long");
-    ask_directory(call, domain, &party, key, out);
+    ask_directory(call, is_named(policy, &address, &party) ? NULL : domain, key, out);
     return ERR_NONE;
 }
 
