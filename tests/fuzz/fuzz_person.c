@@ -49,7 +49,6 @@ static void read_stamps(const char *bytes, size_t size)
     char written[PERSON_VALUE_MAX];
     struct person_allow allow, allow_again;
     struct person_learnt learnt;
-    char mailbox[PERSON_ADDRESS_MAX], mailbox_again[PERSON_ADDRESS_MAX];
 
     if (person_allow_read(bytes, size, &allow))
         assert(person_allow_read(written, person_allow_write(&allow, written), &allow_again) &&
