@@ -119,14 +119,14 @@ static void answer(struct list_work *work)
 
 static void refuse_store(struct list_work *work, enum store_state state)
 {
+    const uint64_t entries = work->total[LIST_TAKEN] + work->total[LIST_REPLACED];
     struct server *server = work->call->server;
     char memory[384];
     struct text_buf text;
 
     text_buf_init(&text, memory, sizeof(memory));
     text_buf_add(&text, "the store is %s; %llu entries of this document were written before (",
-                 store_state_text(state),
-                 (unsigned long long)(work->total[LIST_TAKEN] + work->total[LIST_REPLACED]));
+                 store_state_text(state), (unsigned long long)entries);
     store_describe(server->store, &text);
     text_buf_add(&text, "). Ask again when it is back: what was written is known then");
     server_refuse(server, work->call->seat, MSG_UNAVAILABLE, memory);
