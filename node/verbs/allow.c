@@ -3,8 +3,8 @@
 // from then on, on every node, until the next mail is sent there. A dry run shows what would be, and changes nothing.
 #include <string.h>
 
-#include "node/core/capture.h"
 #include "node/verbs/admin.h"
+#include "node/verbs/managed.h"
 
 enum { LIST_DEFAULT = 100 };
 static const char ORG[] = "org";
@@ -28,31 +28,57 @@ static bool read_address(struct admin_call *call, const char *key, struct mail_a
     return false;
 }
 
-// The mailbox of the user that was typed; NULL if that is none, and refused.
-static const char *read_owner(struct admin_call *call)
-{
-    const struct policy *policy = seat_policy(call->seat);
-    struct policy_party party;
-    struct mail_address address;
-    const char *mailbox = NULL;
+// One question under way; lives as long as its call.
+struct allow_work {
+    struct admin_call *call;
+    struct store_allow
+        *list; // the entry that is meant, and what stands behind it; NULL = all of a user's
+    struct managed user;                   // whose
+    void (*then)(struct allow_work *work); // when that is known
+};
 
-    if (!read_address(call, "user", &address))
-        return NULL;
-    if (policy->domain_count > 0 && policy_domain_of(policy, address.domain) == NULL) {
-        admin_refuse(call,
-                     "user: %.255s is none of the policy set's domains, so that nothing that is "
-                     "sent from there is learnt",
-                     address.domain);
-        return NULL;
-    }
-    policy_party_of(policy, &address, POLICY_AS_RECIPIENT, &party);
-    mailbox = capture_mailbox(policy, &address, &party, &call->seat->arena);
-    if (mailbox == NULL)
-        admin_refuse(call, "the request leaves no room to work on it");
-    return mailbox;
+static void settle(struct allow_work *work)
+{
+    if (work->list != NULL && work->list->owner == NULL)
+        work->list->owner = work->user.stored.mailbox;
+    work->then(work);
 }
 
-// The entry that is meant; NULL if there is none, and refused.
+static void asked_directory(void *arg, uint64_t token, enum store_state state)
+{
+    struct allow_work *work = arg;
+
+    (void)token;
+    if (state != STORE_UP) {
+        admin_answer_store(work->call, state);
+        return;
+    }
+    (void)managed_settle_user(&work->user);
+    settle(work);
+}
+
+// find_owner: of an alias his mailbox, as for mail that comes in; then goes on.
+static void find_owner(struct allow_work *work, void (*then)(struct allow_work *work))
+{
+    struct admin_call *call = work->call;
+    struct managed *user = &work->user;
+    struct err_detail detail = {.text = ""};
+
+    work->then = then;
+    if (work->list != NULL && work->list->owner != NULL) // the organisation
+        settle(work);
+    else if (managed_read_user(call, admin_arg(call, "user"), &call->seat->arena, user, &detail) !=
+             ERR_NONE)
+        admin_refuse(call, "%s", detail.text);
+    else if (user->asked.directory.version != 0)
+        store_read_person(call->server->store, &user->asked,
+                          (struct store_done){.fn = asked_directory, .arg = work});
+    else
+        settle(work);
+}
+
+// The entry that is meant, of the organisation or (NULL) of an owner that is to be found; NULL if there is none, and
+// refused.
 static struct store_allow *read_entry(struct admin_call *call)
 {
     struct arena *arena = &call->seat->arena;
@@ -68,12 +94,8 @@ static struct store_allow *read_entry(struct admin_call *call)
         admin_refuse(call, "the request leaves no room to work on it");
         return NULL;
     }
-    if (admin_arg(call, "user")[0] != '\0') {
-        entry->owner = read_owner(call);
-        return entry->owner != NULL ? entry : NULL;
-    }
     person_org_owner(entry->external, part);
-    entry->owner = part;
+    entry->owner = admin_arg(call, "user")[0] == '\0' ? part : NULL;
     return entry;
 }
 
@@ -114,11 +136,6 @@ static struct person_allow after(const struct store_allow *entry)
 
 // ---- show, disable, forget
 
-struct allow_work {
-    struct admin_call *call;
-    struct store_allow *list;
-};
-
 static void answered(void *arg, uint64_t token, enum store_state state)
 {
     struct allow_work *work = arg;
@@ -134,18 +151,27 @@ static void answered(void *arg, uint64_t token, enum store_state state)
     admin_answer_store(work->call, state);
 }
 
-// The entry that an operator means; NULL if it was refused, and the call is gone.
 static struct allow_work *work_new(struct admin_call *call)
 {
     struct allow_work *work = arena_zalloc(&call->seat->arena, sizeof(*work));
 
-    if (work == NULL) {
+    if (work == NULL)
         admin_refuse(call, "the request leaves no room to work on it");
-        return NULL;
-    }
-    work->call = call;
+    else
+        work->call = call;
+    return work;
+}
+
+// about: the entry that an operator means, and what is to be done about it.
+static void about(struct admin_call *call, void (*then)(struct allow_work *work))
+{
+    struct allow_work *work = work_new(call);
+
+    if (work == NULL)
+        return;
     work->list = read_entry(call);
-    return work->list != NULL ? work : NULL;
+    if (work->list != NULL)
+        find_owner(work, then);
 }
 
 static void ask(struct allow_work *work, bool read_only)
@@ -173,58 +199,58 @@ static bool add_org(struct allow_work *work)
 }
 
 // Both that can let an answer through: the user's, and where the organisation's count, that one.
-void allow_show(struct admin_call *call)
+static void show(struct allow_work *work)
 {
+    struct admin_call *call = work->call;
     const bool org = seat_policy(call->seat)->settings.auto_allow.scope == POLICY_SCOPE_ORG;
-    struct allow_work *work = work_new(call);
 
-    if (work == NULL)
-        return;
     if (org && admin_arg(call, "user")[0] != '\0' && !add_org(work))
         admin_refuse(call, "the request leaves no room to work on it");
     else
         ask(work, true);
 }
 
+void allow_show(struct admin_call *call)
+{
+    about(call, show);
+}
+
+static void disable(struct allow_work *work)
+{
+    work->list->disabled_ms = admin_now_ms(work->call);
+    ask(work, work->call->seat->request.admin.dry_run);
+}
+
 void allow_disable(struct admin_call *call)
 {
-    struct allow_work *work = work_new(call);
+    about(call, disable);
+}
 
-    if (work == NULL)
-        return;
-    work->list->disabled_ms = admin_now_ms(call);
-    ask(work, call->seat->request.admin.dry_run);
+static void forget(struct allow_work *work)
+{
+    if (work->call->seat->request.admin.dry_run)
+        ask(work, true);
+    else
+        store_allow_forget(work->call->server->store, work->list,
+                           (struct store_done){.fn = answered, .arg = work});
 }
 
 void allow_forget(struct admin_call *call)
 {
-    struct allow_work *work = work_new(call);
-
-    if (work == NULL)
-        return;
-    if (call->seat->request.admin.dry_run)
-        ask(work, true);
-    else
-        store_allow_forget(call->server->store, work->list,
-                           (struct store_done){.fn = answered, .arg = work});
+    about(call, forget);
 }
 
 // ---- list
 
-struct list_work {
-    struct admin_call *call;
-    const char *owner;
-};
-
 static void listed(void *arg, enum store_state state, const struct store_allow_row *rows,
                    size_t count, uint64_t cursor)
 {
-    struct list_work *work = arg;
+    struct allow_work *work = arg;
     struct admin_call *call = work->call;
     char number[TEXT_NUMBER_MAX];
 
     for (size_t i = 0; i < count && state == STORE_UP; i++)
-        add_row(call, work->owner, rows[i].external, &rows[i].allow);
+        add_row(call, work->user.stored.mailbox, rows[i].external, &rows[i].allow);
     if (cursor != 0)
         call->cursor = arena_text(&call->seat->arena, number, text_number(number, cursor));
     if (call->cursor == NULL) {
@@ -234,22 +260,26 @@ static void listed(void *arg, enum store_state state, const struct store_allow_r
     admin_answer_store(call, state);
 }
 
-void allow_list(struct admin_call *call)
+static void list(struct allow_work *work)
 {
-    struct list_work *work = arena_zalloc(&call->seat->arena, sizeof(*work));
+    struct admin_call *call = work->call;
     uint64_t cursor = 0;
     uint64_t limit = 0;
 
     if (!admin_number(call, "limit", LIST_DEFAULT, &limit) ||
         !admin_number(call, "cursor", 0, &cursor))
         return;
-    if (work == NULL || limit == 0 || limit > ROWS_MAX / 2) {
+    if (limit == 0 || limit > ROWS_MAX / 2)
         admin_refuse(call, "limit: expected 1 to %d", ROWS_MAX / 2);
-        return;
-    }
-    work->call = call;
-    work->owner = read_owner(call);
-    if (work->owner != NULL)
-        store_allow_list(call->server->store, work->owner, cursor, (size_t)limit,
+    else
+        store_allow_list(call->server->store, work->user.stored.mailbox, cursor, (size_t)limit,
                          (struct store_allow_list_done){listed, work});
+}
+
+void allow_list(struct admin_call *call)
+{
+    struct allow_work *work = work_new(call);
+
+    if (work != NULL)
+        find_owner(work, list);
 }

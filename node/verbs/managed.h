@@ -1,4 +1,5 @@
-// managed.h: what the words about personal lists share: whose list is meant, and what an entry may say.
+// managed.h: what the words about personal lists share: whose list is meant, which Auto Allow asks as well, and what an
+// entry may say.
 #pragma once
 
 #include "node/verbs/admin.h"

@@ -59,8 +59,8 @@ enum err managed_read_user(const struct admin_call *call, const char *text, stru
     domain = policy_domain_of(policy, address.domain);
     if (domain == NULL && policy->domain_count > 0)
         return err_say(detail, ERR_NOT_FOUND,
-                       "user: %.255s is none of the policy set's domains, so that no list of "
-                       "anybody there is ever asked",
+                       "user: %.255s is none of the policy set's domains, so that nothing of "
+                       "anybody there is ever asked for",
                        address.domain);
     policy_party_of(policy, &address, POLICY_AS_RECIPIENT, &party);
     key = mail_recipient_key(&address, arena);

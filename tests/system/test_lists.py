@@ -95,7 +95,7 @@ def test_many_entries_come_from_a_file_and_go_back_into_one(node, tmp_path):
     counted = json.loads(done.stdout)
     assert done.returncode == FINE and counted["taken"]["count"] == COUNT and counted["read"] == COUNT + 3
     assert counted["not_ours"] == {"count": 1, "example": f"{source}:{COUNT + 2}: user: other.example is none of the policy "
-                                   "set's domains, so that no list of anybody there is ever asked"}
+                                   "set's domains, so that nothing of anybody there is ever asked for"}
     assert counted["malformed"]["example"] == f"{source}:{COUNT + 3}: its action is neither permit nor block"
     assert counted["over"]["count"] == 1
 
