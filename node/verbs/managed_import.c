@@ -8,10 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/verbs/document.h"
 #include "node/verbs/managed.h"
-#include "node/verbs/seed_row.h"
-
-enum { SLICE_ROWS = 64, SLICE_BYTES = 1 << 20, WHY_MAX = 300 };
 
 #define OUTCOMES(X)               \
     X(TAKEN, "taken")             \
@@ -41,41 +39,29 @@ struct list_seat {
 };
 
 struct list_work {
-    struct admin_call *call;
-    struct seed_rows rows;
-    struct arena arena; // of one slice
-    struct list_seat seat[SLICE_ROWS];
+    struct document doc;
+    struct list_seat seat[DOCUMENT_SLICE];
     size_t count; // seats taken in this slice
-    uint64_t now_ms;
     char by[PERSON_BY_MAX + 1];
-    uint64_t total[LIST_OUTCOMES];
-    size_t first_line[LIST_OUTCOMES]; // 0 = none yet
-    char why[LIST_OUTCOMES][WHY_MAX];
 };
-
-static void note(struct list_work *work, enum list_outcome outcome, size_t line, const char *why)
-{
-    if (work->total[outcome]++ > 0)
-        return;
-    work->first_line[outcome] = line;
-    (void)snprintf(work->why[outcome], WHY_MAX, "%s", why);
-}
 
 // ---- one row
 
 static bool read_words(struct list_work *work, const struct seed_entry *row, struct managed *out)
 {
     struct err_detail detail = {.text = ""};
-    const size_t line = work->rows.line;
-    const enum err err = managed_read_user(work->call, row->user, &work->arena, out, &detail);
+    const size_t line = work->doc.rows.line;
+    const enum err err =
+        managed_read_user(work->doc.call, row->user, &work->doc.arena, out, &detail);
 
     if (err != ERR_NONE)
-        note(work, err == ERR_NOT_FOUND ? LIST_NOT_OURS : LIST_BAD_USER, line, detail.text);
-    else if (managed_read_pattern(row->pattern, &work->arena, out, &detail) != ERR_NONE)
-        note(work, LIST_BAD_PATTERN, line, detail.text);
+        document_note(&work->doc, err == ERR_NOT_FOUND ? LIST_NOT_OURS : LIST_BAD_USER, line,
+                      detail.text);
+    else if (managed_read_pattern(row->pattern, &work->doc.arena, out, &detail) != ERR_NONE)
+        document_note(&work->doc, LIST_BAD_PATTERN, line, detail.text);
     else if (managed_read_action(row->action, out, &detail) != ERR_NONE ||
              managed_read_note(row->note, out, &detail) != ERR_NONE)
-        note(work, LIST_MALFORMED, line, detail.text);
+        document_note(&work->doc, LIST_MALFORMED, line, detail.text);
     else
         return true;
     return false;
@@ -87,14 +73,14 @@ static void take_row(struct list_work *work, const struct seed_entry *row)
     struct list_seat *seat = &work->seat[work->count];
     struct person_entry *entry = &seat->managed.stored.entry;
 
-    *seat = (struct list_seat){.line = work->rows.line};
+    *seat = (struct list_seat){.line = work->doc.rows.line};
     if (!read_words(work, row, &seat->managed))
         return;
     entry->until_ms = row->until_ms;
-    entry->since_ms = work->now_ms;
+    entry->since_ms = work->doc.now_ms;
     memcpy(entry->by, work->by, sizeof(entry->by));
-    if (row->until_ms != 0 && row->until_ms < work->now_ms)
-        note(work, LIST_OVER, seat->line, "until: that moment is over");
+    if (row->until_ms != 0 && row->until_ms < work->doc.now_ms)
+        document_note(&work->doc, LIST_OVER, seat->line, "until: that moment is over");
     else
         work->count++;
 }
@@ -105,31 +91,16 @@ static void next_slice(struct list_work *work);
 
 static void answer(struct list_work *work)
 {
-    struct admin_call *call = work->call;
-
-    for (int i = 0; i < LIST_OUTCOMES; i++) {
-        rows_add(&call->rows);
-        rows_field(&call->rows, "outcome", "%s", WORDS[i]);
-        rows_field(&call->rows, "count", "%llu", (unsigned long long)work->total[i]);
-        rows_field(&call->rows, "line", "%zu", work->first_line[i]);
-        rows_field(&call->rows, "why", "%s", work->why[i]);
-    }
-    admin_answer(call);
+    for (int i = 0; i < LIST_OUTCOMES; i++)
+        document_tell(&work->doc, i, WORDS[i]);
+    admin_answer(work->doc.call);
 }
 
 static void refuse_store(struct list_work *work, enum store_state state)
 {
-    const uint64_t entries = work->total[LIST_TAKEN] + work->total[LIST_REPLACED];
-    struct server *server = work->call->server;
-    char memory[384];
-    struct text_buf text;
-
-    text_buf_init(&text, memory, sizeof(memory));
-    text_buf_add(&text, "the store is %s; %llu entries of this document were written before (",
-                 store_state_text(state), (unsigned long long)entries);
-    store_describe(server->store, &text);
-    text_buf_add(&text, "). Ask again when it is back: what was written is known then");
-    server_refuse(server, work->call->seat, MSG_UNAVAILABLE, memory);
+    document_refuse_store(&work->doc, state,
+                          work->doc.outcome[LIST_TAKEN].total +
+                              work->doc.outcome[LIST_REPLACED].total);
 }
 
 // say_replaced: "ann@corp.example: block spam.example, by root: he asked for it".
@@ -137,7 +108,7 @@ static void say_replaced(struct list_work *work, const struct list_seat *seat)
 {
     const struct store_list_entry *stored = &seat->managed.stored;
     const struct person_entry *was = &stored->was;
-    char why[WHY_MAX];
+    char why[DOCUMENT_WHY_MAX];
     struct text_buf text;
 
     text_buf_init(&text, why, sizeof(why));
@@ -149,7 +120,7 @@ static void say_replaced(struct list_work *work, const struct list_seat *seat)
         text_buf_add(&text, ", by %s", was->by);
     if (was->note[0] != '\0')
         text_buf_add(&text, ": %s", was->note);
-    note(work, LIST_REPLACED, seat->line, why);
+    document_note(&work->doc, LIST_REPLACED, seat->line, why);
 }
 
 static bool is_taken(const struct store_list_entry *stored)
@@ -166,11 +137,11 @@ static void count_slice(struct list_work *work)
         if (!is_taken(stored))
             continue;
         if (managed_says_the_same(stored))
-            note(work, LIST_KNOWN, seat->line, "");
+            document_note(&work->doc, LIST_KNOWN, seat->line, "");
         else if (stored->was_there)
             say_replaced(work, seat);
         else
-            note(work, LIST_TAKEN, seat->line, "");
+            document_note(&work->doc, LIST_TAKEN, seat->line, "");
     }
 }
 
@@ -220,10 +191,10 @@ static void known(void *arg, uint64_t token, enum store_state state)
         return;
     }
     list = list_of(work, says_something_else);
-    if (list == NULL || work->call->seat->request.admin.dry_run)
+    if (list == NULL || work->doc.call->seat->request.admin.dry_run)
         written(work, 0, STORE_UP);
     else
-        store_list_write(work->call->server->store, list,
+        store_list_write(work->doc.call->server->store, list,
                          (struct store_done){.fn = written, .arg = work});
 }
 
@@ -243,10 +214,10 @@ static void settled(void *arg, uint64_t token, enum store_state state)
 
         if (seat->managed.asked.directory.version == 0 || managed_settle_user(&seat->managed))
             continue;
-        note(work, LIST_UNKNOWN, seat->line, "");
+        document_note(&work->doc, LIST_UNKNOWN, seat->line, "");
         seat->managed.stored.mailbox = NULL; // it is left
     }
-    store_list_read(work->call->server->store, list_of(work, is_taken),
+    store_list_read(work->doc.call->server->store, list_of(work, is_taken),
                     (struct store_done){.fn = known, .arg = work});
 }
 
@@ -265,7 +236,7 @@ static void find_mailboxes(struct list_work *work)
     if (list == NULL)
         settled(work, 0, STORE_UP);
     else
-        store_read_person(work->call->server->store, list,
+        store_read_person(work->doc.call->server->store, list,
                           (struct store_done){.fn = settled, .arg = work});
 }
 
@@ -274,16 +245,15 @@ static void fill_slice(struct list_work *work)
     struct seed_entry row;
     const char *why = "";
 
-    arena_reset(&work->arena);
+    document_next(&work->doc);
     work->count = 0;
-    work->now_ms = admin_now_ms(work->call);
-    for (unsigned i = 0; i < SLICE_ROWS; i++) {
-        enum seed_read read = seed_entry_next(&work->rows, &work->arena, &row, &why);
+    for (unsigned i = 0; i < DOCUMENT_SLICE; i++) {
+        enum seed_read read = seed_entry_next(&work->doc.rows, &work->doc.arena, &row, &why);
 
         if (read == SEED_END)
             return;
         if (read == SEED_NO_ROW)
-            note(work, LIST_MALFORMED, work->rows.line, why);
+            document_note(&work->doc, LIST_MALFORMED, work->doc.rows.line, why);
         else
             take_row(work, &row);
     }
@@ -293,7 +263,7 @@ static void next_slice(struct list_work *work)
 {
     do {
         fill_slice(work);
-    } while (work->count == 0 && work->rows.left > 0);
+    } while (work->count == 0 && work->doc.rows.left > 0);
     if (work->count == 0)
         answer(work);
     else
@@ -302,37 +272,18 @@ static void next_slice(struct list_work *work)
 
 // ---- the verb
 
-static struct list_work *work_new(struct admin_call *call)
-{
-    const struct msg_admin *admin = &call->seat->request.admin;
-    struct arena *arena = &call->seat->arena;
-    struct list_work *work = arena_zalloc(arena, sizeof(*work));
-    void *memory = arena_alloc(arena, SLICE_BYTES);
-
-    if (work == NULL || memory == NULL)
-        return NULL;
-    work->call = call;
-    work->rows = (struct seed_rows){.at = admin->document, .left = admin->document_bytes};
-    arena_init(&work->arena, memory, SLICE_BYTES);
-    return work;
-}
-
 void managed_import(struct admin_call *call)
 {
-    struct list_work *work = work_new(call);
-    size_t rows = work == NULL ? 0 : seed_rows_count(&work->rows);
+    struct list_work *work = document_open(call, sizeof(*work));
     struct err_detail detail = {.text = ""};
     struct managed said;
 
-    if (work == NULL) {
-        admin_refuse(call, "the document leaves no room to work on it");
-    } else if (rows == 0 || rows > SEED_ROWS_MAX) {
-        admin_refuse(call, "managed.import: expected a document of 1 to %d rows, not of %zu",
-                     SEED_ROWS_MAX, rows);
-    } else if (managed_read_by(admin_arg(call, "by"), &said, &detail) != ERR_NONE) {
+    if (work == NULL)
+        return;
+    if (managed_read_by(admin_arg(call, "by"), &said, &detail) != ERR_NONE) {
         admin_refuse(call, "%s", detail.text);
-    } else {
-        memcpy(work->by, said.stored.entry.by, sizeof(work->by));
-        next_slice(work);
+        return;
     }
+    memcpy(work->by, said.stored.entry.by, sizeof(work->by));
+    next_slice(work);
 }

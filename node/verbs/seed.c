@@ -11,10 +11,8 @@
 #include <string.h>
 
 #include "node/core/plan.h"
-#include "node/verbs/admin.h"
-#include "node/verbs/seed_row.h"
+#include "node/verbs/document.h"
 
-enum { SLICE_ROWS = 64, SLICE_BYTES = 1 << 20, WHY_MAX = 200 };
 // A stamp of a mail server whose clock is so much ahead of the store's is now.
 static const uint64_t SKEW_MS = 60000;
 
@@ -50,30 +48,16 @@ struct seed_seat {
 };
 
 struct seed_work {
-    struct admin_call *call;
-    struct seed_rows rows;
-    struct arena arena; // of one slice
-    struct seed_seat seat[SLICE_ROWS];
+    struct document doc;
+    struct seed_seat seat[DOCUMENT_SLICE];
     size_t count; // seats taken in this slice
-    uint64_t now_ms;
-    uint64_t total[SEED_OUTCOMES];
-    size_t first_line[SEED_OUTCOMES]; // 0 = none yet
-    char why[SEED_OUTCOMES][WHY_MAX];
 };
-
-static void note(struct seed_work *work, enum seed_outcome outcome, size_t line, const char *why)
-{
-    if (work->total[outcome]++ > 0)
-        return;
-    work->first_line[outcome] = line;
-    (void)snprintf(work->why[outcome], WHY_MAX, "%s", why);
-}
 
 // ---- naming
 
 static const struct policy *policy_of(const struct seed_work *work)
 {
-    return seat_policy(work->call->seat);
+    return seat_policy(work->doc.call->seat);
 }
 
 // read_client: an address, or the network that is all that somebody kept of it; that must not be
@@ -98,30 +82,31 @@ static const char *read_client(const struct seed_work *work, const char *text, s
 static bool read_address(struct seed_work *work, const char *what, const char *text,
                          struct mail_address *out)
 {
-    char why[WHY_MAX];
+    char why[DOCUMENT_WHY_MAX];
 
-    if (mail_parse(strcmp(text, "<>") == 0 ? "" : text, &work->arena, out) != ERR_NONE)
+    if (mail_parse(strcmp(text, "<>") == 0 ? "" : text, &work->doc.arena, out) != ERR_NONE)
         (void)snprintf(why, sizeof(why), "%s: too long", what);
     else if (out->flaw != MAIL_OK)
         (void)snprintf(why, sizeof(why), "%s: %s", what, mail_flaw_text(out->flaw));
     else
         return true;
-    note(work, SEED_BAD_ADDRESS, work->rows.line, why);
+    document_note(&work->doc, SEED_BAD_ADDRESS, work->doc.rows.line, why);
     return false;
 }
 
 // judge_time: when it was last seen, or 0 and the row is noted.
 static uint64_t judge_time(struct seed_work *work, uint64_t at_ms)
 {
-    if (at_ms > work->now_ms + SKEW_MS) {
-        note(work, SEED_FUTURE, work->rows.line, "last seen in the future of the store's clock");
+    if (at_ms > work->doc.now_ms + SKEW_MS) {
+        document_note(&work->doc, SEED_FUTURE, work->doc.rows.line,
+                      "last seen in the future of the store's clock");
         return 0;
     }
-    if (at_ms > work->now_ms)
-        return work->now_ms;
-    if (work->now_ms - at_ms > policy_of(work)->settings.greylist.life_ms) {
-        note(work, SEED_TOO_OLD, work->rows.line,
-             "last seen longer ago than settings.greylist.life");
+    if (at_ms > work->doc.now_ms)
+        return work->doc.now_ms;
+    if (work->doc.now_ms - at_ms > policy_of(work)->settings.greylist.life_ms) {
+        document_note(&work->doc, SEED_TOO_OLD, work->doc.rows.line,
+                      "last seen longer ago than settings.greylist.life");
         return 0;
     }
     return at_ms;
@@ -145,19 +130,20 @@ static bool name_triplet(struct seed_work *work, struct facts *facts, struct see
 {
     const struct policy *policy = policy_of(work);
     const struct key_pair pair = {
-        mail_sender_key(&facts->sender, policy->settings.greylist.fold_sender, &work->arena),
-        mail_recipient_key(&seat->recipient.address, &work->arena)};
+        mail_sender_key(&facts->sender, policy->settings.greylist.fold_sender, &work->doc.arena),
+        mail_recipient_key(&seat->recipient.address, &work->doc.arena)};
 
     if (pair.sender_key == NULL || pair.recipient_key == NULL) {
-        note(work, SEED_MALFORMED, work->rows.line, "there is no memory left for this line");
+        document_note(&work->doc, SEED_MALFORMED, work->doc.rows.line,
+                      "there is no memory left for this line");
         return false;
     }
-    if (is_greylisted(facts, &seat->recipient, policy, store_ring(work->call->server->store),
+    if (is_greylisted(facts, &seat->recipient, policy, store_ring(work->doc.call->server->store),
                       &pair))
         return true;
-    note(work, SEED_NOT_GREYLISTED, work->rows.line,
-         facts->trusted ? "the client is in trusted_sources"
-                        : "the policy does not greylist such mail (domains, exceptions)");
+    document_note(&work->doc, SEED_NOT_GREYLISTED, work->doc.rows.line,
+                  facts->trusted ? "the client is in trusted_sources"
+                                 : "the policy does not greylist such mail (domains, exceptions)");
     return false;
 }
 
@@ -174,25 +160,26 @@ static void take_row(struct seed_work *work, const struct seed_row *row)
                           .country = "",
                           .external = "",
                           .smtputf8 = true,
-                          .now_ms = work->now_ms,
+                          .now_ms = work->doc.now_ms,
                           .clock_ok = true,
                           .keys_known = true};
     const char *why = read_client(work, row->client, &facts.client);
 
-    *seat = (struct seed_seat){.line = work->rows.line};
+    *seat = (struct seed_seat){.line = work->doc.rows.line};
     if (why != NULL) {
-        note(work, SEED_NO_CLIENT, seat->line, why);
+        document_note(&work->doc, SEED_NO_CLIENT, seat->line, why);
         return;
     }
     if (!read_address(work, "sender", row->sender, &facts.sender) ||
         !read_address(work, "recipient", row->recipient, &seat->recipient.address))
         return;
     if (seat->recipient.address.null) {
-        note(work, SEED_BAD_ADDRESS, seat->line, "recipient: there is none");
+        document_note(&work->doc, SEED_BAD_ADDRESS, seat->line, "recipient: there is none");
         return;
     }
-    if (!client_identify(work->call->server->names, &facts, &work->arena, row->name, "")) {
-        note(work, SEED_MALFORMED, seat->line, "there is no memory left for this line");
+    if (!client_identify(work->doc.call->server->names, &facts, &work->doc.arena, row->name, "")) {
+        document_note(&work->doc, SEED_MALFORMED, seat->line,
+                      "there is no memory left for this line");
         return;
     }
     facts.trusted = policy_is_trusted_ip(policy_of(work), &facts.client);
@@ -206,8 +193,8 @@ static void take_row(struct seed_work *work, const struct seed_row *row)
 static bool holds(const struct seed_work *work, const struct fact_stamp *stamp)
 {
     return stamp->state == FACT_PRESENT &&
-           (stamp->at_ms >= work->now_ms ||
-            work->now_ms - stamp->at_ms <= policy_of(work)->settings.greylist.life_ms);
+           (stamp->at_ms >= work->doc.now_ms ||
+            work->doc.now_ms - stamp->at_ms <= policy_of(work)->settings.greylist.life_ms);
 }
 
 static bool is_known(const struct seed_work *work, const struct grey_facts *facts, unsigned i)
@@ -245,43 +232,27 @@ static void next_slice(struct seed_work *work);
 
 static void answer(struct seed_work *work)
 {
-    struct admin_call *call = work->call;
-
-    for (int i = 0; i < SEED_OUTCOMES; i++) {
-        rows_add(&call->rows);
-        rows_field(&call->rows, "outcome", "%s", WORDS[i]);
-        rows_field(&call->rows, "count", "%llu", (unsigned long long)work->total[i]);
-        rows_field(&call->rows, "line", "%zu", work->first_line[i]);
-        rows_field(&call->rows, "why", "%s", work->why[i]);
-    }
-    admin_answer(call);
+    for (int i = 0; i < SEED_OUTCOMES; i++)
+        document_tell(&work->doc, i, WORDS[i]);
+    admin_answer(work->doc.call);
 }
 
 static void refuse_store(struct seed_work *work, enum store_state state)
 {
-    struct server *server = work->call->server;
-    char memory[384];
-    struct text_buf text;
-
-    text_buf_init(&text, memory, sizeof(memory));
-    text_buf_add(&text, "the store is %s; %llu rows of this document were taken before (",
-                 store_state_text(state), (unsigned long long)work->total[SEED_TAKEN]);
-    store_describe(server->store, &text);
-    text_buf_add(&text, "). Ask again when it is back: what was taken is known then");
-    server_refuse(server, work->call->seat, MSG_UNAVAILABLE, memory);
+    document_refuse_store(&work->doc, state, work->doc.outcome[SEED_TAKEN].total);
 }
 
 // count_slice: what a dry run would take, or a real one has. A row that somebody was faster to write,
 // or the same document a line before, was known.
 static void count_slice(struct seed_work *work)
 {
-    bool is_dry = work->call->seat->request.admin.dry_run;
+    bool is_dry = work->doc.call->seat->request.admin.dry_run;
 
     for (size_t i = 0; i < work->count; i++) {
         const struct seed_seat *seat = &work->seat[i];
         bool is_new = !seat->is_known && (is_dry || seat->replaces || seat->seed.written > 0);
 
-        note(work, is_new ? SEED_TAKEN : SEED_KNOWN, seat->line, "");
+        document_note(&work->doc, is_new ? SEED_TAKEN : SEED_KNOWN, seat->line, "");
     }
 }
 
@@ -315,10 +286,10 @@ static void known(void *arg, uint64_t token, enum store_state state)
         seat->seed.next = list;
         list = &seat->seed;
     }
-    if (work->call->seat->request.admin.dry_run)
+    if (work->doc.call->seat->request.admin.dry_run)
         written(work, 0, STORE_UP);
     else
-        store_seed_passed(work->call->server->store, list,
+        store_seed_passed(work->doc.call->server->store, list,
                           (struct store_done){.fn = written, .arg = work});
 }
 
@@ -327,16 +298,15 @@ static void fill_slice(struct seed_work *work)
     struct seed_row row;
     const char *why = "";
 
-    arena_reset(&work->arena);
+    document_next(&work->doc);
     work->count = 0;
-    work->now_ms = admin_now_ms(work->call);
-    for (unsigned i = 0; i < SLICE_ROWS; i++) {
-        enum seed_read read = seed_row_next(&work->rows, &work->arena, &row, &why);
+    for (unsigned i = 0; i < DOCUMENT_SLICE; i++) {
+        enum seed_read read = seed_row_next(&work->doc.rows, &work->doc.arena, &row, &why);
 
         if (read == SEED_END)
             return;
         if (read == SEED_NO_ROW)
-            note(work, SEED_MALFORMED, work->rows.line, why);
+            document_note(&work->doc, SEED_MALFORMED, work->doc.rows.line, why);
         else
             take_row(work, &row);
     }
@@ -348,7 +318,7 @@ static void next_slice(struct seed_work *work)
 
     do {
         fill_slice(work);
-    } while (work->count == 0 && work->rows.left > 0);
+    } while (work->count == 0 && work->doc.rows.left > 0);
     if (work->count == 0) {
         answer(work);
         return;
@@ -360,45 +330,23 @@ static void next_slice(struct seed_work *work)
             .next = list, .key = &seat->recipient.triplet, .facts = &seat->recipient.grey};
         list = &seat->triplet;
     }
-    store_read_passed(work->call->server->store, STORE_ADMIN, list,
+    store_read_passed(work->doc.call->server->store, STORE_ADMIN, list,
                       (struct store_done){.fn = known, .arg = work});
 }
 
 // ---- the verb
 
-static struct seed_work *work_new(struct admin_call *call)
-{
-    const struct msg_admin *admin = &call->seat->request.admin;
-    struct arena *arena = &call->seat->arena;
-    struct seed_work *work = arena_zalloc(arena, sizeof(*work));
-    void *memory = arena_alloc(arena, SLICE_BYTES);
-
-    if (work == NULL || memory == NULL)
-        return NULL;
-    work->call = call;
-    work->rows = (struct seed_rows){.at = admin->document, .left = admin->document_bytes};
-    arena_init(&work->arena, memory, SLICE_BYTES);
-    return work;
-}
-
 void grey_seed(struct admin_call *call)
 {
-    struct store *store = call->server->store;
-    struct seed_work *work = work_new(call);
-    size_t rows = work == NULL ? 0 : seed_rows_count(&work->rows);
+    const struct store *store = call->server->store;
+    struct seed_work *work = document_open(call, sizeof(*work));
 
     if (work == NULL)
-        admin_refuse(call, "the document leaves no room to work on it");
-    else if (rows == 0 || rows > SEED_ROWS_MAX)
-        admin_refuse(call, "grey.seed: expected a document of 1 to %d rows, not of %zu",
-                     SEED_ROWS_MAX, rows);
-    else if (store_ring(store)->count == 0)
+        return;
+    if (store_ring(store)->count == 0)
         refuse_store(work, store_state(store) != STORE_UP ? store_state(store) : STORE_DOWN);
     else if (!store_clock_ok(store))
-        server_refuse(
-            call->server, call->seat, MSG_UNAVAILABLE,
-            "the store's clock jumped, so no age can be told; look at it (clock.show) and "
-            "say that it is right (clock.accept)");
+        document_refuse_clock(&work->doc);
     else
         next_slice(work);
 }
