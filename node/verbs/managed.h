@@ -16,7 +16,8 @@ struct managed {
 MUST_USE enum err managed_read_user(const struct admin_call *call, const char *text,
                                     struct arena *arena, struct managed *out,
                                     struct err_detail *detail);
-// managed_settle_user: when its directory was asked: an alias there is its mailbox. False: the directory does not have it.
+// managed_settle_user: when its directory was asked: an alias there is its mailbox. False: the directory does not have it, nor has it sent mail
+// (learn: true).
 bool managed_settle_user(struct managed *managed);
 
 // managed_read_pattern, _action, _until, _by and _note: one thing that an entry says. ERR_SYNTAX and the detail.

@@ -27,6 +27,7 @@ static void ask_directory(const struct admin_call *call, const struct policy_dom
     person_facts_clear(&out->facts);
     if (domain == NULL || domain->recipients != POLICY_RECIPIENTS_DIRECTORY)
         return;
+    out->asked.answer = domain->learn;
     if (!store_directory(call->server->store, domain->name, &out->asked.directory))
         out->asked.directory.version = 0;
 }
@@ -77,7 +78,7 @@ bool managed_settle_user(struct managed *managed)
 
     if (row->state == FACT_PRESENT && row->mailbox[0] != '\0')
         managed->stored.mailbox = row->mailbox;
-    return row->state != FACT_ABSENT;
+    return row->state != FACT_ABSENT || managed->facts.learnt.state == FACT_PRESENT;
 }
 
 // ---- what it says
