@@ -1,7 +1,7 @@
 // allow_seed.c: allow.seed: who wrote to whom, as a mail log tells it, becomes Auto Allow entries, each as of the moment when
 // it was sent. What core/capture.c says of a message holds here as well.
 //
-//     a slice of 64 rows:  capture each -> note them -> the next
+//     a slice of 64 rows:  capture each -> whose are they? (directory aliases) -> note them -> the next
 //
 // Promises: lookups never wait for it; nothing known becomes older, so the same document twice changes nothing. A store that
 // fails on the way ends it, and the answer says how far it came. A dry run reads and counts, and writes nothing.
@@ -29,6 +29,8 @@ struct pair_seat {
     struct store_allow own, org;
     char part[PERSON_ORG_OWNER_MAX];
     size_t line;
+    struct store_person asked; // what the directory is asked of its owner; version 0 = nothing
+    struct person_facts facts;
 };
 
 struct pair_work {
@@ -61,6 +63,13 @@ static void take_seat(struct pair_work *work, const struct capture *capture)
     person_org_owner(capture->external[0], seat->part);
     seat->org = seat->own;
     seat->org.owner = seat->part;
+    seat->asked = (struct store_person){
+        .mailbox = capture->owner, .address = capture->owner, .facts = &seat->facts};
+    person_facts_clear(&seat->facts);
+    if (capture->directory != NULL &&
+        !store_directory(work->doc.call->server->store, capture->directory->name,
+                         &seat->asked.directory))
+        seat->asked.directory.version = 0;
 }
 
 // As if the owner, who is logged in, had sent it then.
@@ -145,19 +154,12 @@ static void fill_slice(struct pair_work *work)
     }
 }
 
-static void next_slice(struct pair_work *work)
+static void write_slice(struct pair_work *work)
 {
     const struct policy *policy = seat_policy(work->doc.call->seat);
     const bool org = policy->settings.auto_allow.scope == POLICY_SCOPE_ORG;
     struct store_allow *list = NULL;
 
-    do {
-        fill_slice(work);
-    } while (work->count == 0 && work->doc.rows.left > 0);
-    if (work->count == 0) {
-        answer(work);
-        return;
-    }
     for (size_t i = work->count; i-- > 0;) {
         struct pair_seat *seat = &work->seat[i];
 
@@ -168,6 +170,55 @@ static void next_slice(struct pair_work *work)
     store_allow_note(work->doc.call->server->store, list, policy->settings.auto_allow.life_ms,
                      work->doc.call->seat->request.admin.dry_run,
                      (struct store_done){.fn = noted, .arg = work});
+}
+
+static void settled(void *arg, uint64_t token, enum store_state state)
+{
+    struct pair_work *work = arg;
+
+    (void)token;
+    if (state != STORE_UP) {
+        refuse_store(work, state);
+        return;
+    }
+    for (size_t i = 0; i < work->count; i++) {
+        const struct person_row *row = &work->seat[i].facts.row;
+
+        if (row->state == FACT_PRESENT && row->mailbox[0] != '\0')
+            work->seat[i].own.owner = row->mailbox;
+    }
+    write_slice(work);
+}
+
+// Of an alias that a directory knows the entries are its mailbox's.
+static void find_owners(struct pair_work *work)
+{
+    struct store_person *list = NULL;
+
+    for (size_t i = work->count; i-- > 0;) {
+        struct store_person *asked = &work->seat[i].asked;
+
+        if (asked->directory.version == 0)
+            continue;
+        asked->next = list;
+        list = asked;
+    }
+    if (list == NULL)
+        write_slice(work);
+    else
+        store_read_person(work->doc.call->server->store, list,
+                          (struct store_done){.fn = settled, .arg = work});
+}
+
+static void next_slice(struct pair_work *work)
+{
+    do {
+        fill_slice(work);
+    } while (work->count == 0 && work->doc.rows.left > 0);
+    if (work->count == 0)
+        answer(work);
+    else
+        find_owners(work);
 }
 
 // ---- the verb
