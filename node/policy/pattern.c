@@ -162,7 +162,7 @@ enum err pattern_entry(const char *text, char out[PATTERN_ENTRY_MAX], struct err
     const struct pattern_text given = {.text = text, .role = PATTERN_FROM};
     char memory[SCRATCH_BYTES], written[POLICY_PATTERN_TEXT_MAX];
     struct arena scratch;
-    struct policy_pattern pattern;
+    struct policy_pattern pattern = {.kind = POLICY_EVERYONE};
 
     arena_init(&scratch, memory, sizeof(memory));
     const struct reading r = {&given, &scratch, detail};

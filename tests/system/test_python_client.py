@@ -270,13 +270,21 @@ def test_decisions_are_published(pb, node, client, fresh):
 # ---- what it forbids
 
 
-@pytest.mark.parametrize("verb", ["report", "sent", "access", "held"])
+@pytest.mark.parametrize("verb", ["report", "access", "held"])
 def test_verb_of_a_later_version(client, pb, verb):
     request = pb.Request(id=3)
     getattr(request, verb).SetInParent()
     reply = client.ask(request)
     assert reply.status == pb.STATUS_BAD_REQUEST
     assert reply.error == "not supported by this version"
+
+
+def test_sent_of_nobody_teaches_nothing(client, pb):
+    request = pb.Request(id=3)
+    request.sent.SetInParent()
+    reply = client.ask(request)
+    assert reply.status == pb.STATUS_OK
+    assert (reply.ack.recorded, list(reply.ack.skipped_why)) == (0, ["untrusted"])
 
 
 def test_report_with_all_its_fields(client, pb):
