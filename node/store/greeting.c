@@ -13,11 +13,14 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/store/inside.h"
 #include "node/store/reply.h"
 #include "proto/base/clock.h"
+
+enum { REDIS_MAJOR = 7 };
 
 enum answer { ANSWER_GOOD, ANSWER_ASK_AGAIN, ANSWER_REFUSED };
 
@@ -77,6 +80,18 @@ static void put_info(struct store *store, struct resp *resp)
     resp_text(resp, "server");
 }
 
+// What has several lives in one key needs EXPIREAT's NX and GT.
+static void warn_of_age(const struct store *store)
+{
+    const long major = strtol(store->version, NULL, 10);
+
+    if (major > 0 && major < REDIS_MAJOR)
+        log_warn(
+            "store's Redis is older than %d.0, which Reeve needs for what it keeps of recipients "
+            "version=%s",
+            REDIS_MAJOR, store->version);
+}
+
 static enum answer judge_info(struct store *store, const struct redisReply *reply)
 {
     const char *version = NULL;
@@ -92,6 +107,7 @@ static enum answer judge_info(struct store *store, const struct redisReply *repl
     process = strstr(reply->str, "process_id:");
     if (version != NULL)
         (void)sscanf(version, "redis_version:%31[0-9a-zA-Z.-]", store->version);
+    warn_of_age(store);
     if (process != NULL && sscanf(process, "process_id:%" SCNu64, &pid) == 1)
         embedded_answered(store->embedded, (int)pid);
     return ANSWER_GOOD;

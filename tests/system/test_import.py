@@ -364,6 +364,11 @@ def test_access_maps_become_policies(tmp_path):
     again = subprocess.run(words, cwd=tmp_path, text=True, capture_output=True, timeout=20)
     assert again.returncode == 2 and "not overwritten" in again.stderr
 
+    (tmp_path / "senders").write_bytes(b"\x00\x06\x15\x61spam.example\x00REJECT\x00")
+    database = subprocess.run([*words[:-1], "other.yaml"], cwd=tmp_path, text=True, capture_output=True, timeout=20)
+    assert database.returncode == 2 and "senders: it is no text; give the file that postmap reads" in database.stderr
+    assert not (tmp_path / "other.yaml").exists()
+
 
 @pytest.mark.parametrize("words, said", [
     (("postfix",), "name the logs to read from"),

@@ -150,7 +150,7 @@ static void read_lines(struct access_import *import, struct lines *lines)
     unsigned number = 0, first = 0;
     size_t used = 0, len = 0;
 
-    while (lines_next(lines, &line, &len)) {
+    while (lines_next(lines, &line, &len) && !lines_had_nul(lines)) {
         number++;
         if (is_skipped(line))
             continue;
@@ -202,6 +202,12 @@ static int read_map(struct access_import *import, enum access_map map, const cha
     trouble = lines_trouble(lines);
     if (trouble != NULL)
         code = ctl_fail(import->ctl, CTL_USAGE, "%s: %s", import->file, trouble);
+    else if (lines_had_nul(lines))
+        code =
+            ctl_fail(import->ctl, CTL_USAGE,
+                     "%s: it is no text; give the file that postmap reads, not the database that "
+                     "it makes",
+                     import->file);
     lines_close(&lines);
     return code;
 }

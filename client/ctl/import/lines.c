@@ -18,6 +18,7 @@ struct lines {
     size_t at, used; // of bytes
     bool is_over;
     bool must_drop; // the line that was handed out goes on
+    bool had_nul;
     char bytes[ROOM + 1];
 };
 
@@ -80,11 +81,16 @@ static void drop_line(struct lines *lines)
     }
 }
 
-static void blank_nuls(char *line, size_t len)
+static bool blank_nuls(char *line, size_t len)
 {
+    bool had_nul = false;
+
     for (char *at = memchr(line, '\0', len); at != NULL;
-         at = memchr(at, '\0', len - (size_t)(at - line)))
+         at = memchr(at, '\0', len - (size_t)(at - line))) {
         *at = ' ';
+        had_nul = true;
+    }
+    return had_nul;
 }
 
 bool lines_next(struct lines *lines, char **line, size_t *len)
@@ -108,8 +114,13 @@ bool lines_next(struct lines *lines, char **line, size_t *len)
     }
     lines->at += *len + (lines->must_drop ? 0 : 1);
     (*line)[*len] = '\0'; // takes the line's end, or the first byte of what is dropped
-    blank_nuls(*line, *len);
+    lines->had_nul |= blank_nuls(*line, *len);
     return true;
+}
+
+bool lines_had_nul(const struct lines *lines)
+{
+    return lines->had_nul;
 }
 
 const char *lines_trouble(struct lines *lines)

@@ -20,6 +20,9 @@ bool lines_next(struct lines *lines, char **line, size_t *len);
 // lines_trouble: why the end came too early ("unexpected end of file"); NULL if it did not.
 const char *lines_trouble(struct lines *lines);
 
+// lines_had_nul: one of the lines so far held a NUL: it is no text.
+bool lines_had_nul(const struct lines *lines);
+
 uint64_t lines_written_ms(const struct lines *lines); // the file's time; 0 = not a file
 uint64_t lines_size(const struct lines *lines);       // bytes as stored; 0 = not known
 uint64_t lines_done(struct lines *lines);             // of these
