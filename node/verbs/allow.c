@@ -65,10 +65,12 @@ static void find_owner(struct allow_work *work, void (*then)(struct allow_work *
     struct err_detail detail = {.text = ""};
 
     work->then = then;
-    if (work->list != NULL && work->list->owner != NULL) // the organisation
+    if (work->list != NULL && work->list->owner != NULL) { // the organisation
         settle(work);
-    else if (managed_read_user(call, admin_arg(call, "user"), &call->seat->arena, user, &detail) !=
-             ERR_NONE)
+        return;
+    }
+    if (managed_read_user(call, admin_arg(call, "user"), &call->seat->arena, user, &detail) !=
+        ERR_NONE)
         admin_refuse(call, "%s", detail.text);
     else if (user->asked.directory.version != 0)
         store_read_person(call->server->store, &user->asked,
