@@ -36,7 +36,6 @@ struct pair_seat {
 struct pair_work {
     struct document doc;
     struct pair_seat seat[DOCUMENT_SLICE];
-    size_t count; // seats taken in this slice
 };
 
 // ---- one row
@@ -55,7 +54,7 @@ static int skip_of(const char *text)
 
 static void take_seat(struct pair_work *work, const struct capture *capture)
 {
-    struct pair_seat *seat = &work->seat[work->count++];
+    struct pair_seat *seat = &work->seat[work->doc.count++];
 
     *seat = (struct pair_seat){.line = work->doc.rows.line};
     seat->own = (struct store_allow){
@@ -125,7 +124,7 @@ static void noted(void *arg, uint64_t token, enum store_state state)
         refuse_store(work, state);
         return;
     }
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->doc.count; i++) {
         const struct pair_seat *seat = &work->seat[i];
         const bool is_known =
             seat->own.before.state == FACT_PRESENT && seat->own.before.sent_ms >= seat->own.sent_ms;
@@ -135,23 +134,14 @@ static void noted(void *arg, uint64_t token, enum store_state state)
     next_slice(work);
 }
 
-static void fill_slice(struct pair_work *work)
+static enum seed_read take_next(struct document *document, const char **why)
 {
     struct seed_pair row;
-    const char *why = "";
+    const enum seed_read read = seed_pair_next(&document->rows, &document->arena, &row, why);
 
-    document_next(&work->doc);
-    work->count = 0;
-    for (unsigned i = 0; i < DOCUMENT_SLICE; i++) {
-        enum seed_read read = seed_pair_next(&work->doc.rows, &work->doc.arena, &row, &why);
-
-        if (read == SEED_END)
-            return;
-        if (read == SEED_NO_ROW)
-            document_note(&work->doc, MALFORMED, work->doc.rows.line, why);
-        else
-            take_row(work, &row);
-    }
+    if (read == SEED_ROW)
+        take_row((struct pair_work *)document, &row);
+    return read;
 }
 
 static void write_slice(struct pair_work *work)
@@ -160,7 +150,7 @@ static void write_slice(struct pair_work *work)
     const bool org = policy->settings.auto_allow.scope == POLICY_SCOPE_ORG;
     struct store_allow *list = NULL;
 
-    for (size_t i = work->count; i-- > 0;) {
+    for (size_t i = work->doc.count; i-- > 0;) {
         struct pair_seat *seat = &work->seat[i];
 
         seat->org.next = list;
@@ -181,7 +171,7 @@ static void settled(void *arg, uint64_t token, enum store_state state)
         refuse_store(work, state);
         return;
     }
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->doc.count; i++) {
         const struct person_row *row = &work->seat[i].facts.row;
 
         if (row->state == FACT_PRESENT && row->mailbox[0] != '\0')
@@ -195,7 +185,7 @@ static void find_owners(struct pair_work *work)
 {
     struct store_person *list = NULL;
 
-    for (size_t i = work->count; i-- > 0;) {
+    for (size_t i = work->doc.count; i-- > 0;) {
         struct store_person *asked = &work->seat[i].asked;
 
         if (asked->directory.version == 0)
@@ -212,10 +202,7 @@ static void find_owners(struct pair_work *work)
 
 static void next_slice(struct pair_work *work)
 {
-    do {
-        fill_slice(work);
-    } while (work->count == 0 && work->doc.rows.left > 0);
-    if (work->count == 0)
+    if (!document_fill(&work->doc, take_next, MALFORMED))
         answer(work);
     else
         find_owners(work);

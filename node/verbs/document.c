@@ -27,12 +27,6 @@ void *document_open(struct admin_call *call, size_t size)
     return NULL;
 }
 
-void document_next(struct document *document)
-{
-    arena_reset(&document->arena);
-    document->now_ms = admin_now_ms(document->call);
-}
-
 void document_note(struct document *document, int outcome, size_t line, const char *why)
 {
     struct document_outcome *noted = &document->outcome[outcome];
@@ -41,6 +35,35 @@ void document_note(struct document *document, int outcome, size_t line, const ch
         return;
     noted->line = line;
     (void)snprintf(noted->why, sizeof(noted->why), "%s", why);
+}
+
+static void fill_once(struct document *document,
+                      enum seed_read (*take)(struct document *document, const char **why),
+                      int malformed)
+{
+    const char *why = "";
+
+    arena_reset(&document->arena);
+    document->count = 0;
+    document->now_ms = admin_now_ms(document->call);
+    for (unsigned i = 0; i < DOCUMENT_SLICE; i++) {
+        const enum seed_read read = take(document, &why);
+
+        if (read == SEED_END)
+            return;
+        if (read == SEED_NO_ROW)
+            document_note(document, malformed, document->rows.line, why);
+    }
+}
+
+bool document_fill(struct document *document,
+                   enum seed_read (*take)(struct document *document, const char **why),
+                   int malformed)
+{
+    do {
+        fill_once(document, take, malformed);
+    } while (document->count == 0 && document->rows.left > 0);
+    return document->count > 0;
 }
 
 void document_tell(struct document *document, int outcome, const char *word)

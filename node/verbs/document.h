@@ -21,14 +21,18 @@ struct document {
     struct seed_rows rows;
     struct arena arena; // of one slice
     uint64_t now_ms;    // when the slice was begun, store clock
+    size_t count;       // rows taken into this slice
     struct document_outcome outcome[DOCUMENT_OUTCOMES_MAX];
 };
 
 // document_open: a word's own work, of size bytes and zeroed, whose first member is its struct document: that of the
 // call. NULL: it was refused, because it has no row, or more than SEED_ROWS_MAX, or there is no memory left.
 void *document_open(struct admin_call *call, size_t size);
-// document_next: the next slice may use the arena anew.
-void document_next(struct document *document);
+// document_fill: the next slice, with at least one row in it; false: there are no more. take reads a row (seed_*_next)
+// and takes it, which counts it, or notes what is wrong with it; one that is no row is noted as malformed.
+bool document_fill(struct document *document,
+                   enum seed_read (*take)(struct document *document, const char **why),
+                   int malformed);
 // document_note: a row became that. why "" = nothing is to be said.
 void document_note(struct document *document, int outcome, size_t line, const char *why);
 // document_tell: a row of the answer. word must outlive the reply.

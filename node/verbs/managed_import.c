@@ -41,7 +41,6 @@ struct list_seat {
 struct list_work {
     struct document doc;
     struct list_seat seat[DOCUMENT_SLICE];
-    size_t count; // seats taken in this slice
     char by[PERSON_BY_MAX + 1];
 };
 
@@ -70,7 +69,7 @@ static bool read_words(struct list_work *work, const struct seed_entry *row, str
 // take_row: into the next seat; or it is noted why not.
 static void take_row(struct list_work *work, const struct seed_entry *row)
 {
-    struct list_seat *seat = &work->seat[work->count];
+    struct list_seat *seat = &work->seat[work->doc.count];
     struct person_entry *entry = &seat->managed.stored.entry;
 
     *seat = (struct list_seat){.line = work->doc.rows.line};
@@ -82,7 +81,7 @@ static void take_row(struct list_work *work, const struct seed_entry *row)
     if (row->until_ms != 0 && row->until_ms < work->doc.now_ms)
         document_note(&work->doc, LIST_OVER, seat->line, "until: that moment is over");
     else
-        work->count++;
+        work->doc.count++;
 }
 
 // ---- the slices
@@ -130,7 +129,7 @@ static bool is_taken(const struct store_list_entry *stored)
 
 static void count_slice(struct list_work *work)
 {
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->doc.count; i++) {
         const struct list_seat *seat = &work->seat[i];
         const struct store_list_entry *stored = &seat->managed.stored;
 
@@ -164,7 +163,7 @@ static struct store_list_entry *list_of(struct list_work *work,
 {
     struct store_list_entry *list = NULL;
 
-    for (size_t i = work->count; i-- > 0;) {
+    for (size_t i = work->doc.count; i-- > 0;) {
         struct store_list_entry *stored = &work->seat[i].managed.stored;
 
         if (!is_wanted(stored))
@@ -209,7 +208,7 @@ static void settled(void *arg, uint64_t token, enum store_state state)
         refuse_store(work, state);
         return;
     }
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->doc.count; i++) {
         struct list_seat *seat = &work->seat[i];
 
         if (seat->managed.asked.directory.version == 0 || managed_settle_user(&seat->managed))
@@ -225,7 +224,7 @@ static void find_mailboxes(struct list_work *work)
 {
     struct store_person *list = NULL;
 
-    for (size_t i = work->count; i-- > 0;) {
+    for (size_t i = work->doc.count; i-- > 0;) {
         struct store_person *asked = &work->seat[i].managed.asked;
 
         if (asked->directory.version == 0)
@@ -240,31 +239,19 @@ static void find_mailboxes(struct list_work *work)
                           (struct store_done){.fn = settled, .arg = work});
 }
 
-static void fill_slice(struct list_work *work)
+static enum seed_read take_next(struct document *document, const char **why)
 {
     struct seed_entry row;
-    const char *why = "";
+    const enum seed_read read = seed_entry_next(&document->rows, &document->arena, &row, why);
 
-    document_next(&work->doc);
-    work->count = 0;
-    for (unsigned i = 0; i < DOCUMENT_SLICE; i++) {
-        enum seed_read read = seed_entry_next(&work->doc.rows, &work->doc.arena, &row, &why);
-
-        if (read == SEED_END)
-            return;
-        if (read == SEED_NO_ROW)
-            document_note(&work->doc, LIST_MALFORMED, work->doc.rows.line, why);
-        else
-            take_row(work, &row);
-    }
+    if (read == SEED_ROW)
+        take_row((struct list_work *)document, &row);
+    return read;
 }
 
 static void next_slice(struct list_work *work)
 {
-    do {
-        fill_slice(work);
-    } while (work->count == 0 && work->doc.rows.left > 0);
-    if (work->count == 0)
+    if (!document_fill(&work->doc, take_next, LIST_MALFORMED))
         answer(work);
     else
         find_mailboxes(work);

@@ -50,7 +50,6 @@ struct seed_seat {
 struct seed_work {
     struct document doc;
     struct seed_seat seat[DOCUMENT_SLICE];
-    size_t count; // seats taken in this slice
 };
 
 // ---- naming
@@ -150,7 +149,7 @@ static bool name_triplet(struct seed_work *work, struct facts *facts, struct see
 // take_row: into the next seat; or it is noted why not.
 static void take_row(struct seed_work *work, const struct seed_row *row)
 {
-    struct seed_seat *seat = &work->seat[work->count];
+    struct seed_seat *seat = &work->seat[work->doc.count];
     struct facts facts = {.stage = MSG_RCPT,
                           .name = "",
                           .spf_domain = "",
@@ -185,7 +184,7 @@ static void take_row(struct seed_work *work, const struct seed_row *row)
     facts.trusted = policy_is_trusted_ip(policy_of(work), &facts.client);
     seat->seed.at_ms = judge_time(work, row->at_ms);
     if (seat->seed.at_ms != 0 && name_triplet(work, &facts, seat))
-        work->count++;
+        work->doc.count++;
 }
 
 // ---- what is known
@@ -248,7 +247,7 @@ static void count_slice(struct seed_work *work)
 {
     bool is_dry = work->doc.call->seat->request.admin.dry_run;
 
-    for (size_t i = 0; i < work->count; i++) {
+    for (size_t i = 0; i < work->doc.count; i++) {
         const struct seed_seat *seat = &work->seat[i];
         bool is_new = !seat->is_known && (is_dry || seat->replaces || seat->seed.written > 0);
 
@@ -279,7 +278,7 @@ static void known(void *arg, uint64_t token, enum store_state state)
         refuse_store(work, state);
         return;
     }
-    for (size_t i = work->count; i-- > 0;) {
+    for (size_t i = work->doc.count; i-- > 0;) {
         struct seed_seat *seat = &work->seat[i];
 
         plan_writes(work, seat);
@@ -293,37 +292,25 @@ static void known(void *arg, uint64_t token, enum store_state state)
                           (struct store_done){.fn = written, .arg = work});
 }
 
-static void fill_slice(struct seed_work *work)
+static enum seed_read take_next(struct document *document, const char **why)
 {
     struct seed_row row;
-    const char *why = "";
+    const enum seed_read read = seed_row_next(&document->rows, &document->arena, &row, why);
 
-    document_next(&work->doc);
-    work->count = 0;
-    for (unsigned i = 0; i < DOCUMENT_SLICE; i++) {
-        enum seed_read read = seed_row_next(&work->doc.rows, &work->doc.arena, &row, &why);
-
-        if (read == SEED_END)
-            return;
-        if (read == SEED_NO_ROW)
-            document_note(&work->doc, SEED_MALFORMED, work->doc.rows.line, why);
-        else
-            take_row(work, &row);
-    }
+    if (read == SEED_ROW)
+        take_row((struct seed_work *)document, &row);
+    return read;
 }
 
 static void next_slice(struct seed_work *work)
 {
     struct store_triplet *list = NULL;
 
-    do {
-        fill_slice(work);
-    } while (work->count == 0 && work->doc.rows.left > 0);
-    if (work->count == 0) {
+    if (!document_fill(&work->doc, take_next, SEED_MALFORMED)) {
         answer(work);
         return;
     }
-    for (size_t i = work->count; i-- > 0;) {
+    for (size_t i = work->doc.count; i-- > 0;) {
         struct seed_seat *seat = &work->seat[i];
 
         seat->triplet = (struct store_triplet){
