@@ -1,5 +1,5 @@
 // banned.c: the bans of clients that harvest: read as a whole, heard of, and what an operator asks. Promises: every node
-// has what was said within a second (events.h), and in any case within BANS_REREAD_MS, when it reads all of it again, a
+// has what was said within a second (events.h), and in any case within five minutes, when it reads all of it again, a
 // slice at a time; what cannot be read leaves the mirror as it is.
 //
 //     read      HSCAN bans:{p} <cursor> COUNT n ...         HDEL of rows that say nothing any more
@@ -14,13 +14,6 @@
 #include "node/store/reply.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
-
-enum {
-    BANS_REREAD_MS = 300000,
-    BANS_AGAIN_MS = 10000, // after a reading that failed
-    BANS_SLICE = 512,      // about so many rows are asked for at once
-    BANS_SLICES_MAX = 4096,
-};
 
 // ---- the mirror
 
@@ -83,13 +76,6 @@ void bans_put_event(struct resp *resp, const struct ip_net *client, const struct
 
 // ---- reading all of it
 
-static void complain(struct store *store)
-{
-    store->counters.errors[STORE_ERROR]++;
-    log_limited(&store->garbage_lines, clock_mono_ms(), LOG_WARN_LEVEL,
-                "store holds bans that are not of our format, or too many");
-}
-
 static bool read_row(const struct redisReply *field, const struct redisReply *value,
                      struct ip_net *client, struct harvest_ban *out)
 {
@@ -106,89 +92,36 @@ static bool is_over(const struct redisReply *field, const struct redisReply *val
     return read_row(field, value, &client, &ban) && harvest_ban_is_over(&ban, now_ms);
 }
 
-static void take_slice(struct store *store, const struct redisReply *rows)
+static bool read_take(struct store *store, const struct redisReply *field,
+                      const struct redisReply *value)
 {
-    const uint64_t now_ms = store_now_ms(store);
     struct harvest_ban ban;
     struct ip_net client;
 
-    for (size_t i = 0; i < rows->elements; i += 2) {
-        if (read_row(rows->element[i], rows->element[i + 1], &client, &ban))
-            bans_set(&store->harvesting.bans, &client, &ban, now_ms);
-        else
-            complain(store);
-    }
-    store_remove_over(store, HARVEST_BANS_KEY, rows, is_over);
+    if (!read_row(field, value, &client, &ban))
+        return false;
+    bans_set(&store->harvesting.bans, &client, &ban, store_now_ms(store));
+    return true;
 }
 
-static void stop_reading(struct store *store, bool is_whole)
+static void read_begin(struct store *store)
 {
-    struct harvesting *harvesting = &store->harvesting;
-
-    harvesting->reading.slices = 0;
-    if (is_whole)
-        bans_read_end(&harvesting->bans, store_now_ms(store));
-    else if (harvesting->reading.due_ms != 0)
-        harvesting->reading.due_ms = clock_mono_ms() + BANS_AGAIN_MS;
+    bans_read_begin(&store->harvesting.bans);
 }
 
-static bool is_slice(const struct redisReply *reply)
+static void read_end(struct store *store)
 {
-    return reply_is_array(reply, 2) && reply_is_text(reply->element[0]) &&
-           reply->element[1]->type == REDIS_REPLY_ARRAY && reply->element[1]->elements % 2 == 0;
-}
-
-static bool ask_slice(struct store *store, uint64_t cursor);
-
-static void got_slice(void *arg, uint64_t tag, const struct redisReply *reply)
-{
-    struct store *store = arg;
-    enum store_state state = reply_state(reply);
-    uint64_t cursor = 0;
-
-    (void)tag;
-    store_note_error(store, state, reply);
-    if (state == STORE_UP && (!is_slice(reply) || !reply_number(reply->element[0], &cursor))) {
-        complain(store);
-        state = STORE_ERROR;
-    }
-    if (state != STORE_UP) {
-        stop_reading(store, false);
-        return;
-    }
-    take_slice(store, reply->element[1]);
-    if (cursor == 0)
-        stop_reading(store, true);
-    else if (store->harvesting.reading.slices == BANS_SLICES_MAX || !ask_slice(store, cursor))
-        stop_reading(store, false);
-}
-
-static bool ask_slice(struct store *store, uint64_t cursor)
-{
-    struct redis_wait wait = {.fn = got_slice, .arg = store};
-    struct resp resp;
-
-    resp_begin(&resp, "HSCAN");
-    resp_text(&resp, HARVEST_BANS_KEY);
-    resp_number(&resp, cursor);
-    resp_text(&resp, "COUNT");
-    resp_number(&resp, BANS_SLICE);
-    store->counters.event_polls++;
-    store->harvesting.reading.slices++;
-    return redis_send(store->lane[STORE_ADMIN], &resp, wait);
+    bans_read_end(&store->harvesting.bans, store_now_ms(store));
 }
 
 void bans_reread(struct store *store)
 {
-    struct bans_reading *reading = &store->harvesting.reading;
-    uint64_t now_ms = clock_mono_ms();
+    static const struct scan_kind kind = {
+        HARVEST_BANS_KEY, "store holds bans that are not of our format, or too many",
+        read_begin,       read_take,
+        is_over,          read_end};
 
-    if (reading->slices > 0 || (reading->due_ms != 0 && now_ms < reading->due_ms))
-        return;
-    reading->due_ms = now_ms + BANS_REREAD_MS;
-    bans_read_begin(&store->harvesting.bans);
-    if (!ask_slice(store, 0))
-        stop_reading(store, false);
+    scan_again(store, &store->harvesting.reading, &kind);
 }
 
 // ---- what an operator asks

@@ -185,7 +185,7 @@ bool events_are_known(const struct store *store)
 static void mirror_again(struct store *store)
 {
     store->events.reread_ms = 0;
-    store->reading.due_ms = 0;
+    store->reading.scan.due_ms = 0;
     directory_heard(store);
     store->harvesting.reading.due_ms = 0;
 }

@@ -18,6 +18,7 @@
 
 #include "node/store/bans.h"
 #include "node/store/named.h"
+#include "node/store/scan.h"
 #include "node/store/store.h"
 
 enum {
@@ -38,19 +39,13 @@ struct harvest_due {
     uint64_t since_ms; // monotonic
 };
 
-// A reading of all bans.
-struct bans_reading {
-    unsigned slices; // that were asked for; 0 = none is under way
-    uint64_t due_ms; // monotonic: when the next begins; 0 = as soon as it can be
-};
-
 struct harvesting {
     struct named *named;
     unsigned work_count; // notes and judgements under way
     struct harvest_due due[HARVEST_DUE_MAX];
     size_t due_count;
     struct bans bans;
-    struct bans_reading reading;
+    struct scan reading;
 };
 
 // harvest_poll: judges who is due; each EVENTS_POLL_MS.

@@ -16,6 +16,7 @@
 #include "node/store/redis.h"
 #include "node/store/retry.h"
 #include "node/store/roll.h"
+#include "node/store/scan.h"
 #include "node/store/since.h"
 #include "node/store/store.h"
 #include "node/store/store_clock.h"
@@ -32,9 +33,8 @@ enum {
 
 // A reading of the whole roll of spared clients.
 struct spared_reading {
-    unsigned slices; // that were asked for; 0 = none is under way
-    uint64_t due_ms; // monotonic: when the next begins; 0 = as soon as it can be
-    bool is_known;   // there was a whole one
+    struct scan scan;
+    bool is_known; // there was a whole one
 };
 
 // Since when internal domains are declared: the table, and how far it was asked about.

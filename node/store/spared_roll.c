@@ -1,5 +1,5 @@
 // spared_roll.c: the roll of spared clients: read as a whole, heard of, and told. Promises: every node has what
-// was told within a second (events.h), and in any case within ROLL_REREAD_MS, when it reads all of it again, a
+// was told within a second (events.h), and in any case within five minutes, when it reads all of it again, a
 // slice at a time; a roll that was never read spares nobody; what cannot be read leaves it as it is.
 //
 //     read      HSCAN spared:{p} <cursor> COUNT n ...        HDEL of rows that are over
@@ -13,13 +13,6 @@
 #include "node/store/inside.h"
 #include "node/store/reply.h"
 #include "proto/base/clock.h"
-
-enum {
-    ROLL_REREAD_MS = 300000,
-    ROLL_AGAIN_MS = 10000, // after a reading that failed
-    ROLL_SLICE = 512,      // about so many rows are asked for at once
-    ROLL_SLICES_MAX = 4096,
-};
 
 struct spared_row store_spared(const struct store *store, const char *name)
 {
@@ -41,13 +34,6 @@ void spared_heard(struct store *store, const char *client, const struct spared_r
 
 // ---- reading all of it
 
-static void complain(struct store *store)
-{
-    store->counters.errors[STORE_ERROR]++;
-    log_limited(&store->garbage_lines, clock_mono_ms(), LOG_WARN_LEVEL,
-                "store holds spared clients that are not of our format, or too many");
-}
-
 static bool read_row(const struct redisReply *field, const struct redisReply *value, uint64_t today,
                      struct spared_row *out)
 {
@@ -63,87 +49,38 @@ static bool is_over(const struct redisReply *field, const struct redisReply *val
     return read_row(field, value, today, &row) && roll_is_over(&row, today);
 }
 
-static void take_slice(struct store *store, const struct redisReply *rows)
+static bool take_row(struct store *store, const struct redisReply *field,
+                     const struct redisReply *value)
 {
     const uint64_t today = spared_day(store_now_ms(store));
     struct spared_row row;
 
-    for (size_t i = 0; i < rows->elements; i += 2) {
-        if (!read_row(rows->element[i], rows->element[i + 1], today, &row))
-            complain(store);
-        else if (!roll_is_over(&row, today))
-            roll_set(&store->roll, rows->element[i]->str, &row);
-    }
-    store_remove_over(store, ROLL_KEY, rows, is_over);
+    if (!read_row(field, value, today, &row))
+        return false;
+    if (!roll_is_over(&row, today))
+        roll_set(&store->roll, field->str, &row);
+    return true;
 }
 
-static void stop_reading(struct store *store, bool is_whole)
+static void begin(struct store *store)
 {
-    store->reading.slices = 0;
-    if (is_whole) {
-        roll_read_end(&store->roll);
-        store->reading.is_known = true;
-    } else if (store->reading.due_ms != 0) {
-        store->reading.due_ms = clock_mono_ms() + ROLL_AGAIN_MS;
-    }
+    roll_read_begin(&store->roll);
 }
 
-static bool is_slice(const struct redisReply *reply)
+static void end(struct store *store)
 {
-    return reply_is_array(reply, 2) && reply_is_text(reply->element[0]) &&
-           reply->element[1]->type == REDIS_REPLY_ARRAY && reply->element[1]->elements % 2 == 0;
-}
-
-static bool ask_slice(struct store *store, uint64_t cursor);
-
-static void got_slice(void *arg, uint64_t tag, const struct redisReply *reply)
-{
-    struct store *store = arg;
-    enum store_state state = reply_state(reply);
-    uint64_t cursor = 0;
-
-    (void)tag;
-    store_note_error(store, state, reply);
-    if (state == STORE_UP && (!is_slice(reply) || !reply_number(reply->element[0], &cursor))) {
-        complain(store);
-        state = STORE_ERROR;
-    }
-    if (state != STORE_UP) {
-        stop_reading(store, false);
-        return;
-    }
-    take_slice(store, reply->element[1]);
-    if (cursor == 0)
-        stop_reading(store, true);
-    else if (store->reading.slices == ROLL_SLICES_MAX || !ask_slice(store, cursor))
-        stop_reading(store, false);
-}
-
-static bool ask_slice(struct store *store, uint64_t cursor)
-{
-    struct redis_wait wait = {.fn = got_slice, .arg = store};
-    struct resp resp;
-
-    resp_begin(&resp, "HSCAN");
-    resp_text(&resp, ROLL_KEY);
-    resp_number(&resp, cursor);
-    resp_text(&resp, "COUNT");
-    resp_number(&resp, ROLL_SLICE);
-    store->counters.event_polls++;
-    store->reading.slices++;
-    return redis_send(store->lane[STORE_ADMIN], &resp, wait);
+    roll_read_end(&store->roll);
+    store->reading.is_known = true;
 }
 
 void spared_reread(struct store *store)
 {
-    uint64_t now_ms = clock_mono_ms();
+    static const struct scan_kind kind = {
+        ROLL_KEY, "store holds spared clients that are not of our format, or too many",
+        begin,    take_row,
+        is_over,  end};
 
-    if (store->reading.slices > 0 || (store->reading.due_ms != 0 && now_ms < store->reading.due_ms))
-        return;
-    store->reading.due_ms = now_ms + ROLL_REREAD_MS;
-    roll_read_begin(&store->roll);
-    if (!ask_slice(store, 0))
-        stop_reading(store, false);
+    scan_again(store, &store->reading.scan, &kind);
 }
 
 // ---- telling

@@ -101,7 +101,7 @@ STAGE_UNUSED static void hear(struct store *store, uint64_t ago_ms)
 
 STAGE_UNUSED static bool has_read_the_bans(void *arg)
 {
-    const struct bans_reading *reading = &((struct store *)arg)->harvesting.reading;
+    const struct scan *reading = &((struct store *)arg)->harvesting.reading;
 
     return reading->slices == 0 && reading->due_ms != 0;
 }

@@ -399,7 +399,7 @@ static void a_node_that_starts_reads_all_of_them(void **state)
     assert_int_equal(store_spared(other, "w:spf:c4711").newest, today(&scene));
     assert_int_equal(store_spared(other, "w:spf:c5001").newest, 0);
     stage_do(&scene.stage, "HDEL spared:{p} spf:c4711"); // by hand
-    other->reading.due_ms = 0;
+    other->reading.scan.due_ms = 0;
     other->reading.is_known = false;
     stage_until(&scene.stage, has_read_the_roll, other);
     assert_int_equal(store_spared_count(other), 4999);
@@ -427,7 +427,7 @@ static void a_node_that_could_not_read_them_spares_nobody(void **state)
     assert_true(store_counters(scene.store)->errors[STORE_ERROR] < 5); // it does not ask like mad
     stage_do(&scene.stage, "DEL spared:{p}");
     stage_do(&scene.stage, "HSET spared:{p} " CLIENT " %s", "20000 99999"); // and this is none
-    scene.store->reading.due_ms = 0;
+    scene.store->reading.scan.due_ms = 0;
     stage_until(&scene.stage, has_read_the_roll, scene.store);
     assert_int_equal(store_spared_count(scene.store), 0);
     scene_close(&scene);
@@ -447,7 +447,7 @@ static void what_is_over_is_removed_by_whoever_reads_it(void **state)
     roll_value(&(struct spared_row){day - 36, day - 1}, value);
     stage_do(&scene.stage, "HSET spared:{p} " CLIENT " %s", value);
     stage_do(&scene.stage, "HSET spared:{p} odd monday");
-    scene.store->reading.due_ms = 0;
+    scene.store->reading.scan.due_ms = 0;
     scene.store->reading.is_known = false;
     stage_until(&scene.stage, has_read_the_roll, scene.store);
     stage_run(&scene.stage, 50);
