@@ -34,6 +34,8 @@ void geo_free(struct geo **geo);
 
 // geo_country: ISO 3166-1, two capital letters; "" = not known. Returns out.
 const char *geo_country(struct geo *geo, const struct ip *ip, char out[GEO_COUNTRY_MAX]);
+// geo_asn: the AS that announces it, out of a second database (config.asn_path); 0 = not known.
+uint32_t geo_asn(struct geo *geo, const struct ip *ip);
 // geo_is_known: there is a database.
 bool geo_is_known(const struct geo *geo);
 const struct geo_counters *geo_counters(const struct geo *geo);

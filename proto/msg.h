@@ -116,8 +116,10 @@ struct msg_check {
     const char *spf_domain;
     bool dry_run;
     bool trace;
-    const char *policy; // what if: name of a document; "" = what is in force; else dry_run is set
-    uint64_t at_ms;     // what if: as of then; 0 = now; else dry_run is set
+    const char *policy;  // what if: name of a document; "" = what is in force; else dry_run is set
+    uint64_t at_ms;      // what if: as of then; 0 = now; else dry_run is set
+    uint32_t asn;        // of the client, where the node replays; else refused unless 0
+    const char *country; // likewise, unless ""
 };
 
 struct msg_header {
@@ -149,15 +151,41 @@ struct msg_admin {
     const char *as_user;
 };
 
+enum msg_evidence {
+    MSG_NO_EVIDENCE = 0,
+    MSG_HAM = 1,
+    MSG_SPAM = 2,
+    MSG_VIRUS = 3,
+    MSG_TRAP = 4,
+    MSG_COMPLAINT = 5, // a person pressed "junk"
+    MSG_NOT_SPAM = 6,  // a person pressed "not junk"
+    MSG_UNKNOWN_RECIPIENT = 7,
+};
+// What an address or a message turned out to be.
+struct msg_report {
+    const char *event; // the same event twice counts once
+    enum msg_evidence evidence;
+    const char *client_ip;
+    const char *sender;
+    const char *recipient;
+    enum msg_auth spf;
+    const char *spf_domain;
+    double weight; // 0 = the default of the evidence; else finite, positive, at most MSG_WEIGHT_MAX
+    uint64_t at_ms;      // when, Unix ms; 0 = now
+    uint32_t asn;        // of the client, where the node replays; else refused unless 0
+    const char *country; // likewise, unless ""
+};
+
 struct msg_request {
     uint64_t id;
     uint32_t budget_ms;
     const char *gateway;
     uint64_t at_ms;
     enum msg_verb verb;
-    struct msg_check check; // MSG_CHECK
-    struct msg_sent sent;   // MSG_SENT
-    struct msg_admin admin; // MSG_ADMIN
+    struct msg_check check;   // MSG_CHECK
+    struct msg_sent sent;     // MSG_SENT
+    struct msg_report report; // MSG_REPORT
+    struct msg_admin admin;   // MSG_ADMIN
 };
 
 struct msg_step {
@@ -165,6 +193,42 @@ struct msg_step {
     const char *outcome;
     const char *rule;
     const char *why;
+};
+
+// One level of a reputation, as it was counted.
+struct msg_level {
+    const char *kind; // ip, net, wide, asn, country, world, sender, domain, tld, senders
+    const char *name; // 192.0.2.0/24
+    bool is_known;    // false: nothing is kept of it
+    double spam, ham; // that count now: decayed, without what is not trusted
+    double strength;  // m
+    double
+        p; // (spam + m p of the next) / (spam + ham + m); of a root (spam + 1) / (spam + ham + 2)
+    double
+        share; // of the address's or sender's p that rests on this level: N/(N+m) times what the levels below leave
+    uint64_t age_s;    // since it was last written
+    uint64_t first_s;  // since the day it was first
+    double hour, week; // mails that it sends, as counted
+    const struct msg_reporter {
+        const char *name; // "" = forgotten
+        double spam, ham; // that it holds here, decayed
+        double trust;
+        bool at_cap;
+    } * reporter;
+    size_t reporter_count;
+};
+// How a verdict's score came about, where a trace is asked for.
+struct msg_reputation {
+    double p, address, sender, ip;
+    bool has_sender;
+    double sender_weight; // L
+    double lower, upper;
+    const char *
+        band; // what the step makes of it: reject, greylist_long, greylist, skip_greylist, ...; node/core/README.md
+    bool is_warm;
+    const struct msg_level *level;
+    size_t level_count;
+    size_t address_count; // levels of the address's chain
 };
 
 struct msg_verdict {
@@ -189,6 +253,7 @@ struct msg_verdict {
     const char *hold_for;
     uint32_t waited_s;
     const char *shadow;
+    const struct msg_reputation *reputation; // NULL = not asked for, or not known
 };
 
 struct msg_decision {

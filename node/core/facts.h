@@ -9,6 +9,7 @@
 #include "node/core/key.h"
 #include "node/core/person.h"
 #include "node/core/policy.h"
+#include "node/core/reputation.h"
 #include "node/core/spared.h"
 #include "proto/ip.h"
 #include "proto/mail.h"
@@ -60,6 +61,19 @@ struct facts_members {
     } of[FACTS_GROUPS_MAX];
 };
 
+// What a DNS list said.
+enum facts_listed {
+    FACTS_LIST_UNASKED = 0, // nobody was asked
+    FACTS_LIST_SILENT, // it has not answered within the budget, or cannot be believed: never a hit
+    FACTS_LIST_CLEAR,  // not listed, or with codes that the policy set does not name
+    FACTS_LIST_HIT,
+};
+struct facts_list {
+    enum facts_listed said;
+    uint32_t
+        code; // of a hit: the address that it answered, like 0x7f000002 (the first that counts)
+};
+
 // Of the message; shared by its recipients.
 struct facts {
     enum msg_stage stage;
@@ -90,6 +104,13 @@ struct facts {
     size_t named_count;
     struct facts_members *members; // of the groups that were asked for; empty at first
     struct facts_for_all for_all;
+    // What is known of where it comes from; NULL = nothing is asked. judged: as it was when the facts had come.
+    const struct reputation_facts *reputation;
+    const struct reputation_result *judged;
+    struct reputation_reporters reporters;
+    const struct facts_list
+        *lists;   // of settings.reputation.list, in their order; NULL = none is asked
+    uint32_t asn; // of the client; 0 = not known
     bool trusted; // authenticated, or client in trusted_sources
     uint64_t now_ms;
     bool clock_ok;   // false: the store's clock jumped by more than 60 s and nobody said that it is

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/core/reputation.h"
 #include "node/core/zone.h"
 #include "proto/ip.h"
 #include "proto/mail.h"
@@ -24,6 +25,35 @@ enum policy_starttls { POLICY_STARTTLS_MAY, POLICY_STARTTLS_NEVER };
 enum policy_fail { POLICY_FAIL_PASS, POLICY_FAIL_DEFER };
 // Whether a login may use an envelope sender that is not its own.
 enum policy_login { POLICY_LOGIN_ENFORCE, POLICY_LOGIN_SHADOW, POLICY_LOGIN_OFF };
+
+// auto: the local score is in shadow until it knows enough (reputation_is_warm), DNS lists are not.
+enum policy_reputation {
+    POLICY_REPUTATION_AUTO,
+    POLICY_REPUTATION_SHADOW,
+    POLICY_REPUTATION_ENFORCE,
+    POLICY_REPUTATION_OFF,
+};
+enum { POLICY_EVIDENCES = MSG_UNKNOWN_RECIPIENT + 1 };
+
+// A DNS list (RFC 5782).
+struct policy_dns_list {
+    const char *zone; // normalised
+    bool is_good;     // DNSWL: greylisting and spam checks are skipped
+    bool of_sender;   // of the sender's domain, not of the client's address
+    double weight;    // of a bad one, against dns_threshold
+    int mode;         // enum policy_mode
+    const struct policy_dns_code {
+        uint32_t low, high; // answers from low to high count; host byte order
+    } * code;               // none = any of 127.0.0.0/8
+    size_t code_count;
+    const char *file;
+    unsigned line;
+};
+// What a gateway's reports are worth.
+struct policy_gateway {
+    const char *name;
+    double weight; // 0..1
+};
 
 struct policy_settings {
     struct {
@@ -70,6 +100,25 @@ struct policy_settings {
         uint64_t positive_ms; // how long a yes is kept
         uint64_t negative_ms; // and a no
     } ldap;
+    struct {
+        int mode; // enum policy_reputation
+        bool two_step;
+        double reject_p, reject_lower; // both are needed
+        double long_p;
+        uint64_t long_delay_ms; // greylisting is so long from this p on
+        double skip_p, skip_upper,
+            skip_evidence; // below both, with so much evidence: greylisting is skipped
+        double surge_mails, surge_ratio;
+        double report[POLICY_EVIDENCES]; // weight of a report, by enum msg_evidence
+        double auto_allowed;             // of a mail that Auto Allow let in
+        struct reputation_settings levels;
+        double dns_threshold;
+        const struct policy_dns_list *list;
+        size_t list_count;
+        const struct policy_gateway
+            *gateway; // sorted by name; those that are not named are worth 1
+        size_t gateway_count;
+    } reputation;
     bool admin_permit_over_user_block;
     struct {
         int mode;                  // enum policy_mode

@@ -26,6 +26,9 @@
     X(block_user,        "block_user", MSG_REJECT,  550, "5.7.1",  "Sender is blocked") \
     X(permit_user,       "permit_user", MSG_ACCEPT,  250, "",       "Ok") \
     X(auto_allow,        "auto_allow", MSG_ACCEPT,  250, "",       "Ok") \
+    X(reputation,        "reputation", MSG_REJECT,  550, "5.7.1",  "Your host has a bad reputation") \
+    X(reputation_list,   "reputation", MSG_REJECT,  550, "5.7.1",  "Your host or sender is listed") \
+    X(reputation_defer,  "reputation_defer", MSG_DEFER, 451, "4.7.1", "Your host has a bad reputation, please try again later") \
     X(dha,               "dha", MSG_DEFER,   451, "4.7.1",  "Too many unknown recipients from your host") \
     X(rcpt_unknown,      "rcpt_unknown", MSG_REJECT,  550, "5.1.1",  "No such recipient here") \
     X(rcpt_unknown_defer, "rcpt_unknown", MSG_DEFER,  451, "4.1.1",  "No such recipient here") \

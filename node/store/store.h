@@ -409,3 +409,4 @@ size_t store_near_entries(const struct store *store);
 
 #include "node/store/store_people.h"
 #include "node/store/store_policy.h"
+#include "node/store/store_reputation.h"

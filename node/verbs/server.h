@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "node/core/policy.h"
+#include "node/dnslist/dnslist.h"
 #include "node/net/door.h"
 #include "node/probe/probe.h"
 #include "node/stats.h"
@@ -32,6 +33,10 @@ struct server_out {
     void (*event)(void *arg, const char *topic, const struct msg_event *event);
     // country: of an address, as two capital letters; "" = not known. NULL = no country ever is.
     const char *(*country)(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX]);
+    // asn: the AS of an address; 0 = not known. NULL = none ever is.
+    uint32_t (*asn)(void *arg, const struct ip *ip);
+    // lists: as dnslist_ask. NULL = no list may be asked: a node that replays.
+    void (*lists)(void *arg, const struct dnslist_question *question, struct dnslist_done done);
     // probe: as probe_ask. NULL = nobody may be asked whether a recipient exists: a node that replays.
     void (*probe)(void *arg, const struct probe_question *question, struct probe_done done);
     void *arg;
