@@ -8,7 +8,7 @@ VERSION := $(shell cat scripts/version)
 
 PKGS := libzmq hiredis libprotobuf-c libuv yaml-0.1 libidn2 libpsl libsodium zlib libmaxminddb glib-2.0
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring -lm
 # What the node alone needs, to ask other servers whether a recipient exists: directory servers, and TLS of SMTP hosts.
 NODE_LIBS  := $(shell pkg-config --libs ldap lber openssl)
 # What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite.

@@ -100,7 +100,11 @@ static enum outcome judge_rate(const struct chain_in *in, struct verdict *out, s
 enum outcome abuse_step(const struct chain_in *in, struct verdict *out, struct text_buf *why)
 {
     if (out->skip_greylist) {
-        text_buf_put(why, "a policy lets it through");
+        text_buf_put(why, "it is let through");
+        return OUTCOME_SKIP;
+    }
+    if (reputation_is_good(in)) {
+        text_buf_put(why, "it has a good reputation");
         return OUTCOME_SKIP;
     }
     const enum outcome ban = judge_ban(in, out, why);

@@ -26,6 +26,7 @@ static const struct step steps[] = {
     {"permit_user", AT_RCPT, true, NULL, permit_user_step},
     {"auto_allow", AT_RCPT, true, NULL, auto_allow_step},
     {"abuse", AT_RCPT, true, NULL, abuse_step},
+    {"reputation", AT_RCPT, true, NULL, reputation_step},
     {"recipient", AT_RCPT, true, recipient_goes_first, recipient_step},
     {"greylist", AT_RCPT, true, NULL, greylist_step},
     {"recipient", AT_RCPT, true, recipient_goes_last, recipient_step},

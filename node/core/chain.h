@@ -170,6 +170,30 @@ bool greylist_is_first_try(const struct chain_in *in);
 // greylist_defer: a deferral: decides, or where greylisting is in shadow is only noted.
 enum outcome greylist_defer(const struct chain_in *in, struct verdict *out, enum reason reason);
 
+// greylist_tried: the first try of this mail that the store holds: how long ago, and whether this very transaction made it.
+// False: none is known.
+bool greylist_tried(const struct chain_in *in, uint64_t *age_ms, bool *own);
+
+// What the local score makes of a mail; each is stricter than the one before.
+enum reputation_band {
+    REPUTATION_NO_BAND, // nothing is known
+    REPUTATION_SKIP,    // greylisting is skipped
+    REPUTATION_NORMAL,
+    REPUTATION_LONG, // greylisting takes longer
+    REPUTATION_REJECT,
+};
+enum reputation_band reputation_band(const struct chain_in *in);
+const char *reputation_band_text(enum reputation_band band);
+// reputation_is_good: a good list names it, or its score is one that skips greylisting; nothing of it in shadow.
+bool reputation_is_good(const struct chain_in *in);
+// reputation_surge_holds: it suddenly sends much more than before, so that nothing spares it greylisting.
+bool reputation_surge_holds(const struct chain_in *in);
+// reputation_delay_ms: the age from which a retry of this mail passes greylisting.
+uint64_t reputation_delay_ms(const struct chain_in *in);
+// Evidence of its own, without which nobody is refused: reports of the address, or of its network.
+#define REPUTATION_OWN_IP  2.0
+#define REPUTATION_OWN_NET 8.0
+
 // A repeated question is recognised for this long after a first try: longer than any SMTP
 // transaction lasts, and short enough that a gateway which sends one constant transaction cannot
 // defer a mail for ever.
@@ -199,6 +223,7 @@ enum outcome permit_admin_step(const struct chain_in *in, struct verdict *out,
 enum outcome permit_user_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome auto_allow_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome abuse_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
+enum outcome reputation_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome recipient_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome greylist_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);
 enum outcome policy_step(const struct chain_in *in, struct verdict *out, struct text_buf *why);

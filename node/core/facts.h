@@ -108,6 +108,7 @@ struct facts {
     const struct reputation_facts *reputation;
     const struct reputation_result *judged;
     struct reputation_reporters reporters;
+    bool reputation_is_warm; // enough was reported
     const struct facts_list
         *lists;   // of settings.reputation.list, in their order; NULL = none is asked
     uint32_t asn; // of the client; 0 = not known

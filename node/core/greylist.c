@@ -32,7 +32,7 @@ static const char *why_not_ours(const struct chain_in *in, const struct verdict 
     if (so_far->direction != MSG_INBOUND)
         return "not inbound";
     if (so_far->skip_greylist)
-        return "a policy lets it through";
+        return "it is let through";
     if (in->facts->client.family == 0)
         return "the client's address is not known";
     return NULL;
@@ -334,13 +334,12 @@ static bool is_own_try(const struct chain_in *in, const struct fact_stamp *first
 static enum outcome defer_try(const struct chain_in *in, struct verdict *out,
                               const struct fact_stamp *first, struct text_buf *why)
 {
-    const struct policy_settings *settings = &in->policy->settings;
+    const uint64_t delay_ms = reputation_delay_ms(in);
     uint64_t age_ms = in->facts->now_ms > first->at_ms ? in->facts->now_ms - first->at_ms : 0;
     bool own = is_own_try(in, first);
 
     out->is_new = own;
-    out->retry_after_ms =
-        age_ms < settings->greylist.delay_ms ? settings->greylist.delay_ms - age_ms : 0;
+    out->retry_after_ms = age_ms < delay_ms ? delay_ms - age_ms : 0;
     out->changes.align_pending = needs_alignment(in, first) && !in->facts->dry_run;
     out->changes.earliest_ms = first->at_ms;
     out->changes.earliest_mark = first->mark;
@@ -357,7 +356,7 @@ static enum outcome defer_try(const struct chain_in *in, struct verdict *out,
 
 static bool is_ripe(const struct chain_in *in, const struct fact_stamp *first)
 {
-    return first->at_ms + in->policy->settings.greylist.delay_ms <= in->facts->now_ms &&
+    return first->at_ms + reputation_delay_ms(in) <= in->facts->now_ms &&
            !is_own_try(in, first);
 }
 
@@ -386,6 +385,21 @@ static enum outcome judge_pending(const struct chain_in *in, struct verdict *out
     return judge_silence(in, out, why); // not read, or the write was refused
 }
 
+bool greylist_tried(const struct chain_in *in, uint64_t *age_ms, bool *own)
+{
+    const struct pending found = find_pending(in);
+    const struct fact_stamp would_be_first = {FACT_PRESENT, in->facts->now_ms, in->recipient->mark};
+    const struct fact_stamp *first = found.first;
+
+    if (first == NULL && in->facts->dry_run && in->recipient->grey.pending_asked && !found.unknown)
+        first = &would_be_first;
+    if (first == NULL)
+        return false;
+    *age_ms = in->facts->now_ms > first->at_ms ? in->facts->now_ms - first->at_ms : 0;
+    *own = is_own_try(in, first);
+    return true;
+}
+
 // ---- the step
 
 bool greylist_is_first_try(const struct chain_in *in)
@@ -410,7 +424,7 @@ static enum outcome judge(const struct chain_in *in, struct verdict *out, struct
         return judge_passed(in, out, &passed, why);
     if (in->facts->carried && in->facts->keys_known)
         return judge_carried(in, out, why);
-    if (spared != NULL)
+    if (spared != NULL && !reputation_surge_holds(in))
         return judge_spared(out, spared, why);
     if (!in->facts->keys_known || passed.unknown)
         return judge_silence(in, out, why);

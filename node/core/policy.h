@@ -103,11 +103,11 @@ struct policy_settings {
     struct {
         int mode; // enum policy_reputation
         bool two_step;
-        double reject_p, reject_lower; // both are needed
-        double long_p;
-        uint64_t long_delay_ms; // greylisting is so long from this p on
-        double skip_p, skip_upper,
-            skip_evidence; // below both, with so much evidence: greylisting is skipped
+        double reject_p, reject_lower; // mail is refused at or above both
+        double long_p;                 // greylisting takes long_delay_ms from here on
+        uint64_t long_delay_ms;
+        double skip_p, skip_upper; // greylisting is skipped below both,
+        double skip_evidence;      // with at least so much evidence
         double surge_mails, surge_ratio;
         double report[POLICY_EVIDENCES]; // weight of a report, by enum msg_evidence
         double auto_allowed;             // of a mail that Auto Allow let in
@@ -115,8 +115,8 @@ struct policy_settings {
         double dns_threshold;
         const struct policy_dns_list *list;
         size_t list_count;
-        const struct policy_gateway
-            *gateway; // sorted by name; those that are not named are worth 1
+        const char *gateways; // "NAME=WEIGHT", parted by blanks
+        const struct policy_gateway *gateway; // the same, sorted by name; who is not named is worth 1
         size_t gateway_count;
     } reputation;
     bool admin_permit_over_user_block;

@@ -116,6 +116,9 @@ struct setting {
 void settings_each(const struct policy_build *build,
                    void (*visit)(const struct setting *setting, void *arg), void *arg);
 
+// gateways.c: what gateways' reports are worth; once the settings were read.
+MUST_USE enum err gateways_read(struct policy_build *build, struct err_detail *detail);
+
 // ldap.c: what the settings and the domains say of directory servers; once both were read.
 MUST_USE enum err ldap_check(const struct policy_build *build, struct err_detail *detail);
 

@@ -28,6 +28,11 @@ static const char *const starttls_words[] = {
     [POLICY_STARTTLS_MAY] = "may", [POLICY_STARTTLS_NEVER] = "never", NULL};
 static const char *const ldap_scope_words[] = {
     [POLICY_LDAP_BASE] = "base", [POLICY_LDAP_ONE] = "one", [POLICY_LDAP_SUB] = "sub", NULL};
+static const char *const reputation_words[] = {[POLICY_REPUTATION_AUTO] = "auto",
+                                               [POLICY_REPUTATION_SHADOW] = "shadow",
+                                               [POLICY_REPUTATION_ENFORCE] = "enforce",
+                                               [POLICY_REPUTATION_OFF] = "off",
+                                               NULL};
 enum { COUNT_MOST = 1000000, ZONE_NAME_MAX = 64, LDAP_ATTRIBUTE_MAX = 64 };
 #define SIZE_MOST (1ULL << 40)
 
@@ -57,6 +62,10 @@ static const struct yaml_row root_rows[] = {
     {"callforward", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "hosts that are asked for recipients"},
     {"abuse", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "clients that try out which recipients exist"},
     {"ldap", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "directory servers that know the recipients"},
+    {"reputation", YAML_IS_OTHER, 0, NULL, 0, 0, NULL,
+     "what addresses and senders are known to send"},
+    {"reputation_levels", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "how it is counted, level by level"},
+    {"reputation_weights", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "what reports weigh"},
     {"limits", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of a message"},
     {"leaving", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "of users that are leaving"},
     {"tracking", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "the record of decisions"},
@@ -156,6 +165,108 @@ static const struct yaml_row ldap_rows[] = {
      "how long it counts that there is none"},
     {0},
 };
+static const struct yaml_row reputation_rows[] = {
+    {"mode", YAML_IS_WORD, AT(reputation.mode), "auto", 0, 0, reputation_words,
+     "auto: in shadow until enough of both classes was reported; shadow: it is counted and traced, and decides nothing; enforce; off: "
+     "nothing is asked"},
+    {"two_step", YAML_IS_BOOL, AT(reputation.two_step), "false", 0, 0, NULL,
+     "whether what would be refused is deferred first, and refused when it comes again after long_delay"},
+    {"dns_threshold", YAML_IS_REAL, AT(reputation.dns_threshold), "1", 0, 1000, NULL,
+     "mail is refused where the weights of the lists that name it sum up to this; 0: never"},
+    {"reject_from", YAML_IS_SHARE, AT(reputation.reject_p), "0.97", 0, 0, NULL,
+     "mail is refused where spam is so likely"},
+    {"reject_lower", YAML_IS_SHARE, AT(reputation.reject_lower), "0.9", 0, 0, NULL,
+     "and the lower bound of that is at least this"},
+    {"long_from", YAML_IS_SHARE, AT(reputation.long_p), "0.6", 0, 0, NULL,
+     "greylisting takes long_delay where spam is so likely"},
+    {"long_delay", YAML_IS_DURATION, AT(reputation.long_delay_ms), "15min", 1000, DAY_MS, NULL,
+     "age from which a retry of such mail passes"},
+    {"skip_below", YAML_IS_SHARE, AT(reputation.skip_p), "0.1", 0, 0, NULL,
+     "greylisting is skipped where spam is less likely than this"},
+    {"skip_upper", YAML_IS_SHARE, AT(reputation.skip_upper), "0.2", 0, 0, NULL,
+     "and the upper bound of that is below this"},
+    {"skip_evidence", YAML_IS_REAL, AT(reputation.skip_evidence), "3", 0, 32, NULL,
+     "and the address itself has so much evidence, seen on two days"},
+    {"surge_mails", YAML_IS_REAL, AT(reputation.surge_mails), "20", 1, COUNT_MOST, NULL,
+     "who sends so many mails in an hour"},
+    {"surge_ratio", YAML_IS_REAL, AT(reputation.surge_ratio), "8", 1, COUNT_MOST, NULL,
+     "and so many times as many as before is not spared greylisting, while it is new or not "
+     "known to be good"},
+    {"gateways", YAML_IS_TEXT, AT(reputation.gateways), NULL, 0, COUNT_MOST, NULL,
+     "gateways whose reports are worth less than others: NAME=WEIGHT, from 0 to 1, parted by "
+     "blanks"},
+    {"lists", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "DNS lists of those who send spam"},
+    {"good", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "DNS lists of those who do not"},
+    {0},
+};
+static const struct yaml_row reputation_level_rows[] = {
+    {"ip_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_IP].strength), "1", 0, 32,
+     NULL, "how many reports the level above counts as: an address"},
+    {"ip_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_IP].half_life_ms), "30d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: an address"},
+    {"net_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_NET].strength), "1", 0, 32,
+     NULL, "how many reports the level above counts as: a /24, or an IPv6 /64"},
+    {"net_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_NET].half_life_ms), "60d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: a /24, or an IPv6 /64"},
+    {"wide_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_WIDE].strength), "1", 0, 32,
+     NULL, "how many reports the level above counts as: a /16, or an IPv6 /48"},
+    {"wide_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_WIDE].half_life_ms), "90d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: a /16, or an IPv6 /48"},
+    {"asn_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_ASN].strength), "2", 0, 32,
+     NULL, "how many reports the level above counts as: an AS"},
+    {"asn_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_ASN].half_life_ms), "120d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: an AS"},
+    {"country_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_COUNTRY].strength), "4", 0, 32,
+     NULL, "how many reports the level above counts as: a country"},
+    {"country_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_COUNTRY].half_life_ms), "180d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: a country"},
+    {"world_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_WORLD].half_life_ms), "180d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: all addresses"},
+    {"sender_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_SENDER].strength), "1", 0, 32,
+     NULL, "how many reports the level above counts as: a domain at an AS"},
+    {"sender_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_SENDER].half_life_ms), "30d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: a domain at an AS"},
+    {"domain_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_DOMAIN].strength), "1", 0, 32,
+     NULL, "how many reports the level above counts as: a registrable domain"},
+    {"domain_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_DOMAIN].half_life_ms), "60d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: a registrable domain"},
+    {"tld_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_TLD].strength), "2", 0, 32,
+     NULL, "how many reports the level above counts as: a top-level domain"},
+    {"tld_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_TLD].half_life_ms), "120d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: a top-level domain"},
+    {"senders_half_life", YAML_IS_DURATION,
+     AT(reputation.levels.level[REPUTATION_SENDERS].half_life_ms), "180d", DAY_MS, 3650 * DAY_MS, NULL,
+     "after which what was reported counts half: all senders"},
+    {0},
+};
+static const struct yaml_row reputation_weight_rows[] = {
+    {"ham", YAML_IS_REAL, AT(reputation.report[MSG_HAM]), "1", 0, 3, NULL,
+     "of a report that a scanner, or a person, found it good; 0: none is heard"},
+    {"spam", YAML_IS_REAL, AT(reputation.report[MSG_SPAM]), "1", 0, 3, NULL,
+     "of a report that a scanner found it to be spam; 0: none is heard"},
+    {"virus", YAML_IS_REAL, AT(reputation.report[MSG_VIRUS]), "1", 0, 3, NULL,
+     "of a report that a scanner found a virus; 0: none is heard"},
+    {"trap", YAML_IS_REAL, AT(reputation.report[MSG_TRAP]), "3", 0, 3, NULL,
+     "of a report that it came to an address that nobody has; 0: none is heard"},
+    {"complaint", YAML_IS_REAL, AT(reputation.report[MSG_COMPLAINT]), "1", 0, 3, NULL,
+     "of a report that a person called it junk; 0: none is heard"},
+    {"not_spam", YAML_IS_REAL, AT(reputation.report[MSG_NOT_SPAM]), "1", 0, 3, NULL,
+     "of a report that a person called it no junk; 0: none is heard"},
+    {"unknown_recipient", YAML_IS_REAL, AT(reputation.report[MSG_UNKNOWN_RECIPIENT]), "0.5", 0, 3, NULL,
+     "of a report that it named a recipient that does not exist; 0: none is heard"},
+    {"auto_allowed", YAML_IS_REAL, AT(reputation.auto_allowed), "0.3", 0, 3, NULL,
+     "of authenticated mail that Auto Allow let in, as good; 0: none is heard"},
+    {0},
+};
 static const struct yaml_row limit_rows[] = {
     {"message_size", YAML_IS_SIZE, AT(limits.message_size), "0", 0, SIZE_MOST, NULL,
      "a larger message is refused; 0: any size"},
@@ -182,12 +293,15 @@ static const struct section {
     const struct yaml_row *rows;
     const char *const not_yet[8];
 } sections[] = {
-    {"", "settings", root_rows, {"reputation", "spam"}},
+    {"", "settings", root_rows, {"spam"}},
     {"greylist", "settings.greylist", greylist_rows, {"identities"}},
     {"auto_allow", "settings.auto_allow", auto_allow_rows, {"sample"}},
     {"callforward", "settings.callforward", callforward_rows, {NULL}},
     {"abuse", "settings.abuse", abuse_rows, {NULL}},
     {"ldap", "settings.ldap", ldap_rows, {NULL}},
+    {"reputation", "settings.reputation", reputation_rows, {NULL}},
+    {"reputation_levels", "settings.reputation_levels", reputation_level_rows, {NULL}},
+    {"reputation_weights", "settings.reputation_weights", reputation_weight_rows, {NULL}},
     {"limits", "settings.limits", limit_rows, {NULL}},
     {"leaving", "settings.leaving", leaving_rows, {NULL}},
     {"tracking", "settings.tracking", tracking_rows, {NULL}},
@@ -342,6 +456,8 @@ enum err settings_read(struct policy_build *build, struct err_detail *detail)
     settings->auto_allow.life_ms = settings->auto_allow.days * DAY_MS;
     if (err == ERR_NONE)
         err = zone_read(build, yaml_find(&all[0].map, "timezone"), detail);
+    if (err == ERR_NONE)
+        err = gateways_read(build, detail);
     if (err == ERR_NONE)
         err = check_ban(&all[ABUSE_SECTION], settings, detail);
     return err != ERR_NONE ? err : check_delay(&all[GREYLIST_SECTION], settings, detail);

@@ -55,6 +55,7 @@ enum yaml_type {
                       // refused; min..max in ms
     YAML_IS_SIZE,     // uint64_t in bytes: 512, 64K, 50M, 1G; min..max
     YAML_IS_SHARE,    // double from 0 to 1, up to six decimals: 0.01; min and max are not used
+    YAML_IS_REAL,     // double, up to six decimals: min..max
     YAML_IS_WORD,     // int: the index in words
     YAML_IS_TEXTS, // struct yaml_texts: a list of text, or one text; none empty, min..max of them
     YAML_IS_OTHER, // read by the caller, not by yaml_read; only the key is known here

@@ -160,18 +160,35 @@ static bool take_size(const struct yaml_row *row, const char *text, void *field)
     return take_number(row, fits, value, field);
 }
 
-static bool take_share(const struct yaml_row *row, const char *text, void *field)
+// Digits, and up to six decimals: no sign, no exponent, no nan.
+static bool take_decimal(const char *text, double *out)
 {
     size_t whole = strspn(text, "0123456789");
     size_t decimals = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
     size_t len = whole + (decimals > 0 ? decimals + 1 : 0);
+
+    if (whole < 1 || whole > 15 || decimals > 6 || text[len] != '\0')
+        return false;
+    *out = strtod(text, NULL);
+    return true;
+}
+
+static bool take_share(const struct yaml_row *row, const char *text, void *field)
+{
     double value;
 
     (void)row;
-    if (whole != 1 || decimals > 6 || text[len] != '\0')
+    if (strspn(text, "0123456789") != 1 || !take_decimal(text, &value) || value > 1)
         return false;
-    value = strtod(text, NULL);
-    if (value > 1)
+    memcpy(field, &value, sizeof(value));
+    return true;
+}
+
+static bool take_real(const struct yaml_row *row, const char *text, void *field)
+{
+    double value;
+
+    if (!take_decimal(text, &value) || value < (double)row->min || value > (double)row->max)
         return false;
     memcpy(field, &value, sizeof(value));
     return true;
@@ -229,6 +246,13 @@ static void expect_share(const struct yaml_row *row, struct text_buf *out)
 {
     (void)row;
     text_buf_add(out, "a share between 0 and 1 like 0.01 (six decimals at most)");
+}
+
+static void expect_real(const struct yaml_row *row, struct text_buf *out)
+{
+    text_buf_add(out,
+                 "a number between %" PRIu64 " and %" PRIu64 " like 0.5 (six decimals at most)",
+                 row->min, row->max);
 }
 
 static void expect_word(const struct yaml_row *row, struct text_buf *out)
@@ -357,6 +381,7 @@ static const struct kind {
     [YAML_IS_DURATION] = {take_duration, print_duration, expect_duration, sizeof(uint64_t)},
     [YAML_IS_SIZE] = {take_size, print_size, expect_size, sizeof(uint64_t)},
     [YAML_IS_SHARE] = {take_share, print_share, expect_share, sizeof(double)},
+    [YAML_IS_REAL] = {take_real, print_share, expect_real, sizeof(double)},
     [YAML_IS_WORD] = {take_word, print_word, expect_word, sizeof(int)},
     [YAML_IS_TEXTS] = {NULL, print_texts, expect_texts, sizeof(struct yaml_texts)},
     [YAML_IS_OTHER] = {NULL, NULL, NULL, 0},
