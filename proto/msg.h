@@ -12,6 +12,7 @@
 enum {
     MSG_GATEWAY_MAX = 64,
     MSG_TRANSACTION_MAX = 128,
+    MSG_EVENT_MAX = 128,
     MSG_AUTH_USER_MAX = 320,
     MSG_POLICY_MAX = 64,
     MSG_RECIPIENTS_MAX = 1000,
@@ -37,6 +38,7 @@ enum {
 #define MSG_LOOKUP_BYTES_MAX   (2U << 20)
 #define MSG_ADMIN_BYTES_MAX    (17U << 20)
 #define MSG_ADMIN_DOCUMENT_MAX (16U << 20)
+#define MSG_WEIGHT_MAX         3.0 // of a report
 
 enum msg_verb {
     MSG_NONE = 0,

@@ -5,6 +5,7 @@
 //
 // Verbs that this version does not serve are passed on by name alone, so that whoever answers can
 // say so.
+#include <math.h>
 #include <string.h>
 
 #include "proto/reeve.pb-c.h"
@@ -17,6 +18,7 @@ enum {
     CLIENT_IP_MAX = 64, // longer than any address; whether it is one is judged later
     SPF_DOMAIN_MAX = 255,
     FACTS_TEXT_MAX = 1 << 20,
+    COUNTRY_TEXT_MAX = 16, // whether it is a country is judged behind it
 };
 
 // ---- Check, in
@@ -61,12 +63,16 @@ static enum msg_auth read_auth(Reeve__V1__AuthOutcome outcome)
     return number <= MSG_AUTH_PERMERROR ? (enum msg_auth)number : MSG_AUTH_UNSPECIFIED;
 }
 
+// from: NULL = the gateway said nothing of it.
 static void read_authentication(struct wire *wire, const Reeve__V1__Authentication *from,
-                                struct msg_check *out)
+                                enum msg_auth *spf, const char **spf_domain)
 {
-    limit_count(wire, "Authentication.dkim", from->n_dkim, MSG_DKIM_MAX);
-    out->spf = read_auth(from->spf);
-    out->spf_domain = wire_text_cut(wire, from->spf_domain, SPF_DOMAIN_MAX);
+    static const Reeve__V1__Authentication nothing = {0};
+    const Reeve__V1__Authentication *given = from != NULL ? from : &nothing;
+
+    limit_count(wire, "Authentication.dkim", given->n_dkim, MSG_DKIM_MAX);
+    *spf = read_auth(given->spf);
+    *spf_domain = wire_text_cut(wire, given->spf_domain, SPF_DOMAIN_MAX);
 }
 
 // Addresses that a mail client chose.
@@ -81,8 +87,6 @@ static char **read_addresses(struct wire *wire, char **from, size_t count)
 
 static void read_check(struct wire *wire, const Reeve__V1__Check *from, struct msg_check *out)
 {
-    static const Reeve__V1__Authentication nothing = {0};
-
     out->stage = read_stage(wire, from->stage);
     out->transaction =
         wire_text_given(wire, "Check.transaction", from->transaction, MSG_TRANSACTION_MAX);
@@ -98,7 +102,7 @@ static void read_check(struct wire *wire, const Reeve__V1__Check *from, struct m
     out->recipient_total = from->n_recipients;
     out->recipient_count = from->recipient_count;
     out->size_bytes = from->size_bytes;
-    read_authentication(wire, from->authentication != NULL ? from->authentication : &nothing, out);
+    read_authentication(wire, from->authentication, &out->spf, &out->spf_domain);
     if (from->message != NULL)
         limit_facts(wire, from->message);
     out->dry_run = from->dry_run;
@@ -161,6 +165,76 @@ static void read_sent(struct wire *wire, const Reeve__V1__Sent *from, struct msg
     out->at_ms = from->at_ms;
 }
 
+// ---- Report, in
+
+static enum msg_evidence read_evidence(struct wire *wire, Reeve__V1__Evidence evidence)
+{
+    unsigned number = (unsigned)evidence;
+
+    if (wire->err == ERR_NONE && (number == MSG_NO_EVIDENCE || number > MSG_UNKNOWN_RECIPIENT))
+        wire->err =
+            err_say(wire->detail, ERR_SYNTAX, "Report.evidence: %d is no evidence (%d to %d)",
+                    (int)evidence, MSG_HAM, MSG_UNKNOWN_RECIPIENT);
+    return (enum msg_evidence)number;
+}
+
+static double read_weight(struct wire *wire, double weight)
+{
+    const bool is_one = isfinite(weight) && weight >= 0 && weight <= MSG_WEIGHT_MAX;
+
+    if (wire->err == ERR_NONE && !is_one)
+        wire->err = err_say(wire->detail, ERR_SYNTAX,
+                            "Report.weight: %g is none: above 0 and at most %g, or 0 for the "
+                            "default of the evidence",
+                            weight, MSG_WEIGHT_MAX);
+    return is_one ? weight : 0;
+}
+
+static bool is_capital(char letter)
+{
+    return letter >= 'A' && letter <= 'Z';
+}
+
+static const char *read_country(struct wire *wire, const char *field, const char *country)
+{
+    const char *text = wire_text_given(wire, field, country, COUNTRY_TEXT_MAX);
+    const bool is_one = is_capital(text[0]) && is_capital(text[1]) && text[2] == '\0';
+
+    if (wire->err == ERR_NONE && text[0] != '\0' && !is_one)
+        wire->err = err_say(wire->detail, ERR_SYNTAX,
+                            "%s: '%s' is no country: two capital letters (ISO 3166-1), or empty",
+                            field, text);
+    return text;
+}
+
+static const char *read_event(struct wire *wire, const char *event)
+{
+    const char *text = wire_text_given(wire, "Report.event", event, MSG_EVENT_MAX);
+
+    if (wire->err == ERR_NONE && text[0] == '\0')
+        wire->err = err_say(wire->detail, ERR_SYNTAX,
+                            "Report.event: empty; give each event a name of its own, so that it "
+                            "counts once");
+    return text;
+}
+
+static void read_report(struct wire *wire, const Reeve__V1__Report *from, struct msg_report *out)
+{
+    out->event = read_event(wire, from->event);
+    out->evidence = read_evidence(wire, from->evidence);
+    out->client_ip = wire_text_given(wire, "Report.client_ip", from->client_ip, CLIENT_IP_MAX);
+    out->sender = wire_text_cut(wire, from->sender, MSG_ADDRESS_MAX);
+    out->recipient = wire_text_cut(wire, from->recipient, MSG_ADDRESS_MAX);
+    read_authentication(wire, from->authentication, &out->spf, &out->spf_domain);
+    out->weight = read_weight(wire, from->weight);
+    out->at_ms = from->at_ms;
+    out->asn = from->asn;
+    out->country = read_country(wire, "Report.country", from->country);
+}
+
+static const struct msg_report no_report = {
+    .event = "", .client_ip = "", .sender = "", .recipient = "", .spf_domain = "", .country = ""};
+
 // ---- Admin, in
 
 static void read_admin(struct wire *wire, const Reeve__V1__Admin *from, struct msg_admin *out)
@@ -206,6 +280,9 @@ static void read_request(struct wire *wire, const Reeve__V1__Request *from, stru
         expect_dry_run(wire, &out->check);
     }
     read_sent(wire, out->verb == MSG_SENT ? from->sent : &no_sent, &out->sent);
+    out->report = no_report;
+    if (out->verb == MSG_REPORT)
+        read_report(wire, from->report, &out->report);
     read_admin(wire, out->verb == MSG_ADMIN ? from->admin : &no_admin, &out->admin);
 }
 
@@ -238,12 +315,12 @@ static char **write_addresses(struct wire *wire, const char *const *from, size_t
     return addresses;
 }
 
-static void write_authentication(struct wire *wire, const struct msg_check *from,
+static void write_authentication(struct wire *wire, enum msg_auth spf, const char *spf_domain,
                                  Reeve__V1__Authentication *out)
 {
     reeve__v1__authentication__init(out);
-    out->spf = (Reeve__V1__AuthOutcome)from->spf;
-    out->spf_domain = wire_text_cut(wire, from->spf_domain, SPF_DOMAIN_MAX);
+    out->spf = (Reeve__V1__AuthOutcome)spf;
+    out->spf_domain = wire_text_cut(wire, spf_domain, SPF_DOMAIN_MAX);
 }
 
 static void write_check(struct wire *wire, const struct msg_check *from, Reeve__V1__Check *out)
@@ -296,6 +373,20 @@ static void write_sent(struct wire *wire, const struct msg_sent *from, Reeve__V1
     out->at_ms = from->at_ms;
 }
 
+static void write_report(struct wire *wire, const struct msg_report *from, Reeve__V1__Report *out)
+{
+    reeve__v1__report__init(out);
+    out->event = wire_borrow(from->event);
+    out->evidence = (Reeve__V1__Evidence)from->evidence;
+    out->client_ip = wire_borrow(from->client_ip);
+    out->sender = wire_text_cut(wire, from->sender, MSG_ADDRESS_MAX);
+    out->recipient = wire_text_cut(wire, from->recipient, MSG_ADDRESS_MAX);
+    out->weight = from->weight;
+    out->at_ms = from->at_ms;
+    out->asn = from->asn;
+    out->country = wire_borrow(from->country);
+}
+
 static void write_admin(struct wire *wire, const struct msg_admin *from, Reeve__V1__Admin *out)
 {
     reeve__v1__admin__init(out);
@@ -328,7 +419,7 @@ static void write_verb(struct wire *wire, const struct msg_request *from, struct
     switch (from->verb) {
     case MSG_CHECK:
         write_check(wire, &from->check, &verbs->check);
-        write_authentication(wire, &from->check, &verbs->authentication);
+        write_authentication(wire, from->check.spf, from->check.spf_domain, &verbs->authentication);
         verbs->check.authentication = &verbs->authentication;
         out->check = &verbs->check;
         return;
@@ -337,7 +428,10 @@ static void write_verb(struct wire *wire, const struct msg_request *from, struct
         out->admin = &verbs->admin;
         return;
     case MSG_REPORT:
-        reeve__v1__report__init(&verbs->report);
+        write_report(wire, &from->report, &verbs->report);
+        write_authentication(wire, from->report.spf, from->report.spf_domain,
+                             &verbs->authentication);
+        verbs->report.authentication = &verbs->authentication;
         out->report = &verbs->report;
         return;
     case MSG_SENT:

@@ -97,6 +97,19 @@ static void expect_sent(const struct msg_sent *sent)
     }
 }
 
+static void expect_report(const struct msg_report *report, bool is_asked)
+{
+    expect_clean(report->event, MSG_EVENT_MAX);
+    expect_clean(report->client_ip, 64);
+    expect_clean(report->sender, MSG_ADDRESS_MAX);
+    expect_clean(report->recipient, MSG_ADDRESS_MAX);
+    expect_clean(report->spf_domain, 255);
+    expect_clean(report->country, 2);
+    expect(report->weight >= 0 && report->weight <= MSG_WEIGHT_MAX); // so it is a number
+    expect(report->evidence <= MSG_UNKNOWN_RECIPIENT);
+    expect(!is_asked || (report->event[0] != '\0' && report->evidence != MSG_NO_EVIDENCE));
+}
+
 // What every reader of a request relies on.
 static void expect_request(const struct msg_request *request)
 {
@@ -114,6 +127,7 @@ static void expect_request(const struct msg_request *request)
     for (size_t i = 0; i < check->recipient_total; i++)
         expect_clean(check->recipients[i], MSG_ADDRESS_MAX);
     expect_sent(&request->sent);
+    expect_report(&request->report, request->verb == MSG_REPORT);
     expect(request->admin.arg_count <= MSG_ADMIN_ARGS_MAX);
 }
 

@@ -93,6 +93,16 @@ def full_sent(pb):
     return sent
 
 
+def full_report(pb):
+    report = pb.Report(
+        event="mx1/4F2", evidence=pb.EVIDENCE_COMPLAINT, client_ip="192.0.2.1", sender="bob@example.net", recipient="jürgen@x.example",
+        weight=0.75, at_ms=1795295581000, asn=64500, country="DE",
+    )
+    report.authentication.spf = pb.AUTH_PASS
+    report.authentication.spf_domain = "example.net"
+    return report
+
+
 def requests(pb):
     yield "check", pb.Request(id=7, budget_ms=250, gateway="mx1", at_ms=1, check=full_check(pb))
     yield "mail", pb.Request(id=7, check=pb.Check(stage=pb.STAGE_MAIL, sender="a@x"))
@@ -100,7 +110,9 @@ def requests(pb):
     yield "rcpt-none", pb.Request(id=7, check=pb.Check(sender="a@x"))
     admin = pb.Admin(verb="grey.show", args={"sender": "a@x", "recipient": "b@y"}, document=b"a: b\n", as_user="ann")
     yield "admin", pb.Request(id=7, admin=admin)
-    yield "report", pb.Request(id=7, report=pb.Report(event="e", evidence=pb.EVIDENCE_SPAM, weight=1))
+    yield "report", pb.Request(id=7, report=full_report(pb))
+    yield "report-short", pb.Request(id=7, report=pb.Report(event="e", evidence=pb.EVIDENCE_SPAM))
+    yield "report-weight", pb.Request(id=7, report=pb.Report(event="e", evidence=pb.EVIDENCE_HAM, weight=float("nan")))
     yield "sent", pb.Request(id=7, sent=full_sent(pb))
     yield "access", pb.Request(id=7, access=pb.Access(user="ann", protocol=pb.PROTOCOL_IMAP))
     yield "ping", pb.Request(id=7, ping=pb.Ping())

@@ -99,8 +99,8 @@ struct verb_row {
 };
 
 static const struct verb_row verb_rows[] = {
-    {"Report", MSG_REPORT}, {"Sent", MSG_SENT}, {"Access", MSG_ACCESS},
-    {"Admin", MSG_ADMIN},   {"Ping", MSG_PING}, {"Held", MSG_HELD},
+    {"Sent", MSG_SENT}, {"Access", MSG_ACCESS}, {"Admin", MSG_ADMIN},
+    {"Ping", MSG_PING}, {"Held", MSG_HELD},
 };
 
 static void verb(void **state)

@@ -21,6 +21,7 @@ enum {
     // numbers of the contract
     ID = 1,
     CHECK = 10,
+    REPORT = 11,
     SENT = 12,
     ADMIN = 14,
     PING = 15,
@@ -31,6 +32,8 @@ enum {
     DRY_RUN = 15,
     POLICY = 17,
     AS_OF = 18,
+    EVENT_NAME = 1,
+    EVIDENCE = 2,
     ARGS = 2,
     DOCUMENT = 3,
 };
@@ -66,6 +69,7 @@ static const struct given_row given_rows[] = {
     {"Sent.transaction", SENT, 1, MSG_TRANSACTION_MAX, AT(sent.transaction)},
     {"Sent.auth_user", SENT, 2, MSG_AUTH_USER_MAX, AT(sent.auth_user)},
     {"Sent.client_ip", SENT, 3, 64, AT(sent.client_ip)},
+    {"Report.client_ip", REPORT, 3, 64, AT(report.client_ip)},
     {"Admin.verb", ADMIN, 1, MSG_ADMIN_VERB_MAX, AT(admin.verb)},
     {"Admin.as_user", ADMIN, 5, MSG_AUTH_USER_MAX, AT(admin.as_user)},
 };
@@ -78,6 +82,10 @@ static void make_given(struct frame *frame, const struct given_row *row, const c
     if (row->verb == CHECK) {
         frame_text(frame, RECIPIENTS, "ann@x.example");
         frame_number(frame, DRY_RUN, 1);
+    }
+    if (row->verb == REPORT) {
+        frame_text(frame, EVENT_NAME, "e");
+        frame_number(frame, EVIDENCE, MSG_SPAM);
     }
     if (row->verb != 0) {
         frame_bytes(frame, row->field, text, len);

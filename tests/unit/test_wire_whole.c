@@ -84,6 +84,26 @@ static const struct msg_request full_sent = {
         },
 };
 
+static const struct msg_request full_report = {
+    .id = 10,
+    .gateway = "mx1",
+    .verb = MSG_REPORT,
+    .report =
+        {
+            .event = "mx1/4F2/ann",
+            .evidence = MSG_COMPLAINT,
+            .client_ip = "192.0.2.1",
+            .sender = "bob@example.net",
+            .recipient = "ann@x.example",
+            .spf = MSG_AUTH_PASS,
+            .spf_domain = "example.net",
+            .weight = 0.75,
+            .at_ms = 1700000000123,
+            .asn = UINT32_MAX,
+            .country = "DE",
+        },
+};
+
 static const struct msg_step two_steps[] = {
     {"syntax", "pass", "", "sender and recipient are addresses"},
     {"greylist", "hit", "rule-1", "first seen 2 s ago"},
@@ -167,6 +187,7 @@ static const struct whole_row whole_rows[] = {
     {"whole check", REQUEST, &full_check},
     {"whole admin request", REQUEST, &full_admin_request},
     {"whole sent", REQUEST, &full_sent},
+    {"whole report", REQUEST, &full_report},
     {"whole decision", REPLY, &full_decision},
     {"whole admin reply", REPLY, &full_admin},
     {"whole pong", REPLY, &full_pong},
@@ -262,6 +283,32 @@ static void sent_there_and_back(void **state)
     assert_string_equal(got->headers[1].name, "List-Id");
     assert_string_equal(got->headers[1].value, "");
     assert_int_equal(got->at_ms, 1700000000123);
+    decoding_free(decoding);
+}
+
+static void report_there_and_back(void **state)
+{
+    const struct msg_report *want = &full_report.report;
+    struct encoded encoded;
+    struct decoding *decoding;
+    const struct msg_report *got;
+
+    (void)state;
+    encode(REQUEST, &full_report, &encoded);
+    decoding = decode(REQUEST, encoded.bytes, encoded.len, DECODING_ARENA_BYTES);
+    got = &decoding->out.request.report;
+    assert_int_equal(decoding->err, ERR_NONE);
+    assert_string_equal(got->event, want->event);
+    assert_int_equal(got->evidence, want->evidence);
+    assert_string_equal(got->client_ip, want->client_ip);
+    assert_string_equal(got->sender, want->sender);
+    assert_string_equal(got->recipient, want->recipient);
+    assert_int_equal(got->spf, want->spf);
+    assert_string_equal(got->spf_domain, want->spf_domain);
+    assert_true(got->weight == want->weight);
+    assert_int_equal(got->at_ms, want->at_ms);
+    assert_int_equal(got->asn, want->asn);
+    assert_string_equal(got->country, want->country);
     decoding_free(decoding);
 }
 
@@ -503,6 +550,7 @@ int main(void)
     TABLE_TEST(&table, check_there_and_back);
     TABLE_TEST(&table, admin_request_there_and_back);
     TABLE_TEST(&table, sent_there_and_back);
+    TABLE_TEST(&table, report_there_and_back);
     TABLE_TEST(&table, decision_there_and_back);
     TABLE_TEST(&table, ack_there_and_back);
     TABLE_TEST(&table, admin_there_and_back);
