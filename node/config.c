@@ -120,6 +120,8 @@ static const struct yaml_row store_rows[] = {
 static const struct yaml_row geo_rows[] = {
     {"country", YAML_IS_TEXT, AT(config.geo_country), NULL, 0, PATH_TEXT_MAX, NULL,
      "database of countries in MaxMind's format; empty: no country is known"},
+    {"asn", YAML_IS_TEXT, AT(config.geo_asn), NULL, 0, PATH_TEXT_MAX, NULL,
+     "database of ASs in MaxMind's format; empty: no AS is known"},
     {0},
 };
 
@@ -432,6 +434,7 @@ static void resolve_paths(struct loaded *loaded)
     config->policy.text = policy;
     from_base(loaded, &config->state_dir, "");
     from_base(loaded, &config->geo_country, "");
+    from_base(loaded, &config->geo_asn, "");
     from_base(loaded, &config->ldap.password_file, "");
     from_base(loaded, &config->ldap.ca_file, "");
     from_base(loaded, &config->store.secret_file, "");

@@ -26,6 +26,7 @@ struct config {
     bool stats_show_addresses;
     int log_level;           // enum log_level
     const char *geo_country; // path of a database of countries; "" = none
+    const char *geo_asn;     // and of one of ASs
     struct {
         const char *password_file; // "" = none
         const char *ca_file;

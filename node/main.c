@@ -57,7 +57,7 @@ struct node {
     struct keeper *keeper;
     struct door *doors[2]; // [enum server_door]
     struct pub *pub;
-    struct geo *geo;     // NULL = none
+    struct geo *geo;
     struct probe *probe; // NULL with --replay
     struct loop_timer *tick;
     struct loop_timer *drain_tick;
@@ -106,6 +106,13 @@ static const char *find_country(void *arg, const struct ip *ip, char out[SERVER_
 
     _Static_assert((int)SERVER_COUNTRY_MAX == (int)GEO_COUNTRY_MAX, "one text, two rooms");
     return geo_country(node->geo, ip, out);
+}
+
+static uint32_t find_asn(void *arg, const struct ip *ip)
+{
+    struct node *node = arg;
+
+    return geo_asn(node->geo, ip);
 }
 
 static void ask_probe(void *arg, const struct probe_question *question, struct probe_done done)
@@ -166,16 +173,17 @@ static void publish_stats(struct node *node)
                                         .open_fds = vitals_open_fds(),
                                         .max_fds = vitals_max_fds(),
                                         .resident_bytes = vitals_resident_bytes(),
-                                        .geo_known = geo_is_known(node->geo),
+                                        .geo_known = geo_is_known(node->geo, GEO_COUNTRY),
+                                        .geo_asn_known = geo_is_known(node->geo, GEO_ASN),
                                         .store = node->store,
                                         .probe = node->probe != NULL ? probe_counters(node->probe)
                                                                      : NULL};
     size_t len = 0;
 
-    if (node->geo != NULL) {
-        node->stats.geo_loads = geo_counters(node->geo)->loads;
-        node->stats.geo_errors = geo_counters(node->geo)->errors;
-    }
+    node->stats.geo_loads = geo_counters(node->geo, GEO_COUNTRY)->loads;
+    node->stats.geo_errors = geo_counters(node->geo, GEO_COUNTRY)->errors;
+    node->stats.geo_asn_loads = geo_counters(node->geo, GEO_ASN)->loads;
+    node->stats.geo_asn_errors = geo_counters(node->geo, GEO_ASN)->errors;
 
     stats_snapshot(&node->stats, &gauges, &node->snapshot);
     arena_reset(&node->scratch);
@@ -305,12 +313,13 @@ static void start_server(struct node *node)
                                          .budget_ms = node->config->lookups_budget_ms,
                                          .seats = (unsigned)node->config->lookups_seats,
                                          .large_seats = LARGE_SEATS};
-    const struct server_out out = {send_reply,
-                                   wants_event,
-                                   publish_event,
-                                   find_country,
-                                   node->options.replay ? NULL : ask_probe,
-                                   node};
+    const struct server_out out = {.send = send_reply,
+                                   .wants_event = wants_event,
+                                   .event = publish_event,
+                                   .country = find_country,
+                                   .asn = find_asn,
+                                   .probe = node->options.replay ? NULL : ask_probe,
+                                   .arg = node};
 
     server_new(&node->server, &config, node->store, &node->stats, out);
     keeper_start(node->keeper, node->loop, node->store,
@@ -334,10 +343,11 @@ static void listen_to_signals(struct node *node)
 
 static void open_geo(struct node *node)
 {
-    const struct geo_config config = {.loop = node->loop, .path = node->config->geo_country};
+    const struct geo_config config = {
+        .loop = node->loop,
+        .path = {[GEO_COUNTRY] = node->config->geo_country, [GEO_ASN] = node->config->geo_asn}};
 
-    if (config.path[0] != '\0')
-        geo_new(&node->geo, &config);
+    geo_new(&node->geo, &config);
 }
 
 // Mail that is long over is no reason to ask anybody.

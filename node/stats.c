@@ -118,6 +118,7 @@ void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges,
     add(out, "reeve_max_fds", (double)gauges->max_fds);
     add(out, "reeve_resident_bytes", (double)gauges->resident_bytes);
     add(out, "reeve_geo_known", gauges->geo_known);
+    add(out, "reeve_geo_asn_known", gauges->geo_asn_known);
     add_counters(stats, out);
     add_latency(stats, out);
     add_store(gauges, out);

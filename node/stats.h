@@ -11,26 +11,28 @@
 #include "proto/msg.h"
 
 // name, help. Metric: reeve_<name>.
-#define STATS_COUNTER_LIST(X)                                                            \
-    X(requests, "frames received on both doors")                                         \
-    X(malformed, "frames without the delimiter, or with more than one payload; dropped") \
-    X(bad_requests, "answers STATUS_BAD_REQUEST")                                        \
-    X(overloaded, "answers STATUS_OVERLOADED: no free seat")                             \
-    X(expired, "answers STATUS_EXPIRED: waited longer than the budget")                  \
-    X(unavailable, "answers STATUS_UNAVAILABLE: an admin verb without a store")          \
-    X(checks, "Check requests judged")                                                   \
-    X(dry_runs, "Check requests judged without writing")                                 \
-    X(sent, "Sent requests")                                                             \
-    X(sent_recorded, "entries of sent mail that were written")                           \
-    X(sent_queued, "entries of sent mail that had to wait for the store")                \
-    X(sent_lost, "entries of sent mail that were forgotten: too many waited")            \
-    X(degraded, "verdicts given while facts were unknown")                               \
-    X(replies_lost, "replies whose caller was gone")                                     \
-    X(events, "decision events published")                                               \
-    X(reloads, "policy reloads that took effect")                                        \
-    X(reload_errors, "policy reloads that were refused")                                 \
-    X(geo_loads, "databases of countries that were taken")                               \
-    X(geo_errors, "databases of countries that were missing or broken, and broken places in them")
+#define STATS_COUNTER_LIST(X)                                                                      \
+    X(requests, "frames received on both doors")                                                   \
+    X(malformed, "frames without the delimiter, or with more than one payload; dropped")           \
+    X(bad_requests, "answers STATUS_BAD_REQUEST")                                                  \
+    X(overloaded, "answers STATUS_OVERLOADED: no free seat")                                       \
+    X(expired, "answers STATUS_EXPIRED: waited longer than the budget")                            \
+    X(unavailable, "answers STATUS_UNAVAILABLE: an admin verb without a store")                    \
+    X(checks, "Check requests judged")                                                             \
+    X(dry_runs, "Check requests judged without writing")                                           \
+    X(sent, "Sent requests")                                                                       \
+    X(sent_recorded, "entries of sent mail that were written")                                     \
+    X(sent_queued, "entries of sent mail that had to wait for the store")                          \
+    X(sent_lost, "entries of sent mail that were forgotten: too many waited")                      \
+    X(degraded, "verdicts given while facts were unknown")                                         \
+    X(replies_lost, "replies whose caller was gone")                                               \
+    X(events, "decision events published")                                                         \
+    X(reloads, "policy reloads that took effect")                                                  \
+    X(reload_errors, "policy reloads that were refused")                                           \
+    X(geo_loads, "databases of countries that were taken")                                         \
+    X(geo_errors, "databases of countries that were missing or broken, and broken places in them") \
+    X(geo_asn_loads, "databases of ASs that were taken")                                           \
+    X(geo_asn_errors, "databases of ASs that were missing or broken, and broken places in them")
 
 enum { STATS_LATENCY_BUCKETS = 20 }; // powers of two of microseconds: <1, <2, <4 ... <2^19, more
 
@@ -58,7 +60,8 @@ struct stats_gauges {
     bool policy_refused;
     uint64_t open_fds, max_fds;
     uint64_t resident_bytes;
-    bool geo_known; // there is a database of countries
+    bool geo_known;     // there is a database of countries
+    bool geo_asn_known; // and one of ASs
     const struct store *store;
     const struct probe_counters *probe; // NULL = nobody can be asked
 };

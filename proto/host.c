@@ -189,16 +189,15 @@ bool host_identity(const char *name, const struct ip *ip, char out[MAIL_DOMAIN_M
     return true;
 }
 
-// The registrable domain, a part of the text; NULL if there is none.
-static const char *owner_of(const char *domain)
+const char *host_owner(const char *domain)
 {
     return domain[0] == '[' ? NULL : psl_registrable_domain(psl_builtin(), domain);
 }
 
 bool host_aligned(const char *a, const char *b)
 {
-    const char *owner_a = owner_of(a);
-    const char *owner_b = owner_of(b);
+    const char *owner_a = host_owner(a);
+    const char *owner_b = host_owner(b);
 
     return owner_a != NULL && owner_b != NULL && strcmp(owner_a, owner_b) == 0;
 }

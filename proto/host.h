@@ -19,6 +19,10 @@
 // for machines that send mail: mail, mta, outbound, smtp (both lists stand in host.c). Never blocks.
 MUST_USE bool host_identity(const char *name, const struct ip *ip, char out[MAIL_DOMAIN_MAX + 1]);
 
+// host_owner: the registrable domain of a normalised domain, a part of the text; NULL if it has none (a public suffix itself, an
+// address literal). Never blocks.
+const char *host_owner(const char *domain);
+
 // host_aligned: whether two normalised domains belong to one owner: they have the same registrable domain
 // (relaxed alignment, RFC 7489 3.1.1). False if either has none, or is "". Never blocks.
 MUST_USE bool host_aligned(const char *a, const char *b);

@@ -54,6 +54,13 @@ struct msg_pair *wire_read_pairs(struct wire *wire, void *entries, size_t count)
 void *wire_write_pairs(struct wire *wire, const struct ProtobufCMessageDescriptor *entry_type,
                        const struct msg_pair *pairs, size_t count);
 
+// wire_read_reputation, wire_write_reputation: in wire_reputation.c; NULL is NULL.
+struct Reeve__V1__Reputation;
+const struct msg_reputation *wire_read_reputation(struct wire *wire,
+                                                  const struct Reeve__V1__Reputation *from);
+struct Reeve__V1__Reputation *wire_write_reputation(struct wire *wire,
+                                                    const struct msg_reputation *from);
+
 // wire_read_verdict, wire_write_verdict: in wire_reply.c; an event carries one too.
 void wire_read_verdict(struct wire *wire, const struct Reeve__V1__Verdict *from,
                        struct msg_verdict *out);

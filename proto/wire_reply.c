@@ -64,6 +64,7 @@ void wire_read_verdict(struct wire *wire, const Reeve__V1__Verdict *from, struct
         .hold_for = wire_text(wire, from->hold_for),
         .waited_s = from->waited_s,
         .shadow = wire_text(wire, from->shadow),
+        .reputation = wire_read_reputation(wire, from->reputation),
     };
 }
 
@@ -106,6 +107,7 @@ void wire_write_verdict(struct wire *wire, const struct msg_verdict *from, Reeve
     out->hold_for = wire_text(wire, from->hold_for);
     out->waited_s = from->waited_s;
     out->shadow = wire_text(wire, from->shadow);
+    out->reputation = wire_write_reputation(wire, from->reputation);
 }
 
 // ---- Decision

@@ -85,6 +85,23 @@ static char **read_addresses(struct wire *wire, char **from, size_t count)
     return addresses;
 }
 
+static bool is_capital(char letter)
+{
+    return letter >= 'A' && letter <= 'Z';
+}
+
+static const char *read_country(struct wire *wire, const char *field, const char *country)
+{
+    const char *text = wire_text_given(wire, field, country, COUNTRY_TEXT_MAX);
+    const bool is_one = is_capital(text[0]) && is_capital(text[1]) && text[2] == '\0';
+
+    if (wire->err == ERR_NONE && text[0] != '\0' && !is_one)
+        wire->err = err_say(wire->detail, ERR_SYNTAX,
+                            "%s: '%s' is no country: two capital letters (ISO 3166-1), or empty",
+                            field, text);
+    return text;
+}
+
 static void read_check(struct wire *wire, const Reeve__V1__Check *from, struct msg_check *out)
 {
     out->stage = read_stage(wire, from->stage);
@@ -107,6 +124,8 @@ static void read_check(struct wire *wire, const Reeve__V1__Check *from, struct m
         limit_facts(wire, from->message);
     out->dry_run = from->dry_run;
     out->trace = from->trace;
+    out->asn = from->asn;
+    out->country = read_country(wire, "Check.country", from->country);
     out->policy = wire_text_given(wire, "Check.policy", from->policy, MSG_POLICY_MAX);
     out->at_ms = from->at_ms;
 }
@@ -188,23 +207,6 @@ static double read_weight(struct wire *wire, double weight)
                             "default of the evidence",
                             weight, MSG_WEIGHT_MAX);
     return is_one ? weight : 0;
-}
-
-static bool is_capital(char letter)
-{
-    return letter >= 'A' && letter <= 'Z';
-}
-
-static const char *read_country(struct wire *wire, const char *field, const char *country)
-{
-    const char *text = wire_text_given(wire, field, country, COUNTRY_TEXT_MAX);
-    const bool is_one = is_capital(text[0]) && is_capital(text[1]) && text[2] == '\0';
-
-    if (wire->err == ERR_NONE && text[0] != '\0' && !is_one)
-        wire->err = err_say(wire->detail, ERR_SYNTAX,
-                            "%s: '%s' is no country: two capital letters (ISO 3166-1), or empty",
-                            field, text);
-    return text;
 }
 
 static const char *read_event(struct wire *wire, const char *event)
@@ -340,6 +342,8 @@ static void write_check(struct wire *wire, const struct msg_check *from, Reeve__
     out->recipient_count = from->recipient_count;
     out->size_bytes = from->size_bytes;
     out->dry_run = from->dry_run;
+    out->asn = from->asn;
+    out->country = wire_borrow(from->country);
     out->trace = from->trace;
     out->policy = wire_borrow(from->policy);
     out->at_ms = from->at_ms;

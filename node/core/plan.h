@@ -8,6 +8,7 @@ struct plan {
     bool list;   // read the personal list of its mailbox
     bool allow;  // and to whom that has written
     bool row;    // read its row of the directory
+    bool reputation; // read what its address and sender have sent: the same for all recipients
     bool answer; // read what another server said of it, and whether it has sent mail
 };
 

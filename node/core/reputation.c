@@ -205,6 +205,8 @@ static enum outcome defer_first(const struct chain_in *in, struct verdict *out, 
     if (!greylist_tried(in, &age_ms, &own) || (!own && age_ms >= long_ms))
         return OUTCOME_PASS;
     out->retry_after_ms = age_ms < long_ms ? long_ms - age_ms : 0;
+    out->first_seen_ms = in->facts->now_ms - age_ms;
+    out->is_new = own;
     text_buf_put(why, "; deferred first: refused if it comes again in ");
     text_buf_add_duration(why, (out->retry_after_ms + 999) / 1000 * 1000);
     if (in_shadow)

@@ -139,6 +139,8 @@ static enum check_state check_read(struct server *server, struct seat *seat)
     if (list != NULL)
         store_read_passed(server->store, STORE_LOOKUPS, list, when_answered(server, seat));
     read_persons(server, seat);
+    if (seat->levels != NULL)
+        levels_read(server, seat, when_answered(server, seat));
     return CHECK_READ_ALIAS;
 }
 
@@ -258,6 +260,7 @@ static enum check_state after_judging(const struct seat *seat)
 static enum check_state check_judge(struct server *server, struct seat *seat)
 {
     remember(server, seat);
+    levels_judge(server, seat);
     for (size_t i = 0; i < seat->recipient_count; i++)
         judge(seat, &seat->recipients[i]);
     carry(seat, is_adding);
@@ -390,6 +393,7 @@ static void merge(struct seat *seat, struct msg_decision *decision)
         seat->reasons[i] = seat->recipients[i].verdict.reason;
     *message = seat->verdicts[chain_merge(seat->reasons, seat->recipient_count)];
     message->recipient = "";
+    message->reputation = NULL;
     message->trace = NULL;
     message->trace_count = 0;
     decision->has_message = true;

@@ -80,6 +80,15 @@ void sent_go(struct server *server, struct seat *seat);
 void clients_name(const struct server *server, struct seat *seat);
 void clients_note(struct server *server, struct seat *seat, const struct recipient *recipient);
 
+// levels_prepare: room for what is known of where the message comes from, if a recipient's verdict may depend on that. levels_read: asks
+// the store for it. levels_judge: what was read becomes facts. levels_fill: the whole computation, as a trace tells it, in
+// memory of the seat and the store; NULL = there is none.
+MUST_USE enum err levels_prepare(struct seat *seat);
+void levels_read(struct server *server, struct seat *seat, struct store_done done);
+void levels_judge(const struct server *server, struct seat *seat);
+const struct msg_reputation *levels_fill(const struct server *server, struct seat *seat,
+                                         const struct recipient *recipient);
+
 // limits_list: what the recipients that are counting, and their message, count of the sender's day, as the store wants
 // it: a list. NULL: nothing, or nothing can be named; then it is not known.
 // limits_settle: what was counted and accepted is kept, what was counted and refused is taken back.

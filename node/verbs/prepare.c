@@ -51,9 +51,10 @@ static enum err prepare_parties(struct seat *seat)
     return err;
 }
 
-// What the world knows of the client's address.
-static bool find_country(const struct server *server, struct seat *seat)
+// What the world knows of the client's address. A node that replays is told by who asks.
+static bool find_place(const struct server *server, struct seat *seat)
 {
+    const struct msg_check *check = &seat->request.check;
     struct facts *facts = &seat->facts;
     char *country = arena_alloc(&seat->arena, SERVER_COUNTRY_MAX);
 
@@ -62,8 +63,23 @@ static bool find_country(const struct server *server, struct seat *seat)
     country[0] = '\0';
     if (server->out.country != NULL && facts->client.family != 0)
         (void)server->out.country(server->out.arg, &facts->client, country);
-    facts->country = country;
+    if (server->out.asn != NULL && facts->client.family != 0)
+        facts->asn = server->out.asn(server->out.arg, &facts->client);
+    facts->country = check->country[0] != '\0' ? check->country : country;
+    if (check->asn != 0)
+        facts->asn = check->asn;
     return true;
+}
+
+// What only a node that replays takes from who asks.
+static enum err expect_own_place(const struct server *server, const struct msg_check *check,
+                                 struct err_detail *detail)
+{
+    if (server->config.replay || (check->asn == 0 && check->country[0] == '\0'))
+        return ERR_NONE;
+    return err_say(detail, ERR_SYNTAX,
+                   "%s: only a node that was started with --replay takes it from a request",
+                   check->asn != 0 ? "Check.asn" : "Check.country");
 }
 
 // Since when the sender's domain is ours: of interest to those who may not use it.
@@ -132,13 +148,14 @@ static enum err prepare_message(struct server *server, struct seat *seat, struct
         return ERR_MEMORY;
     facts->members->count = 0;
     facts->spared->count = 0;
-    if (!asker_client(check->client_ip, &facts->client, detail))
+    if (!asker_client(check->client_ip, &facts->client, detail) ||
+        expect_own_place(server, check, detail) != ERR_NONE)
         return ERR_SYNTAX;
     if (!client_identify(server->names, facts, &seat->arena, check->client_name,
                          check->spf == MSG_AUTH_PASS ? check->spf_domain : ""))
         return ERR_MEMORY;
     facts->spf = spf_of(check, facts->spf_domain);
-    if (!find_country(server, seat))
+    if (!find_place(server, seat))
         return ERR_MEMORY;
     facts->trusted =
         facts->auth_user[0] != '\0' || policy_is_trusted_ip(seat_policy(seat), &facts->client);
@@ -186,6 +203,7 @@ static enum err prepare_reads(struct server *server, struct seat *seat, struct r
                                             store_ring(server->store), &recipient->pair);
 
     recipient->reading = plan.passed;
+    seat->reads_levels |= plan.reputation;
     recipient->reading_person = plan.list || plan.allow || plan.row || plan.answer;
     if (!recipient->reading_person)
         return ERR_NONE;
@@ -294,5 +312,5 @@ enum err check_prepare(struct server *server, struct seat *seat, struct err_deta
         named[i] = &seat->recipients[i].facts;
         err = prepare_recipient(server, seat, i);
     }
-    return err;
+    return err == ERR_NONE ? levels_prepare(seat) : err;
 }

@@ -83,6 +83,8 @@ struct seat {
     size_t recipient_count;
     struct msg_verdict *verdicts;
     enum reason *reasons; // room for merging them
+    bool reads_levels;          // a recipient's verdict may depend on its reputation
+    struct levels *levels;      // where it comes from; NULL = not asked
     uint64_t transaction; // key_transaction; 0 = none, or none that anybody could be carried by
     struct key_count counted_mail; // as what this message counts
     struct limit_count mail_count;

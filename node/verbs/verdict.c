@@ -39,7 +39,7 @@ static uint32_t retry_after_s(const struct verdict *verdict)
 static bool says_when(enum reason reason)
 {
     return reason == REASON_greylist_new || reason == REASON_greylist_early ||
-           reason == REASON_rate || reason == REASON_dha;
+           reason == REASON_rate || reason == REASON_dha || reason == REASON_reputation_defer;
 }
 
 static void write_text(struct recipient *recipient)
@@ -49,6 +49,8 @@ static void write_text(struct recipient *recipient)
 
     text_buf_init(&text, recipient->text, sizeof(recipient->text));
     text_buf_put(&text, row->text);
+    if (recipient->verdict.reason == REASON_reputation_list)
+        text_buf_add(&text, " by %s", recipient->verdict.rule);
     if (says_when(recipient->verdict.reason)) {
         text_buf_add(&text, ", please try again in %u s",
                      (unsigned)retry_after_s(&recipient->verdict));
@@ -132,7 +134,7 @@ static void fill_trace(struct recipient *recipient, struct msg_verdict *out)
     out->trace_count = recipient->trace.count;
 }
 
-static void fill(const struct seat *seat, struct recipient *recipient, struct msg_verdict *out)
+static void fill(struct seat *seat, struct recipient *recipient, struct msg_verdict *out)
 {
     const struct verdict *verdict = &recipient->verdict;
     const struct reason_row *row = reason_row(verdict->reason);
@@ -156,6 +158,10 @@ static void fill(const struct seat *seat, struct recipient *recipient, struct ms
         .waited_s = (uint32_t)(verdict->waited_ms / 1000),
         .shadow = verdict->shadow != REASON_COUNT ? reason_row(verdict->shadow)->name : "",
     };
+    if (seat->facts.judged != NULL && seat->facts.judged->is_known) {
+        out->score_known = true;
+        out->score = 100 * (1 - seat->facts.judged->p);
+    }
     fill_trace(recipient, out);
 }
 
@@ -196,6 +202,7 @@ static void publish(struct server *server, const struct seat *seat,
         .took_us = (uint32_t)(clock_mono_us() - seat->came_us),
     };
 
+    event.verdict.reputation = NULL;
     event.verdict.trace = NULL;
     event.verdict.trace_count = 0;
     if (hide)
@@ -214,6 +221,7 @@ void verdict_finish(struct server *server, struct seat *seat, size_t index)
         track(server, seat, recipient);
     write_text(recipient);
     fill(seat, recipient, out);
+    out->reputation = levels_fill(server, seat, recipient);
     if (seat->facts.dry_run) {
         server->stats->dry_runs += index == 0;
         return;

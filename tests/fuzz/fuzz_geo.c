@@ -1,5 +1,5 @@
-// Fuzzes node/geo.c: whatever a database of countries holds, an address has a country of two capital letters or none.
-// The input is the file.
+// Fuzzes node/geo.c: whatever a database holds, an address has a country of two capital letters or none, and an AS with a number
+// that an AS can have or none. The input is the file, for both.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +34,10 @@ static void look_up(struct geo *geo, const char *address)
     if (country[0] != '\0' && (strlen(country) != 2 || country[0] < 'A' || country[0] > 'Z' ||
                                country[1] < 'A' || country[1] > 'Z'))
         abort();
+    const uint32_t asn = geo_asn(geo, &ip);
+
+    if (asn == 23456 || asn == UINT32_MAX)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -49,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fd < 0 || (size > 0 && write(fd, data, size) != (ssize_t)size))
         abort();
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    const struct geo_config config = {loop, path, 1000};
+    const struct geo_config config = {loop, {[GEO_COUNTRY] = path, [GEO_ASN] = path}, 1000};
 
     geo_new(&geo, &config);
     for (size_t i = 0; i < sizeof(ADDRESSES) / sizeof(ADDRESSES[0]); i++)

@@ -1,5 +1,5 @@
 // mmdb.h: a tiny writer of MaxMind DB files (https://maxmind.github.io/MaxMind-DB/), for tests that need a database of
-// their own: which network is in which country, and any bytes as a record.
+// their own: which network is in which country or AS, and any bytes as a record.
 //
 //     struct mmdb mmdb;
 //     mmdb_open(&mmdb, 6);
@@ -10,14 +10,23 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/ip.h"
 
 enum { MMDB_NODES = 4096, MMDB_BYTES = 1 << 16, MMDB_TREE_BYTES = MMDB_NODES * 6 };
 
-// How a record names the country.
-enum mmdb_style { MMDB_NESTED, MMDB_CODE, MMDB_PLAIN, MMDB_OTHER };
+// How a record names the country, or the AS.
+enum mmdb_style {
+    MMDB_NESTED,
+    MMDB_CODE,
+    MMDB_PLAIN,
+    MMDB_OTHER,
+    MMDB_AS,        // a number
+    MMDB_AS_TEXT,   // "AS64500"
+    MMDB_AS_TRAITS, // a number in a map
+};
 
 struct mmdb {
     unsigned version;              // 4 or 6: of the addresses in the tree
@@ -62,17 +71,43 @@ static inline void mmdb_put_map(struct mmdb *mmdb, unsigned count)
     mmdb_put_byte(mmdb, 7U << 5 | count);
 }
 
-static inline void mmdb_put_record(struct mmdb *mmdb, enum mmdb_style style, const char *country)
+// A number of 32 bits, in as few bytes as will do.
+static inline void mmdb_put_number(struct mmdb *mmdb, uint32_t number)
 {
-    static const char *const KEYS[] = {"country", "country_code", "country", "as_organization"};
+    unsigned bytes = 0;
+
+    while (bytes < 4 && number >> (8 * bytes) != 0)
+        bytes++;
+    mmdb_put_byte(mmdb, 6U << 5 | bytes);
+    while (bytes-- > 0)
+        mmdb_put_byte(mmdb, number >> (8 * bytes) & 0xff);
+}
+
+// says: a country, or the number of an AS.
+static inline void mmdb_put_record(struct mmdb *mmdb, enum mmdb_style style, const char *says)
+{
+    static const struct {
+        const char *key, *inner;
+    } KEYS[] = {
+        [MMDB_NESTED] = {"country", "iso_code"},
+        [MMDB_CODE] = {"country_code", NULL},
+        [MMDB_PLAIN] = {"country", NULL},
+        [MMDB_OTHER] = {"as_organization", NULL},
+        [MMDB_AS] = {"autonomous_system_number", NULL},
+        [MMDB_AS_TEXT] = {"asn", NULL},
+        [MMDB_AS_TRAITS] = {"traits", "autonomous_system_number"},
+    };
 
     mmdb_put_map(mmdb, 1);
-    mmdb_put_text(mmdb, KEYS[style]);
-    if (style == MMDB_NESTED) {
+    mmdb_put_text(mmdb, KEYS[style].key);
+    if (KEYS[style].inner != NULL) {
         mmdb_put_map(mmdb, 1);
-        mmdb_put_text(mmdb, "iso_code");
+        mmdb_put_text(mmdb, KEYS[style].inner);
     }
-    mmdb_put_text(mmdb, country);
+    if (style == MMDB_AS || style == MMDB_AS_TRAITS)
+        mmdb_put_number(mmdb, (uint32_t)strtoul(says, NULL, 10));
+    else
+        mmdb_put_text(mmdb, says);
 }
 
 // ---- the tree
@@ -106,11 +141,11 @@ static inline void mmdb_point(struct mmdb *mmdb, const char *net_text, size_t of
 }
 
 static inline void mmdb_add(struct mmdb *mmdb, const char *net, enum mmdb_style style,
-                            const char *country)
+                            const char *says)
 {
     const size_t offset = mmdb->used;
 
-    mmdb_put_record(mmdb, style, country);
+    mmdb_put_record(mmdb, style, says);
     mmdb_point(mmdb, net, offset);
 }
 

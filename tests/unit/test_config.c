@@ -78,8 +78,8 @@ static const struct refused_row refused_rows[] = {
     {"a section of later: dns", "dns: {}\n",
      ":1: unknown key 'dns' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
      "stats, store, geo, ldap)"},
-    {"a database of later", "geo: {asn: a.mmdb}\n",
-     ":1: unknown key 'asn' in 'geo' (known: country)"},
+    {"a database of later", "geo: {city: a.mmdb}\n",
+     ":1: unknown key 'city' in 'geo' (known: country, asn)"},
     {"unknown key in a section", "lookups:\n  port: 7170\n",
      ":2: unknown key 'port' in 'lookups' (known: listen, budget, seats)"},
     {"a list for a file", "- a\n", ":1: the file: expected a map, not a list"},
@@ -354,7 +354,8 @@ static void relative_paths_start_at_the_file(void **state)
 {
     struct file file;
     struct config *config = loaded(
-        "state_dir: state\nsecret_file: s\npolicy: [p.yaml, /q.yaml]\ngeo: {country: c.mmdb}\n"
+        "state_dir: state\nsecret_file: s\npolicy: [p.yaml, /q.yaml]\ngeo: {country: c.mmdb, asn: "
+        "a.mmdb}\n"
         "lookups: {listen: ipc://l.sock}\nadmin: {listen: ipc://run/a.sock}\nstats: {listen: "
         "\"\"}\n"
         "store: {mode: single, address: unix:r.sock, password_file: p, redis_server: bin/redis}\n",
@@ -365,6 +366,7 @@ static void relative_paths_start_at_the_file(void **state)
     assert_below(config->store.state_dir, "", &file, "state");
     assert_below(config->store.secret_file, "", &file, "s");
     assert_below(config->geo_country, "", &file, "c.mmdb");
+    assert_below(config->geo_asn, "", &file, "a.mmdb");
     assert_below(config->store.password_file, "", &file, "p");
     assert_below(config->store.redis_server, "", &file, "bin/redis");
     assert_below(config->store.address, "unix:", &file, "r.sock");

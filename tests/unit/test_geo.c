@@ -1,5 +1,5 @@
-// test_geo.c: the country of an address, out of files that are good, broken, of something else, replaced, and written to
-// while they are used.
+// test_geo.c: the country of an address and its AS, out of files that are good, broken, of something else, replaced, and
+// written to while they are used.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +22,7 @@ enum { LOOK_MS = 5, PATIENCE_MS = 20000 };
 struct scene {
     struct loop *loop;
     struct geo *geo;
+    enum geo_kind kind; // that is looked at
     struct loop_timer *watch;
     bool (*until)(const struct scene *scene);
     uint64_t loads, errors; // that are waited for
@@ -44,8 +45,9 @@ static void scene_open(struct scene *scene)
 
 static void begin(struct scene *scene)
 {
-    const struct geo_config config = {scene->loop, scene->path, LOOK_MS};
+    struct geo_config config = {.loop = scene->loop, .every_ms = LOOK_MS};
 
+    config.path[scene->kind] = scene->path;
     geo_new(&scene->geo, &config);
 }
 
@@ -80,12 +82,12 @@ static void wait_until(struct scene *scene, bool (*until)(const struct scene *sc
 
 static bool has_loads(const struct scene *scene)
 {
-    return geo_counters(scene->geo)->loads >= scene->loads;
+    return geo_counters(scene->geo, scene->kind)->loads >= scene->loads;
 }
 
 static bool has_errors(const struct scene *scene)
 {
-    return geo_counters(scene->geo)->errors >= scene->errors;
+    return geo_counters(scene->geo, scene->kind)->errors >= scene->errors;
 }
 
 static bool is_later(const struct scene *scene)
@@ -152,9 +154,108 @@ static void check_find(void **state)
     fill(row->version);
     mmdb_write(&mmdb, scene.path);
     begin(&scene);
-    assert_true(geo_is_known(scene.geo));
+    assert_true(geo_is_known(scene.geo, scene.kind));
     assert_string_equal(country(&scene, row->address), row->country);
-    assert_int_equal(geo_counters(scene.geo)->errors, 0);
+    assert_int_equal(geo_counters(scene.geo, scene.kind)->errors, 0);
+    scene_close(&scene);
+}
+
+static uint32_t asn(const struct scene *scene, const char *address)
+{
+    struct ip ip;
+
+    assert_true(ip_parse(address, &ip));
+    return geo_asn(scene->geo, &ip);
+}
+
+static const struct asn_row {
+    const char *name;
+    enum mmdb_style style;
+    const char *says;
+    uint32_t asn;
+} ASNS[] = {
+    {"a number", MMDB_AS, "64500", 64500},
+    {"the least", MMDB_AS, "1", 1},
+    {"one of 32 bits", MMDB_AS, "4200000000", 4200000000},
+    {"the last that a network can have", MMDB_AS, "4294967294", 4294967294},
+    {"none has the very last", MMDB_AS, "4294967295", 0},
+    {"nor 0", MMDB_AS, "0", 0},
+    {"nor AS_TRANS", MMDB_AS, "23456", 0},
+    {"its neighbour", MMDB_AS, "23457", 23457},
+    {"in words", MMDB_AS_TEXT, "AS64500", 64500},
+    {"in small letters", MMDB_AS_TEXT, "as7", 7},
+    {"in digits", MMDB_AS_TEXT, "64500", 64500},
+    {"the letters alone", MMDB_AS_TEXT, "AS", 0},
+    {"nothing", MMDB_AS_TEXT, "", 0},
+    {"one letter", MMDB_AS_TEXT, "A64500", 0},
+    {"with something behind it", MMDB_AS_TEXT, "AS64500 ", 0},
+    {"a negative one", MMDB_AS_TEXT, "AS-1", 0},
+    {"AS_TRANS in words", MMDB_AS_TEXT, "AS23456", 0},
+    {"too much for 32 bits", MMDB_AS_TEXT, "AS4294967296", 0},
+    {"too much for 64", MMDB_AS_TEXT, "AS18446744073709551617", 0},
+    {"in a map", MMDB_AS_TRAITS, "64500", 64500},
+    {"only its name", MMDB_OTHER, "An Operator", 0},
+    {"a country", MMDB_PLAIN, "DE", 0},
+};
+
+static void check_asn(void **state)
+{
+    const struct asn_row *row = *state;
+    struct scene scene;
+
+    scene_open(&scene);
+    scene.kind = GEO_ASN;
+    mmdb_open(&mmdb, 6);
+    mmdb_add(&mmdb, "192.0.2.0/24", row->style, row->says);
+    mmdb_add(&mmdb, "2001:db8::/32", row->style, row->says);
+    mmdb_add(&mmdb, "198.51.100.0/24", MMDB_AS, "64501"); // a database of ASs it is
+    mmdb_write(&mmdb, scene.path);
+    begin(&scene);
+    assert_int_equal(asn(&scene, "192.0.2.255"), row->asn);
+    assert_int_equal(asn(&scene, "2001:db8::1"), row->asn);
+    assert_int_equal(asn(&scene, "198.51.100.1"), 64501);
+    assert_int_equal(asn(&scene, "192.0.3.0"), 0);
+    assert_int_equal(geo_counters(scene.geo, GEO_ASN)->errors, 0);
+    assert_false(geo_is_known(scene.geo, GEO_COUNTRY)); // there is no file of that
+    assert_string_equal(country(&scene, "192.0.2.1"), "");
+    scene_close(&scene);
+}
+
+// IPinfo's lite database has both, and may be named twice. One of countries is none of ASs.
+static void each_kind_has_its_own_file_and_its_own_complaints(void **state)
+{
+    struct scene scene;
+    struct ip ip;
+    struct geo_config config = {.every_ms = LOOK_MS};
+
+    (void)state;
+    scene_open(&scene);
+    config.loop = scene.loop;
+    config.path[GEO_COUNTRY] = config.path[GEO_ASN] = scene.path;
+    mmdb_open(&mmdb, 4);
+    mmdb_point(&mmdb, "192.0.2.0/24", mmdb.used);
+    mmdb_put_map(&mmdb, 2);
+    mmdb_put_text(&mmdb, "asn");
+    mmdb_put_text(&mmdb, "AS64500");
+    mmdb_put_text(&mmdb, "country_code");
+    mmdb_put_text(&mmdb, "DE");
+    mmdb_write(&mmdb, scene.path);
+    geo_new(&scene.geo, &config);
+    assert_string_equal(country(&scene, "192.0.2.1"), "DE");
+    assert_int_equal(asn(&scene, "192.0.2.1"), 64500);
+    geo_free(&scene.geo);
+    fill(6);
+    mmdb_write(&mmdb, scene.path);
+    geo_new(&scene.geo, &config);
+    assert_true(geo_is_known(scene.geo, GEO_COUNTRY));
+    assert_false(geo_is_known(scene.geo, GEO_ASN));
+    assert_int_equal(geo_counters(scene.geo, GEO_COUNTRY)->errors, 0);
+    assert_int_equal(geo_counters(scene.geo, GEO_ASN)->errors, 1);
+    assert_int_equal(asn(&scene, "192.0.2.1"), 0);
+    assert_true(ip_parse("192.0.2.1", &ip));
+    assert_int_equal(geo_asn(NULL, &ip), 0);
+    assert_int_equal(geo_asn(scene.geo, &(struct ip){0}), 0);
+    assert_int_equal(geo_counters(NULL, GEO_ASN)->errors, 0);
     scene_close(&scene);
 }
 
@@ -166,11 +267,11 @@ static void no_address_and_no_database_have_no_country(void **state)
 
     (void)state;
     assert_string_equal(geo_country(NULL, &nobody, out), "");
-    assert_false(geo_is_known(NULL));
+    assert_false(geo_is_known(NULL, GEO_COUNTRY));
     scene_open(&scene);
     begin(&scene);
-    assert_false(geo_is_known(scene.geo));
-    assert_int_equal(geo_counters(scene.geo)->errors, 1); // missing
+    assert_false(geo_is_known(scene.geo, scene.kind));
+    assert_int_equal(geo_counters(scene.geo, scene.kind)->errors, 1); // missing
     assert_string_equal(country(&scene, "192.0.2.1"), "");
     assert_string_equal(geo_country(scene.geo, &nobody, out), "");
     scene_close(&scene);
@@ -261,11 +362,11 @@ static void check_broken(void **state)
     scene_open(&scene);
     row->write(scene.path);
     begin(&scene);
-    assert_false(geo_is_known(scene.geo));
-    assert_int_equal(geo_counters(scene.geo)->errors, 1);
+    assert_false(geo_is_known(scene.geo, scene.kind));
+    assert_int_equal(geo_counters(scene.geo, scene.kind)->errors, 1);
     assert_string_equal(country(&scene, "192.0.2.1"), "");
     wait_until(&scene, is_later);
-    assert_int_equal(geo_counters(scene.geo)->errors, 1); // said once
+    assert_int_equal(geo_counters(scene.geo, scene.kind)->errors, 1); // said once
     (void)rmdir(scene.path);
     (void)unlink(scene.path);
     fill(6);
@@ -285,6 +386,8 @@ static void no_damage_ends_the_process(void **state)
     (void)state;
     scene_open(&scene);
     fill(4);
+    mmdb_add(&mmdb, "100.64.0.0/10", MMDB_AS, "64500");
+    mmdb_add(&mmdb, "100.128.0.0/10", MMDB_AS_TEXT, "AS64500");
     len = mmdb_bytes(&mmdb, bytes, sizeof(bytes));
     for (size_t i = 0; i < len; i++) {
         const uint8_t was = bytes[i];
@@ -292,7 +395,10 @@ static void no_damage_ends_the_process(void **state)
         bytes[i] = (uint8_t)(was ^ (i % 2 == 0 ? 0xff : 0x20));
         mmdb_write_bytes(scene.path, bytes, i % 7 == 0 ? i : len);
         bytes[i] = was;
+        scene.kind = i % 3 == 0 ? GEO_ASN : GEO_COUNTRY;
         begin(&scene);
+        (void)asn(&scene, "100.64.0.1");
+        (void)asn(&scene, "100.128.0.1");
         (void)country(&scene, "192.0.2.1");
         (void)country(&scene, "203.0.113.7");
         (void)country(&scene, "10.0.0.1");
@@ -328,7 +434,7 @@ static void a_file_that_takes_its_place_is_taken(void **state)
     wait_until(&scene, has_loads);
     assert_string_equal(country(&scene, "192.0.2.1"), "FR");
     wait_until(&scene, is_later);
-    assert_int_equal(geo_counters(scene.geo)->loads, 2); // once
+    assert_int_equal(geo_counters(scene.geo, scene.kind)->loads, 2); // once
     scene_close(&scene);
 }
 
@@ -344,7 +450,7 @@ static void one_that_goes_leaves_nothing_known_and_comes_back(void **state)
     scene.errors = 1;
     wait_until(&scene, has_errors);
     assert_string_equal(country(&scene, "192.0.2.1"), "");
-    assert_false(geo_is_known(scene.geo));
+    assert_false(geo_is_known(scene.geo, scene.kind));
     write_country(scene.path, "FR");
     scene.loads = 2;
     wait_until(&scene, has_loads);
@@ -394,7 +500,7 @@ static void one_that_is_being_written_waits(void **state)
     write_country(scene.path, "DE");
     begin(&scene);
     wait_until(&scene, writes_a_bit); // each millisecond, so no two looks see the same
-    assert_int_equal(geo_counters(scene.geo)->errors, 0);
+    assert_int_equal(geo_counters(scene.geo, scene.kind)->errors, 0);
     assert_string_equal(country(&scene, "192.0.2.1"), "DE");
     scene.errors = 1;
     wait_until(&scene, has_errors);
@@ -407,6 +513,8 @@ int main(void)
     static struct table table;
 
     TABLE_ROWS(&table, FINDS, check_find);
+    TABLE_ROWS(&table, ASNS, check_asn);
+    TABLE_TEST(&table, each_kind_has_its_own_file_and_its_own_complaints);
     TABLE_TEST(&table, no_address_and_no_database_have_no_country);
     TABLE_ROWS(&table, BROKEN, check_broken);
     TABLE_TEST(&table, no_damage_ends_the_process);
