@@ -169,10 +169,14 @@ static void step_geo(struct step_line *line)
 {
     struct err_detail detail = {""};
     struct ip_net net;
+    const char *last = word(line, line->words.count - 1);
+    const bool has_asn = strncmp(last, "AS", 2) == 0 && last[2] != '\0';
+    const uint32_t asn = has_asn ? (uint32_t)strtoul(last + 2, NULL, 10) : 0;
+    const char *country = line->words.count - (has_asn ? 1 : 0) > 2 ? word(line, 2) : "";
 
-    if (line->words.count > 3 || ip_net_parse(word(line, 1), &net, &detail) != ERR_NONE ||
-        !world_set_country(line->world, &net, word(line, 2)))
-        misunderstood(line, "geo 192.0.2.0/24 DE (without a country: it is not known)");
+    if (line->words.count > 4 || ip_net_parse(word(line, 1), &net, &detail) != ERR_NONE ||
+        !world_set_place(line->world, &net, country, asn))
+        misunderstood(line, "geo 192.0.2.0/24 DE AS64500 (either, or none: not known)");
 }
 
 static bool read_says(const char *text, enum facts_probe *out)

@@ -154,38 +154,61 @@ static enum err set_node_policy(struct node *node, struct err_detail *detail)
     return reloading.err;
 }
 
+// Of two lines about one network the last.
+static const struct world_place *place_of(const struct world *world, const struct ip *ip)
+{
+    const struct world_place *found = NULL;
+
+    for (size_t i = 0; i < world->place_count; i++) {
+        const struct world_place *one = &world->place[i];
+
+        if (ip_net_contains(&one->net, ip) && (found == NULL || one->net.bits >= found->net.bits))
+            found = one;
+    }
+    return found;
+}
+
+static uint32_t on_asn(void *arg, const struct ip *ip)
+{
+    const struct node *node = arg;
+    const struct world_place *found = place_of(node->world, ip);
+
+    return found != NULL ? found->asn : 0;
+}
+
 static const char *on_country(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX])
 {
     const struct node *node = arg;
-    const struct world_country *found = NULL;
+    const struct world_place *found = place_of(node->world, ip);
 
-    for (size_t i = 0; i < node->world->country_count; i++) {
-        const struct world_country *one = &node->world->country[i];
-
-        if (ip_net_contains(&one->net, ip) && (found == NULL || one->net.bits >= found->net.bits))
-            found = one; // of two lines about one network the last
-    }
     (void)snprintf(out, SERVER_COUNTRY_MAX, "%s", found != NULL ? found->country : "");
     return out;
 }
 
-bool world_set_country(struct world *world, const struct ip_net *net, const char *country)
+bool world_set_place(struct world *world, const struct ip_net *net, const char *country,
+                     uint32_t asn)
 {
-    struct world_country *one = &world->country[world->country_count];
+    struct world_place *one = &world->place[world->place_count];
 
-    if (world->country_count == WORLD_COUNTRIES_MAX || strlen(country) >= SERVER_COUNTRY_MAX)
+    if (world->place_count == WORLD_PLACES_MAX || strlen(country) >= SERVER_COUNTRY_MAX)
         return false;
     one->net = *net;
+    one->asn = asn;
     (void)snprintf(one->country, sizeof(one->country), "%s", country);
-    world->country_count++;
+    world->place_count++;
     return true;
 }
 
 static void node_start(struct node *node)
 {
     const struct server_out out = {
-        on_reply, wants_event, on_event, on_country, node->config.replay ? NULL : probes_on_ask,
-        node};
+        .send = on_reply,
+        .wants_event = wants_event,
+        .event = on_event,
+        .country = on_country,
+        .asn = on_asn,
+        .probe = node->config.replay ? NULL : probes_on_ask,
+        .arg = node};
     const struct keeper_config config = {
         .node = node->name, .state_dir = "", .load = load_policy, .load_arg = node};
     struct err_detail detail = {""};

@@ -18,7 +18,7 @@
 #include "tests/scenario/script.h"
 #include "tests/support/store_memory.h"
 
-enum { WORLD_NODES_MAX = 8, WORLD_NAME_MAX = 32, WORLD_COUNTRIES_MAX = 32 };
+enum { WORLD_NODES_MAX = 8, WORLD_NAME_MAX = 32, WORLD_PLACES_MAX = 32 };
 
 // How a scenario is played. Every one is played three times, and must hold each time (README.md,
 // "Three times").
@@ -40,10 +40,11 @@ struct node {
     bool is_dying; // its replies go nowhere
 };
 
-// A network and its country.
-struct world_country {
+// A network, its country and its AS.
+struct world_place {
     struct ip_net net;
     char country[SERVER_COUNTRY_MAX];
+    uint32_t asn;
 };
 
 struct world {
@@ -52,8 +53,8 @@ struct world {
     struct node node[WORLD_NODES_MAX];
     size_t node_count;
     char *policy; // text of the policy set, "" = none was given
-    struct world_country country[WORLD_COUNTRIES_MAX]; // of all nodes
-    size_t country_count;
+    struct world_place place[WORLD_PLACES_MAX]; // of all nodes
+    size_t place_count;
     struct probes probes; // the other servers, of all nodes
     uint64_t start_ms;
     uint64_t now_ms;
@@ -93,8 +94,9 @@ void world_restart(struct node *node);
 MUST_USE enum err world_set_policy(struct world *world, struct node *node, const char *text,
                                    struct err_detail *detail);
 
-// world_set_country: from now on all nodes know so of a network; "" = they know of none. False if there are too many.
-bool world_set_country(struct world *world, const struct ip_net *net, const char *country);
+// world_set_place: from now on all nodes know so of a network; "" and 0 = they know of none. False if there are too many.
+bool world_set_place(struct world *world, const struct ip_net *net, const char *country,
+                     uint32_t asn);
 
 // world_ask: sends a request; its reply is compared with the words behind `->` of the line.
 void world_ask(struct world *world, const struct place *place, const struct ask *ask);
