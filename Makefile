@@ -102,7 +102,7 @@ $(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c client/ctl/*/*.c)) $(BUI
 $(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(SPF_LIBS)
 $(BUILD)/reeve-load: $(call obj,client/load/main.c) $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
-	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) -lm
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
 
 # ---- the library
 # nodelete: a lookup that hangs may still be in its thread when a gateway that has loaded the library unloads it.
@@ -118,7 +118,7 @@ $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version
 # ---- unit tests: one program a file
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(CTL_LIBS) $(SPF_LIBS) -lcmocka -lm
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(CTL_LIBS) $(SPF_LIBS) -lcmocka
 .PRECIOUS: $(BUILD)/obj/%.o
 unit: $(UNITS)
 	scripts/run-units $(UNITS)
@@ -157,7 +157,7 @@ asan:
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libnode.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) -lm
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS)
 
 # For scripts/: every test program, built but not run; the flags of a compilation, quoted for a shell, and the libraries.
 .PHONY: test-programs print-flags print-libs

@@ -49,10 +49,10 @@ static inline bool reputation_is_root(enum reputation_kind kind)
 }
 
 enum {
-    REPUTATION_SLOTS = 4,         // reporters that are kept of an entity,
-    REPUTATION_ROOT_SLOTS = 16,   // and of a root
-    REPUTATION_BYTES = 43,        // an entity, packed
-    REPUTATION_ROOT_BYTES = 189,  // a root, packed
+    REPUTATION_SLOTS = 4,       // reporters that are kept of an entity,
+    REPUTATION_ROOT_SLOTS = 16, // and of a root
+    REPUTATION_BYTES = 44, // an entity, packed: as long as Redis keeps it beside its key's object
+    REPUTATION_ROOT_BYTES = 317,  // a root, packed
     REPUTATION_REPORTERS = 65536, // ids of reporters are below; 0 is nobody
 };
 // The sum of an entity's weights, roots apart, stays at or below this, so that it can change its mind in bounded time.
@@ -73,13 +73,19 @@ struct reputation_state {
     struct reputation_slot slot[REPUTATION_ROOT_SLOTS];
 };
 
-// Packed, big endian. Reals are the upper bytes of an IEEE number, rounded to nearest (half away from zero).
-//     entity, 43 bytes:  version 1 (u8); spam, ham (upper 5 of a double); at_s (u32); first_day (u16); hour, week (upper 3 of a
-//                        float); 4 slots: reporter (u16), spam and ham (12 bits each, in 1/128, at most 4095)
-//     root, 189 bytes:   version 2 (u8); spam, ham (double); at_s (u32); first_day (u16); hour, week (upper 3 of a float);
-//                        16 slots: reporter (u16), spam, ham (float)
+// Packed, big endian. Reals are the upper bytes of an IEEE number, rounded to nearest (half away from zero); below REPUTATION_DUST
+// they are 0.
+//     entity, 44 bytes:  version 1 (u8); spam, ham (upper 5 of a double); at_s (u32); first_day (u16); hour (upper 3 of a
+//                        float), week (float); 4 slots: reporter (u16), spam and ham (12 bits each, in 1/128, at most 4095)
+//     root, 317 bytes:   version 2 (u8); spam, ham (double); at_s (u32); first_day (u16); hour, week as above;
+//                        16 slots: reporter (u16), spam, ham (double)
+// A slot of an entity is not rounded to nearest: it would never decay where it is written every second, since each second takes
+// less than half of 1/128. It becomes floor(128 weight + d) where d is spread evenly over 0..1 from second to second:
+//     d = ((40503 at_s + 24109 (2 slot + (1 for ham))) mod 65536) / 65536
+// so it is right on average, and what is written again within its second stays as it is.
+#define REPUTATION_DUST 0x1p-20
 // reputation_pack: returns the bytes. reputation_unpack: ERR_SYNTAX if they are none of ours: another version or length, a number that is
-// not finite or negative.
+// not finite, negative or beyond 1e15.
 size_t reputation_pack(enum reputation_kind kind, const struct reputation_state *state,
                        uint8_t out[REPUTATION_ROOT_BYTES]);
 MUST_USE enum err reputation_unpack(enum reputation_kind kind, const void *bytes, size_t len,
@@ -165,8 +171,8 @@ void reputation_levels(const struct reputation_client *client, struct reputation
 
 // reputation_key: the store's key, at most REPUTATION_KEY_MAX - 1 bytes; its length. reputation_id_read: back; domain
 // points into key, which must be terminated. False: it is none of ours. reputation_text: for a person: 192.0.2.0/24, AS64500, example.org at AS64500.
-//     r:i:<hex of the address>  r:n:<hex of the /24 or /64>  r:w:  r:a:<asn>  r:c:<cc>  r:g:address
-//     r:e:<domain>/<asn>  r:d:<domain>  r:t:<tld>  r:g:sender
+//     r:i:<hex of the address>  r:n:<hex of the /24 or /64>  r:w:<of the /16 or /48>  r:a:<asn>  r:c:<cc>  r:g:address
+//     r:e:<asn>/<domain>  r:d:<domain>  r:t:<tld>  r:g:sender
 enum { REPUTATION_KEY_MAX = 300, REPUTATION_TEXT_MAX = 300 };
 size_t reputation_key(const struct reputation_id *id, char out[REPUTATION_KEY_MAX]);
 bool reputation_id_read(const char *key, struct reputation_id *out);
@@ -192,7 +198,7 @@ struct reputation_result {
     double lower, upper; // p -+ 1.645 sqrt(p(1-p)/(N_leaf + m_leaf + 1)), within 0..1
     double n_ip, n_net;  // S+H of these levels
     unsigned
-        reporters; // different ones in the slots of ip and net, trusted and with a weight of at least REPUTATION_HELD
+        reporters; // different ones in the slots of ip and net, trusted (REPUTATION_ALARM), with a weight of at least REPUTATION_HELD in one of them
     struct reputation_share share[REPUTATION_LEVELS_MAX];
 };
 #define REPUTATION_HELD 0.25
@@ -208,7 +214,7 @@ bool reputation_is_warm(const struct reputation_facts *facts,
                         const struct reputation_reporters *reporters, uint64_t now_ms);
 
 // reputation_surges: suddenly much more mail than before: hour >= least, and (rate of the hour + 1) / (rate of the week + 1) >= ratio,
-// rates in mails an hour, of an entity younger than 7 days, or one with p > .1.
+// rates in mails an hour (of a counter: ln 2 times what it holds, over its half-life), of an entity younger than 7 days, or one with p > .1.
 bool reputation_surges(const struct reputation_state *state, double p, uint64_t now_ms,
                        double least, double ratio);
 
@@ -228,7 +234,9 @@ struct reputation_added {
 };
 // Below this nothing climbs on.
 #define REPUTATION_LEAST 0.001
-// reputation_add: decays, adds what the cap allows, scales to REPUTATION_FULL, rounds. level: of settings.
+// reputation_add: decays, adds what the cap allows, scales to REPUTATION_FULL, rounds. Where nothing is added the state stays as
+// it was, and need not be written. A reporter without a slot takes a free one, or the smallest (the first of equals) with
+// the weight that is in it (Metwally et al., Space-Saving, 2005). level: of settings.
 struct reputation_added reputation_add(enum reputation_kind kind,
                                        const struct reputation_level_settings *level,
                                        const struct reputation_report *report,
@@ -236,7 +244,7 @@ struct reputation_added reputation_add(enum reputation_kind kind,
 // reputation_room: what a reporter may hold at most in all, where others hold so much and G are active; INFINITY up to 2 of them:
 // max(8, phi/(1-phi) others), phi = min(1, max(1/3, 2/G)).
 double reputation_room(double others, unsigned active);
-// reputation_undo: takes out what a reporter holds. False: it holds nothing there.
+// reputation_undo: decays, takes out what a reporter holds, rounds. False: it holds nothing there.
 bool reputation_undo(enum reputation_kind kind, const struct reputation_level_settings *level,
                      uint16_t reporter, uint32_t now_s, struct reputation_state *state);
 // reputation_add_volume: mails that it has sent; written with the rest, or alone.
