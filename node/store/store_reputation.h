@@ -31,14 +31,17 @@ struct store_report {
     struct reputation_settings settings;
     struct reputation_facts facts; // the entities that hear of it; read on the way
     enum reputation_auth auth;
+    uint32_t
+        claim; // the store's own: 0, and what it has become where the same report is given again
     // The answer.
     bool is_new;    // false: its event was counted before
     double trusted; // the trust that it was weighed with
 };
 // store_report: claims the event (HSETNX), reads all levels, compares, and adds to the leaves, atomically each. Done when that
 // is written; what climbs is summed for a second by level, reporter and class, and written behind its back; with replay it has
-// climbed to the roots. STORE_UP: it is counted, or was before. Else: nothing was claimed, or (told by is_new) it was claimed and may be
-// lost in part: it must not be sent again. report must live until done.
+// climbed to the roots. STORE_UP: it is counted, or was before. Else, told by is_new: false: nothing is counted, and it may be given
+// again, with the same claim (whether its event was claimed is not known; if it was, it was by this report); true: it was claimed
+// and may be lost in part, and must not be given again. report must live until done.
 void store_report(struct store *store, struct store_report *report, struct store_done done);
 // store_reputation_flush: what climbs is written now. store_reputation_waiting: sums that wait.
 void store_reputation_flush(struct store *store);

@@ -75,6 +75,7 @@ void memory_clear(struct memory *memory)
     directory_clear(&memory->directories);
     bans_clear(&memory->bans);
     memory_policy_clear(memory);
+    memory_reputation_clear(memory);
 }
 
 uint64_t memory_now_ms(const struct memory *memory)
@@ -104,7 +105,8 @@ uint64_t memory_writes_asked(const struct memory_used *used)
 {
     return used->write_pending + used->write_passed + used->write_align + used->write_spared +
            used->write_answer + used->write_limit + used->write_harvest + used->write_settle +
-           used->write_allow + used->write_track + used->write_admin;
+           used->write_allow + used->write_track + used->write_report + used->write_volume +
+           used->write_admin;
 }
 
 void memory_set_used(struct memory *memory, const struct memory_used *used)
@@ -360,6 +362,9 @@ static void op_run(struct op *op)
         [MEMORY_LIMIT] = memory_limit_add,
         [MEMORY_ALLOW] = memory_allow_note,
         [MEMORY_SETTLE] = memory_limit_settle,
+        [MEMORY_LEVELS] = memory_levels_read,
+        [MEMORY_REPORT] = memory_report,
+        [MEMORY_VOLUME] = memory_volume,
     };
     struct store *store = op->store;
 
@@ -429,6 +434,7 @@ void store_free(struct store **store)
     since_clear(&(*store)->since);
     named_free(&(*store)->named);
     bans_clear(&(*store)->bans);
+    memory_heard_clear(*store);
     mem_free(*store);
     *store = NULL;
 }

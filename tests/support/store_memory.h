@@ -32,6 +32,9 @@
     X(SETTLE, "settle")   /* store_limit_keep, store_limit_drop */                    \
     X(ALLOW, "allow")     /* store_allow_note */                                      \
     X(TRACK, "track")     /* store_track */                                           \
+    X(LEVELS, "levels")   /* store_read_reputation */                                 \
+    X(REPORT, "report")   /* store_report */                                          \
+    X(VOLUME, "volume")   /* store_reputation_volume */                               \
     X(ADMIN, "admin")     /* what an operator asks; never held */
 
 enum memory_moment {
@@ -91,6 +94,9 @@ size_t memory_spared(const struct memory *memory); // pairs in the evidence of c
 size_t memory_limits(const struct memory *memory); // things that are counted of somebody's day
 // memory_harvested: recipients that do not exist, or that exist, of clients that named them.
 size_t memory_harvested(const struct memory *memory, bool existing);
+// memory_entities: of which reputation is kept. memory_events: reports that were counted.
+size_t memory_entities(const struct memory *memory);
+size_t memory_events(const struct memory *memory);
 // memory_put: writes a field of what is kept of recipients, as it would be stored (core/person.h); it stays.
 void memory_put(struct memory *memory, const char *key, const char *field, const char *value);
 // memory_retries: first tries and passes that nodes counted, over all slices.
@@ -115,6 +121,9 @@ struct memory_used {
     uint64_t write_settle;  // store_limit_keep, store_limit_drop
     uint64_t write_allow;   // store_allow_note: one an entry
     uint64_t write_track;
+    uint64_t read_levels;  // store_read_reputation: one a level that was asked for
+    uint64_t write_report; // store_report
+    uint64_t write_volume; // store_reputation_volume
     uint64_t write_admin;
 };
 const struct memory_used *memory_used(const struct memory *memory);

@@ -90,6 +90,35 @@ static void add_kept(uint64_t *digest, const struct memory *memory)
     }
 }
 
+static void add_entity(uint64_t *digest, const struct memory_entity *entity)
+{
+    uint8_t bytes[REPUTATION_ROOT_BYTES];
+
+    add_text(digest, entity->key);
+    add_bytes(digest, bytes, reputation_pack(entity->kind, &entity->is, bytes));
+    add_number(digest, entity->expires_ms);
+}
+
+static void add_reputation(uint64_t *digest, const struct memory_reputation *reputation)
+{
+    for (size_t i = 0; i < MEMORY_ENTITY_CHAINS; i++)
+        for (const struct memory_entity *entity = reputation->chain[i]; entity != NULL;
+             entity = entity->next)
+            add_entity(digest, entity);
+    for (const struct memory_event *event = reputation->events; event != NULL; event = event->next)
+        add_text(digest, event->name);
+    for (size_t i = 0; i < reputation->reporter_count; i++) {
+        const struct store_reporter *reporter = &reputation->reporter[i];
+
+        add_text(digest, reporter->name);
+        add_number(digest, reporter->id);
+        add_number(digest, reporter->last_ms);
+        add_bytes(digest, &reporter->spam, sizeof(reporter->spam));
+        add_bytes(digest, &reporter->ham, sizeof(reporter->ham));
+        add_bytes(digest, &reporter->record, sizeof(reporter->record));
+    }
+}
+
 uint64_t memory_digest(const struct memory *memory)
 {
     uint64_t digest = 14695981039346656037U;
@@ -98,6 +127,7 @@ uint64_t memory_digest(const struct memory *memory)
     add_spared(&digest, memory);
     add_counted(&digest, memory);
     add_kept(&digest, memory);
+    add_reputation(&digest, &memory->reputation);
     for (size_t i = 0; i < memory->mirror.count; i++) {
         add_text(&digest, memory->mirror.item[i].recipient);
         add_number(&digest, memory->mirror.item[i].until_ms);

@@ -35,6 +35,11 @@ struct op {
     enum harvest_kind kind;
     uint8_t field[STORE_HARVEST_MAX][HARVEST_FIELD_BYTES];
     size_t field_count;
+    struct reputation_facts *levels; // LEVELS: borrowed until done was called
+    struct store_report *report;     // REPORT: borrowed until done was called
+    char entity[REPUTATION_KEY_MAX]; // VOLUME
+    struct reputation_level_settings level;
+    unsigned mails;
 };
 
 struct memory_row; // a tracking row with its texts
@@ -86,6 +91,44 @@ struct memory_kept {
     uint64_t expires_ms; // 0 = it stays
 };
 
+// Reputation: entities, who reports, and which reports were counted.
+struct memory_entity {
+    struct memory_entity *next; // of one chain
+    char *key;
+    enum reputation_kind kind;
+    struct reputation_state is;
+    uint64_t expires_ms;
+};
+struct memory_event {
+    struct memory_event *next;
+    char *name;
+    uint32_t claim; // by which report
+    uint64_t expires_ms;
+};
+enum { MEMORY_ENTITY_CHAINS = 1024, MEMORY_REPORTERS = 64 };
+struct memory_reputation {
+    struct memory_entity *chain[MEMORY_ENTITY_CHAINS];
+    struct memory_event *events;
+    struct store_reporter reporter[MEMORY_REPORTERS];
+    size_t reporter_count;
+    uint32_t last_claim;
+};
+// What a node has of it: who reports, as it heard last, and mails of entities that it has not written, by hour.
+struct memory_volume {
+    struct memory_volume *next;
+    char *key;
+    uint64_t hour;
+    unsigned mails, waiting;
+};
+struct memory_heard {
+    struct store_reporter reporter[MEMORY_REPORTERS];
+    size_t reporter_count;
+    float *trust;    // by id; NULL = nobody has reported
+    bool has_looked; // at the roots; is_empty is what they were
+    bool is_empty;
+    struct memory_volume *volumes;
+};
+
 struct memory {
     struct memory_table table;
     struct memory_kept *kept;
@@ -103,6 +146,7 @@ struct memory {
     struct memory_counted counted[MEMORY_COUNTED];
     size_t counted_count;
     struct bans bans; // that hold
+    struct memory_reputation reputation;
     struct mirror mirror;
     struct since since;
     struct memory_used_row used_row[MEMORY_USED_ROWS];
@@ -134,6 +178,7 @@ struct store {
     struct memory_roll roll;
     struct named *named;
     struct bans bans; // its mirror
+    struct memory_heard heard;
     struct store_policy_calls follows;
     struct store_counters counters;
 };
@@ -158,6 +203,13 @@ void memory_allow_note(struct store *store, struct op *op, enum store_state stat
 // memory_harvest_note: what store_harvest_note does, on a server in that state.
 void memory_harvest_note(struct store *store, struct op *op, enum store_state state);
 
+// memory_levels_read, memory_report, memory_volume: what store_read_reputation, store_report and store_reputation_volume
+// do, on a server in that state. memory_reputation_clear: all of it is gone. memory_heard_clear: what a node has of it.
+void memory_levels_read(struct store *store, struct op *op, enum store_state state);
+void memory_report(struct store *store, struct op *op, enum store_state state);
+void memory_volume(struct store *store, struct op *op, enum store_state state);
+void memory_reputation_clear(struct memory *memory);
+void memory_heard_clear(struct store *store);
 // memory_person_read: what store_read_person does, on a server in that state.
 void memory_person_read(struct store *store, struct op *op, enum store_state state);
 // memory_kept_get: HGET; NULL if it is not there. memory_kept_set: HSET; value NULL: HDEL. memory_kept_clear: all of it.
