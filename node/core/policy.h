@@ -116,7 +116,8 @@ struct policy_settings {
         const struct policy_dns_list *list;
         size_t list_count;
         const char *gateways; // "NAME=WEIGHT", parted by blanks
-        const struct policy_gateway *gateway; // the same, sorted by name; who is not named is worth 1
+        const struct policy_gateway
+            *gateway; // the same, sorted by name; who is not named is worth 1
         size_t gateway_count;
     } reputation;
     bool admin_permit_over_user_block;

@@ -166,8 +166,8 @@ static void say_lists(const struct chain_in *in, const struct listing *found, st
         text_buf_add(why, ", which weigh %g of %g", found->all,
                      in->policy->settings.reputation.dns_threshold);
     if (found->silent > 0)
-        text_buf_add(why, "%s%u of the lists did not answer in time",
-                     before[0] == ',' ? "; " : "", found->silent);
+        text_buf_add(why, "%s%u of the lists did not answer in time", before[0] == ',' ? "; " : "",
+                     found->silent);
     if (before[0] == ',' || found->silent > 0)
         text_buf_put(why, "; ");
 }
@@ -251,8 +251,9 @@ static void say_score(const struct chain_in *in, struct text_buf *why)
                  judged->address);
     if (judged->has_sender)
         text_buf_add(why, ", sender %.4f times %g", judged->sender, judged->trust_sender);
-    text_buf_add(why, "); reports of the address %.1f, of its network %.1f, by %u: %s", judged->n_ip,
-                 judged->n_net, judged->reporters, reputation_band_text(reputation_band(in)));
+    text_buf_add(why, "); reports of the address %.1f, of its network %.1f, by %u: %s",
+                 judged->n_ip, judged->n_net, judged->reporters,
+                 reputation_band_text(reputation_band(in)));
     if (surges(in))
         text_buf_put(why, ", and it suddenly sends much more than before");
 }
@@ -268,7 +269,7 @@ static enum outcome judge_score(const struct chain_in *in, struct verdict *out,
         return OUTCOME_PASS;
     }
     if (!is_known(in)) {
-        out->degraded = !in_shadow;
+        out->degraded |= !in_shadow;
         text_buf_put(why, "not known what it sent before: the store did not say");
         return OUTCOME_PASS;
     }
@@ -284,8 +285,7 @@ static enum outcome judge_score(const struct chain_in *in, struct verdict *out,
 
 static void let_good(const struct chain_in *in, const struct listing *found, struct verdict *out)
 {
-    if (found->good == NULL ||
-        in->policy->settings.reputation.mode == POLICY_REPUTATION_SHADOW)
+    if (found->good == NULL || in->policy->settings.reputation.mode == POLICY_REPUTATION_SHADOW)
         return;
     out->skip_greylist = true;
     out->skip_spam = true;

@@ -167,10 +167,12 @@ static const struct yaml_row ldap_rows[] = {
 };
 static const struct yaml_row reputation_rows[] = {
     {"mode", YAML_IS_WORD, AT(reputation.mode), "auto", 0, 0, reputation_words,
-     "auto: in shadow until enough of both classes was reported; shadow: it is counted and traced, and decides nothing; enforce; off: "
+     "auto: in shadow until enough of both classes was reported; shadow: it is counted and traced, "
+     "and decides nothing; enforce; off: "
      "nothing is asked"},
     {"two_step", YAML_IS_BOOL, AT(reputation.two_step), "false", 0, 0, NULL,
-     "whether what would be refused is deferred first, and refused when it comes again after long_delay"},
+     "whether what would be refused is deferred first, and refused when it comes again after "
+     "long_delay"},
     {"dns_threshold", YAML_IS_REAL, AT(reputation.dns_threshold), "1", 0, 1000, NULL,
      "mail is refused where the weights of the lists that name it sum up to this; 0: never"},
     {"reject_from", YAML_IS_SHARE, AT(reputation.reject_p), "0.97", 0, 0, NULL,
@@ -202,50 +204,48 @@ static const struct yaml_row reputation_rows[] = {
 static const struct yaml_row reputation_level_rows[] = {
     {"ip_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_IP].strength), "1", 0, 32,
      NULL, "how many reports the level above counts as: an address"},
-    {"ip_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_IP].half_life_ms), "30d", DAY_MS, 3650 * DAY_MS, NULL,
-     "after which what was reported counts half: an address"},
+    {"ip_half_life", YAML_IS_DURATION, AT(reputation.levels.level[REPUTATION_IP].half_life_ms),
+     "30d", DAY_MS, 3650 * DAY_MS, NULL, "after which what was reported counts half: an address"},
     {"net_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_NET].strength), "1", 0, 32,
      NULL, "how many reports the level above counts as: a /24, or an IPv6 /64"},
-    {"net_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_NET].half_life_ms), "60d", DAY_MS, 3650 * DAY_MS, NULL,
+    {"net_half_life", YAML_IS_DURATION, AT(reputation.levels.level[REPUTATION_NET].half_life_ms),
+     "60d", DAY_MS, 3650 * DAY_MS, NULL,
      "after which what was reported counts half: a /24, or an IPv6 /64"},
-    {"wide_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_WIDE].strength), "1", 0, 32,
-     NULL, "how many reports the level above counts as: a /16, or an IPv6 /48"},
-    {"wide_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_WIDE].half_life_ms), "90d", DAY_MS, 3650 * DAY_MS, NULL,
+    {"wide_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_WIDE].strength), "1", 0,
+     32, NULL, "how many reports the level above counts as: a /16, or an IPv6 /48"},
+    {"wide_half_life", YAML_IS_DURATION, AT(reputation.levels.level[REPUTATION_WIDE].half_life_ms),
+     "90d", DAY_MS, 3650 * DAY_MS, NULL,
      "after which what was reported counts half: a /16, or an IPv6 /48"},
     {"asn_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_ASN].strength), "2", 0, 32,
      NULL, "how many reports the level above counts as: an AS"},
-    {"asn_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_ASN].half_life_ms), "120d", DAY_MS, 3650 * DAY_MS, NULL,
-     "after which what was reported counts half: an AS"},
-    {"country_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_COUNTRY].strength), "4", 0, 32,
-     NULL, "how many reports the level above counts as: a country"},
+    {"asn_half_life", YAML_IS_DURATION, AT(reputation.levels.level[REPUTATION_ASN].half_life_ms),
+     "120d", DAY_MS, 3650 * DAY_MS, NULL, "after which what was reported counts half: an AS"},
+    {"country_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_COUNTRY].strength),
+     "4", 0, 32, NULL, "how many reports the level above counts as: a country"},
     {"country_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_COUNTRY].half_life_ms), "180d", DAY_MS, 3650 * DAY_MS, NULL,
-     "after which what was reported counts half: a country"},
+     AT(reputation.levels.level[REPUTATION_COUNTRY].half_life_ms), "180d", DAY_MS, 3650 * DAY_MS,
+     NULL, "after which what was reported counts half: a country"},
     {"world_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_WORLD].half_life_ms), "180d", DAY_MS, 3650 * DAY_MS, NULL,
-     "after which what was reported counts half: all addresses"},
-    {"sender_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_SENDER].strength), "1", 0, 32,
-     NULL, "how many reports the level above counts as: a domain at an AS"},
+     AT(reputation.levels.level[REPUTATION_WORLD].half_life_ms), "180d", DAY_MS, 3650 * DAY_MS,
+     NULL, "after which what was reported counts half: all addresses"},
+    {"sender_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_SENDER].strength), "1",
+     0, 32, NULL, "how many reports the level above counts as: a domain at an AS"},
     {"sender_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_SENDER].half_life_ms), "30d", DAY_MS, 3650 * DAY_MS, NULL,
-     "after which what was reported counts half: a domain at an AS"},
-    {"domain_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_DOMAIN].strength), "1", 0, 32,
-     NULL, "how many reports the level above counts as: a registrable domain"},
+     AT(reputation.levels.level[REPUTATION_SENDER].half_life_ms), "30d", DAY_MS, 3650 * DAY_MS,
+     NULL, "after which what was reported counts half: a domain at an AS"},
+    {"domain_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_DOMAIN].strength), "1",
+     0, 32, NULL, "how many reports the level above counts as: a registrable domain"},
     {"domain_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_DOMAIN].half_life_ms), "60d", DAY_MS, 3650 * DAY_MS, NULL,
-     "after which what was reported counts half: a registrable domain"},
+     AT(reputation.levels.level[REPUTATION_DOMAIN].half_life_ms), "60d", DAY_MS, 3650 * DAY_MS,
+     NULL, "after which what was reported counts half: a registrable domain"},
     {"tld_strength", YAML_IS_REAL, AT(reputation.levels.level[REPUTATION_TLD].strength), "2", 0, 32,
      NULL, "how many reports the level above counts as: a top-level domain"},
-    {"tld_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_TLD].half_life_ms), "120d", DAY_MS, 3650 * DAY_MS, NULL,
+    {"tld_half_life", YAML_IS_DURATION, AT(reputation.levels.level[REPUTATION_TLD].half_life_ms),
+     "120d", DAY_MS, 3650 * DAY_MS, NULL,
      "after which what was reported counts half: a top-level domain"},
     {"senders_half_life", YAML_IS_DURATION,
-     AT(reputation.levels.level[REPUTATION_SENDERS].half_life_ms), "180d", DAY_MS, 3650 * DAY_MS, NULL,
-     "after which what was reported counts half: all senders"},
+     AT(reputation.levels.level[REPUTATION_SENDERS].half_life_ms), "180d", DAY_MS, 3650 * DAY_MS,
+     NULL, "after which what was reported counts half: all senders"},
     {0},
 };
 static const struct yaml_row reputation_weight_rows[] = {
@@ -261,8 +261,8 @@ static const struct yaml_row reputation_weight_rows[] = {
      "of a report that a person called it junk; 0: none is heard"},
     {"not_spam", YAML_IS_REAL, AT(reputation.report[MSG_NOT_SPAM]), "1", 0, 3, NULL,
      "of a report that a person called it no junk; 0: none is heard"},
-    {"unknown_recipient", YAML_IS_REAL, AT(reputation.report[MSG_UNKNOWN_RECIPIENT]), "0.5", 0, 3, NULL,
-     "of a report that it named a recipient that does not exist; 0: none is heard"},
+    {"unknown_recipient", YAML_IS_REAL, AT(reputation.report[MSG_UNKNOWN_RECIPIENT]), "0.5", 0, 3,
+     NULL, "of a report that it named a recipient that does not exist; 0: none is heard"},
     {"auto_allowed", YAML_IS_REAL, AT(reputation.auto_allowed), "0.3", 0, 3, NULL,
      "of authenticated mail that Auto Allow let in, as good; 0: none is heard"},
     {0},
@@ -306,7 +306,12 @@ static const struct section {
     {"leaving", "settings.leaving", leaving_rows, {NULL}},
     {"tracking", "settings.tracking", tracking_rows, {NULL}},
 };
-enum { SECTIONS = sizeof(sections) / sizeof(sections[0]), GREYLIST_SECTION = 1, ABUSE_SECTION = 4 };
+enum {
+    SECTIONS = sizeof(sections) / sizeof(sections[0]),
+    GREYLIST_SECTION = 1,
+    ABUSE_SECTION = 4,
+    REPUTATION_SECTION = 6
+};
 _Static_assert((int)SECTIONS <= (int)POLICY_SETTING_SECTIONS, "room for the entries of all");
 
 // The entries of one section out of all files, as one map of copied nodes.
@@ -390,6 +395,32 @@ static enum err check_delay(const struct gathered *all, const struct policy_sett
     return say_at(all, yaml_find(&all->map, "delay") != NULL ? "delay" : "window", what, detail);
 }
 
+// check_reputation: its bounds are in order, and what waits longer can still pass.
+static enum err check_reputation(const struct gathered *all, const struct policy_settings *settings,
+                                 struct err_detail *detail)
+{
+    static const char *const keys[] = {"long_delay", "skip_below", "long_from", "reject_from"};
+    const bool is_delay = settings->reputation.long_delay_ms >= settings->greylist.window_ms;
+    const char *found = "reputation";
+
+    if (!is_delay && settings->reputation.skip_p <= settings->reputation.long_p &&
+        settings->reputation.long_p <= settings->reputation.reject_p)
+        return ERR_NONE;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (yaml_find(&all->map, keys[i]) != NULL && (i == 0) == is_delay)
+            found = keys[i];
+    if (yaml_find(&all->map, found) == NULL)
+        return err_say(
+            detail, ERR_CONFIG,
+            "settings.greylist.window must be longer than settings.reputation.long_delay");
+    return say_at(all, found,
+                  is_delay
+                      ? "settings.reputation.long_delay must be shorter than greylist.window"
+                      : "settings.reputation: skip_below must not be above long_from, nor that "
+                        "above reject_from",
+                  detail);
+}
+
 // check_ban: the longest ban is not shorter than the first.
 static enum err check_ban(const struct gathered *all, const struct policy_settings *settings,
                           struct err_detail *detail)
@@ -458,6 +489,8 @@ enum err settings_read(struct policy_build *build, struct err_detail *detail)
         err = zone_read(build, yaml_find(&all[0].map, "timezone"), detail);
     if (err == ERR_NONE)
         err = gateways_read(build, detail);
+    if (err == ERR_NONE)
+        err = check_reputation(&all[REPUTATION_SECTION], settings, detail);
     if (err == ERR_NONE)
         err = check_ban(&all[ABUSE_SECTION], settings, detail);
     return err != ERR_NONE ? err : check_delay(&all[GREYLIST_SECTION], settings, detail);

@@ -124,8 +124,8 @@ static size_t fill_reporters(const struct server *server, const struct facts *fa
             .name = store_reporter_name(server->store, slot->reporter),
             .spam = slot->spam * decay,
             .ham = slot->ham * decay,
-            .trust = facts->reporters.trust != NULL ? (double)facts->reporters.trust[slot->reporter]
-                                                    : 1,
+            .trust =
+                facts->reporters.trust != NULL ? (double)facts->reporters.trust[slot->reporter] : 1,
             .at_cap = own >= reputation_room(others, facts->reporters.active)};
     }
     return count;
@@ -161,10 +161,9 @@ static void fill_level(const struct server *server, const struct seat *seat, uns
     out->hour = level->is.hour;
     out->week = level->is.week;
     out->reporter = told->reporter[at];
-    out->reporter_count =
-        fill_reporters(server, &seat->facts, &level->is,
-                       decay_of(&level->is, now_s, (double)settings->half_life_ms / 1000),
-                       told->reporter[at]);
+    out->reporter_count = fill_reporters(
+        server, &seat->facts, &level->is,
+        decay_of(&level->is, now_s, (double)settings->half_life_ms / 1000), told->reporter[at]);
 }
 
 const struct msg_reputation *levels_fill(const struct server *server, struct seat *seat,

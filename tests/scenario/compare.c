@@ -184,6 +184,10 @@ static void compare_rows(const struct want *want, const struct msg_admin_reply *
         to->count++;
         (void)fprintf(to->out, "    wanted %zu rows, came %zu\n", want->rows, admin->row_count);
     }
+    if (want->cursor != NULL && strcmp(want->cursor, admin->cursor) != 0) {
+        to->count++;
+        (void)fprintf(to->out, "    wanted cursor=%s, came %s\n", want->cursor, admin->cursor);
+    }
     for (size_t g = 0; g < want->group_count; g++) {
         bool is_there = false;
 
@@ -212,7 +216,7 @@ static void compare_ack(const struct want *want, const struct msg_ack *ack, stru
         pairs[FIELDS * i] = (struct msg_pair){"skipped", ack->skipped_why[i - 1]};
         rows[i] = (struct msg_row){&pairs[FIELDS * i], 1};
     }
-    compare_rows(want, &(struct msg_admin_reply){.rows = rows, .row_count = count}, to);
+    compare_rows(want, &(struct msg_admin_reply){.rows = rows, .row_count = count, .cursor = ""}, to);
     mem_free(rows);
     mem_free(pairs);
     mem_free(recorded);

@@ -33,7 +33,7 @@ const char *reply_status_word(enum msg_status status)
 
 // ---- What a verdict has
 
-enum kind { KIND_TEXT, KIND_FLAG, KIND_SECONDS, KIND_DIRECTION };
+enum kind { KIND_TEXT, KIND_FLAG, KIND_SECONDS, KIND_DIRECTION, KIND_SCORE };
 
 struct known {
     const char *key;
@@ -53,6 +53,7 @@ static const struct known KNOWN[] = {
     {"direction", KIND_DIRECTION, offsetof(struct msg_verdict, direction)},
     {"retry_after", KIND_SECONDS, offsetof(struct msg_verdict, retry_after_s)},
     {"waited", KIND_SECONDS, offsetof(struct msg_verdict, waited_s)},
+    {"score", KIND_SCORE, 0},
     {"skip_greylist", KIND_FLAG, offsetof(struct msg_verdict, skip_greylist)},
     {"skip_reputation", KIND_FLAG, offsetof(struct msg_verdict, skip_reputation)},
     {"skip_spam", KIND_FLAG, offsetof(struct msg_verdict, skip_spam)},
@@ -102,6 +103,9 @@ const char *reply_value(const struct msg_verdict *verdict, const char *key,
         return *(const bool *)(const void *)at ? "yes" : "";
     case KIND_DIRECTION:
         return direction_word(verdict->direction);
+    case KIND_SCORE:
+        (void)snprintf(number, REPLY_NUMBER_TEXT, "%.2f", verdict->score);
+        return verdict->score_known ? number : "";
     case KIND_SECONDS:
         break;
     }

@@ -97,6 +97,8 @@ static bool parse_of_reply(struct reader *in, struct want *out)
     } else if (strncmp(word, "rows=", 5) == 0 && is_number(word + 5)) {
         out->counts_rows = true;
         out->rows = strtoul(word + 5, NULL, 10);
+    } else if (strncmp(word, "cursor=", 7) == 0) {
+        out->cursor = word + 7;
     } else {
         return false;
     }

@@ -48,6 +48,7 @@ struct want {
     bool draining;
     bool counts_rows;
     size_t rows;
+    const char *cursor; // how the next page begins; NULL = anything
     struct want_group *group;
     size_t group_count;
 };

@@ -201,14 +201,13 @@ bool world_set_place(struct world *world, const struct ip_net *net, const char *
 
 static void node_start(struct node *node)
 {
-    const struct server_out out = {
-        .send = on_reply,
-        .wants_event = wants_event,
-        .event = on_event,
-        .country = on_country,
-        .asn = on_asn,
-        .probe = node->config.replay ? NULL : probes_on_ask,
-        .arg = node};
+    const struct server_out out = {.send = on_reply,
+                                   .wants_event = wants_event,
+                                   .event = on_event,
+                                   .country = on_country,
+                                   .asn = on_asn,
+                                   .probe = node->config.replay ? NULL : probes_on_ask,
+                                   .arg = node};
     const struct keeper_config config = {
         .node = node->name, .state_dir = "", .load = load_policy, .load_arg = node};
     struct err_detail detail = {""};
