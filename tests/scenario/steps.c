@@ -352,6 +352,7 @@ static const struct {
     {"expect", step_expect},
     {"given", step_given},
     {"geo", step_geo},
+    {"reputation", step_reputation},
     {"probe", step_probe},
     {"directory", step_directory},
 };

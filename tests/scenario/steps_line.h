@@ -50,3 +50,5 @@ static inline bool read_count(const char *text, uint64_t *out)
 // What the line `store ...` and the line `directory ...` do (steps_store.c).
 void step_store(struct step_line *line);
 void step_directory(struct step_line *line);
+// What the line `reputation ...` does (steps_reputation.c).
+void step_reputation(struct step_line *line);

@@ -94,6 +94,10 @@ size_t memory_spared(const struct memory *memory); // pairs in the evidence of c
 size_t memory_limits(const struct memory *memory); // things that are counted of somebody's day
 // memory_harvested: recipients that do not exist, or that exist, of clients that named them.
 size_t memory_harvested(const struct memory *memory, bool existing);
+// memory_reputation_put: as if reports had made it so. memory_reporter: a gateway reports now; its id, 0 = there are too many.
+void memory_reputation_put(struct memory *memory, const struct reputation_id *id,
+                           const struct reputation_state *is);
+uint16_t memory_reporter(struct memory *memory, const char *name);
 // memory_entities: of which reputation is kept. memory_events: reports that were counted.
 size_t memory_entities(const struct memory *memory);
 size_t memory_events(const struct memory *memory);

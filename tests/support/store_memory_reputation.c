@@ -557,3 +557,36 @@ void store_reputation_undo(struct store *store, uint64_t cursor, size_t limit, c
     done.fn(done.arg, is_done ? STORE_UP : state, row, count, entity != NULL ? cursor : 0);
     mem_free(row);
 }
+
+// ---- what a scenario says
+
+void memory_reputation_put(struct memory *memory, const struct reputation_id *id,
+                           const struct reputation_state *is)
+{
+    char key[REPUTATION_KEY_MAX];
+
+    (void)reputation_key(id, key);
+    struct memory_entity **chain = chain_of(memory, key);
+    struct memory_entity *entity = *chain;
+
+    while (entity != NULL && strcmp(entity->key, key) != 0)
+        entity = entity->next;
+    if (entity == NULL) {
+        entity = mem_new(sizeof(*entity));
+        *entity = (struct memory_entity){.next = *chain, .key = mem_text(key), .kind = id->kind};
+        *chain = entity;
+    }
+    entity->is = *is;
+    reputation_round(id->kind, &entity->is);
+    entity->expires_ms = 0;
+}
+
+uint16_t memory_reporter(struct memory *memory, const char *name)
+{
+    struct store_reporter *reporter = reporter_of(memory, name);
+
+    if (reporter == NULL)
+        return 0;
+    reporter->last_ms = memory_now_ms(memory);
+    return reporter->id;
+}
