@@ -127,6 +127,8 @@ static void read_fields(const struct redisReply *fields, struct event *out)
         out->kind = EVENT_ACTIVATED;
     else if (strcmp(kind, "directory") == 0)
         out->kind = EVENT_DIRECTORY;
+    else if (strcmp(kind, "gateways") == 0)
+        out->kind = EVENT_GATEWAYS;
 }
 
 bool event_read(const struct redisReply *row, struct event *out)
@@ -188,6 +190,7 @@ static void mirror_again(struct store *store)
     store->reading.scan.due_ms = 0;
     directory_heard(store);
     store->harvesting.reading.due_ms = 0;
+    gateways_heard(store);
 }
 
 static void apply(struct store *store, const struct event *event)
@@ -216,6 +219,9 @@ static void apply(struct store *store, const struct event *event)
         break;
     case EVENT_DIRECTORY:
         directory_heard(store);
+        break;
+    case EVENT_GATEWAYS:
+        gateways_heard(store);
         break;
     case EVENT_FORGET:
         events_drop(store);
@@ -406,6 +412,8 @@ static void reread(struct store *store)
     spared_reread(store);
     directory_reread(store);
     bans_reread(store);
+    gateways_reread(store);
+    reputation_look(store);
     if (store->events.reread_ms != 0 && now_ms - store->events.reread_ms < EVENTS_REREAD_MS)
         return;
     if (!expected_ask(store))

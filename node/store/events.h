@@ -9,6 +9,7 @@
 //     kind staged    document: of a policy set, to be compiled before it is needed
 //     kind activated version: another policy set is in force
 //     kind directory another directory is in force: read all of them again (directory.h)
+//     kind gateways  there is news of who reports: read all of them again (gateways.c)
 //     kind start     a row to begin at, on an empty stream
 //
 // A node joins at the stream's last row and then asks for that row and what follows it. If that row
@@ -49,6 +50,7 @@ enum event_kind {
     EVENT_STAGED,
     EVENT_ACTIVATED,
     EVENT_DIRECTORY,
+    EVENT_GATEWAYS,
     EVENT_UNKNOWN
 };
 

@@ -14,6 +14,7 @@
 #include "node/store/ops.h"
 #include "node/store/policy_stream.h"
 #include "node/store/redis.h"
+#include "node/store/reputation.h"
 #include "node/store/retry.h"
 #include "node/store/roll.h"
 #include "node/store/scan.h"
@@ -83,6 +84,7 @@ struct store {
     struct declaring declaring;
     struct directory_following directories;
     struct harvesting harvesting; // clients that try addresses out, and who is banned for it
+    struct reputing reputing;
     // Tracking.
     uint32_t node;
     struct ticket last_ticket;

@@ -141,6 +141,7 @@ void store_became_up(struct store *store)
     store->indexed_day = 0;
     store->kept_day = 0;
     events_lost(store);
+    reputation_lost(store);
     declared_again(store);
     redis_ready(store->lane[STORE_LOOKUPS]);
     redis_start(store->lane[STORE_ADMIN]);
@@ -161,6 +162,7 @@ static void tick(void *arg)
     store->ticks++;
     retry_flush(store);
     declared_tick(store);
+    reputation_tick(store);
     directory_tick(store);
     if (store->ticks % STORE_SYNC_TICKS == 0)
         greeting_sync(store);
@@ -301,6 +303,7 @@ void store_free(struct store **store)
     roll_clear(&(*store)->roll);
     named_free(&(*store)->harvesting.named);
     bans_clear(&(*store)->harvesting.bans);
+    reputation_clear(*store);
     mirror_clear(&(*store)->mirror);
     since_clear(&(*store)->declaring.since);
     directory_clear(&(*store)->directories.table);

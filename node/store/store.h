@@ -394,7 +394,11 @@ bool store_retry_counts(const struct store *store, struct retry_counts *out);
     X(near_misses, "passed triplets that the store was asked for")                   \
     X(near_drops, "times that the near cache was emptied")                           \
     X(event_polls, "questions for events and what is mirrored, each a command")      \
-    X(events_seen, "rows of the stream of events that were heard")
+    X(events_seen, "rows of the stream of events that were heard")                   \
+    X(reports, "reports that counted")                                               \
+    X(reports_again, "reports whose event had counted before")                       \
+    X(reports_capped,                                                                \
+      "entities that took less of a report than was said, because one gateway held its share")
 struct store_counters {
 #define STORE_COUNTER_FIELD(name, help) uint64_t name;
     STORE_COUNTER_LIST(STORE_COUNTER_FIELD)

@@ -339,8 +339,11 @@ static void climb(struct store *store, const struct store_report *report, uint16
         const struct reputation_level_settings *level = &report->settings.level[id->kind];
         struct reputation_state is = is_of(store->memory, id);
 
-        part.weight = reputation_add(id->kind, level, &part, &is).onward;
-        put(store, id, level, &is);
+        const struct reputation_added added = reputation_add(id->kind, level, &part, &is);
+
+        if (added.added > 0)
+            put(store, id, level, &is);
+        part.weight = added.onward;
     }
 }
 
