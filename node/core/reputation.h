@@ -52,7 +52,7 @@ enum {
     REPUTATION_SLOTS = 4,       // reporters that are kept of an entity,
     REPUTATION_ROOT_SLOTS = 16, // and of a root
     REPUTATION_BYTES = 44, // an entity, packed: as long as Redis keeps it beside its key's object
-    REPUTATION_ROOT_BYTES = 317,  // a root, packed
+    REPUTATION_ROOT_BYTES = 318,  // a root, packed
     REPUTATION_REPORTERS = 65536, // ids of reporters are below; 0 is nobody
 };
 // The sum of an entity's weights, roots apart, stays at or below this, so that it can change its mind in bounded time.
@@ -77,7 +77,7 @@ struct reputation_state {
 // they are 0.
 //     entity, 44 bytes:  version 1 (u8); spam, ham (upper 5 of a double); at_s (u32); first_day (u16); hour (upper 3 of a
 //                        float), week (float); 4 slots: reporter (u16), spam and ham (12 bits each, in 1/128, at most 4095)
-//     root, 317 bytes:   version 2 (u8); spam, ham (double); at_s (u32); first_day (u16); hour, week as above;
+//     root, 318 bytes:   version 2 (u8); spam, ham (double); at_s (u32); first_day (u16); hour, week as above;
 //                        16 slots: reporter (u16), spam, ham (double)
 // A slot of an entity is not rounded to nearest: it would never decay where it is written every second, since each second takes
 // less than half of 1/128. It becomes floor(128 weight + d) where d is spread evenly over 0..1 from second to second:

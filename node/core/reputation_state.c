@@ -2,6 +2,7 @@
 // never believed; what was packed reads back as reputation_round makes it, and packs to the same bytes. Cannot fail otherwise.
 //
 // The store's scripts do the same arithmetic in Lua: a change here is one there (node/store/reputation*.c).
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -135,6 +136,7 @@ size_t reputation_pack(enum reputation_kind kind, const struct reputation_state 
                 3);
         }
     }
+    assert(to.at == out + (is_root ? REPUTATION_ROOT_BYTES : REPUTATION_BYTES));
     return (size_t)(to.at - out);
 }
 
