@@ -20,7 +20,7 @@
 //
 // s h at d (first day) v w (hour, week); I P H: reporters of the slots, and what they hold.
 static const char ENTITY[] =
-    "local A,F,fr,ld=ARGV,math.floor,math.frexp,math.ldexp\n"
+    "local A,D,F,fr,ld=ARGV,2^-20,math.floor,math.frexp,math.ldexp\n"
     "local what,root,half,now=A[1],A[2]=='1',tonumber(A[3]),tonumber(A[4])\n"
     "local n,Z=root and 16 or 4,'\\0\\0\\0\\0'\n"
     "local s,h,at,d,v,w,I,P,H\n"
@@ -28,10 +28,10 @@ static const char ENTITY[] =
     " s,h,at,d,v,w,I,P,H=0,0,0,0,0,0,{},{},{}\n"
     " for i=1,n do I[i],P[i],H[i]=0,0,0 end\n"
     "end\n"
-    "local function ok(x) return x==0 and 1/x>0 or x>=1e-6 and x<=1e15 end\n"
+    "local function ok(x) return x==0 and 1/x>0 or x>=D and x<=1e15 end\n"
     "none()\n"
     "local old=redis.call('GET',KEYS[1])\n"
-    "local is=old and #old==(root and 317 or 44) and old:byte(1)==(root and 2 or 1)\n"
+    "local is=old and #old==(root and 318 or 44) and old:byte(1)==(root and 2 or 1)\n"
     "if is then\n"
     " local p=24\n"
     " if root then s,h,at,d=struct.unpack('>ddI4I2',old,2)\n"
@@ -58,7 +58,7 @@ static const char ENTITY[] =
     " at=now\n"
     "end\n"
     "local function round(x,bits)\n"
-    " if not(x>=1e-6) then return 0 end\n"
+    " if not(x>=D) then return 0 end\n"
     " local f,e=fr(x)\n"
     " return ld(F(ld(f,bits)+0.5),e-bits)\n"
     "end\n"
