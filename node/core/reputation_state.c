@@ -36,6 +36,8 @@ static double round_real(double value, struct real real)
 
     if (!(value >= REPUTATION_DUST))
         return 0;
+    if (real.bits == DOUBLE.bits)
+        return value;
     fraction = frexp(value, &exponent);
     return ldexp(floor(ldexp(fraction, (int)real.bits) + 0.5), exponent - (int)real.bits);
 }

@@ -72,17 +72,20 @@ def registrable(domain):
     """The registrable domain, by the list of public suffixes that the node has too; "" if there is none."""
     psl = ctypes.CDLL("libpsl.so.5")
     psl.psl_builtin.restype = psl.psl_registrable_domain.restype = ctypes.c_void_p
-    psl.psl_registrable_domain.argtypes = ctypes.c_void_p, ctypes.c_char_p
-    found = psl.psl_registrable_domain(psl.psl_builtin(), domain.lower().encode())
+    psl.psl_registrable_domain.argtypes = ctypes.c_void_p, ctypes.c_void_p
+    text = ctypes.create_string_buffer(domain.encode())  # what is found points into it
+    found = psl.psl_registrable_domain(psl.psl_builtin(), text)
     return ctypes.string_at(found).decode() if found else ""
 
 
 # ---- an entity
 
 def to_bits(value, bits):
-    """Rounded to so many significant bits, half away from zero."""
+    """Rounded to so many significant bits, half away from zero. A double has 53."""
     if value < DUST:
         return 0.0
+    if bits == 53:
+        return value
     fraction, exponent = math.frexp(value)
     return math.ldexp(math.floor(math.ldexp(fraction, bits) + 0.5), exponent - bits)
 
@@ -131,9 +134,8 @@ class Entity:
     def round(self):
         """As it is read back after it was written."""
         root = self.kind in ROOTS
-        bits = 53 if root else 29
-        self.spam, self.ham = to_bits(self.spam, bits), to_bits(self.ham, bits)
-        self.hour, self.week = to_bits(self.hour, 16), to_bits(self.week, 24)
+        for name, bits in (("spam", 53 if root else 29), ("ham", 53 if root else 29), ("hour", 16), ("week", 24)):
+            setattr(self, name, to_bits(getattr(self, name), bits))
         for i, slot in enumerate(self.slots):
             for j in (1, 2) if slot[0] else ():
                 if root:
