@@ -60,7 +60,7 @@ static const char ENTITY[] =
     "local function round(x,bits)\n"
     " if not(x>=D) then return 0 end\n"
     " local f,e=fr(x)\n"
-    " return ld(F(ld(f,bits)+0.5),e-bits)\n"
+    " return bits==53 and x or ld(F(ld(f,bits)+0.5),e-bits)\n"
     "end\n"
     "local function parts(x,place)\n"
     " return math.min(4095,F(x*128+(40503*at+24109*place)%65536/65536))\n"
