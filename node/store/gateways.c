@@ -76,7 +76,7 @@ static bool hear_row(struct store *store, const struct redisReply *field,
     struct reporter *reporter = is_name(field) ? gateways_take(store, field->str, value) : NULL;
 
     if (reporter != NULL)
-        reporter->told = reporters_trust(reporter);
+        reporter->told = reporter->row.trust;
     return reporter != NULL;
 }
 
@@ -143,7 +143,7 @@ static void got_told(void *arg, uint64_t tag, const struct redisReply *reply)
 
 void gateways_tell(struct store *store, struct reporter *reporter, bool is_new)
 {
-    const double trust = reporters_trust(reporter);
+    const double trust = reporter->row.trust; // as the store has it: that is what they will read
     struct redis_wait wait = {.fn = got_told, .arg = store};
     struct resp resp;
 

@@ -251,8 +251,8 @@ static void note_reporter(struct store *store, struct job *job, struct reporter 
     compare(store, job, &note);
     reporters_note(reporter, &note);
     reporters_refresh(&store->reputing.reporters, reporter);
-    if (!store->config->replay)
-        gateways_tell(store, reporter, job->asks_id);
+    if (job->asks_id && !store->config->replay)
+        gateways_tell(store, reporter, true);
 }
 
 static void begin_chains(struct job *job)
