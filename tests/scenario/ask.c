@@ -58,6 +58,8 @@ static const struct field FIELDS[] = {
     OF_CHECK("trace", FIELD_FLAG, 16, trace),
     OF_CHECK("set", FIELD_TEXT, 17, policy),
     OF_CHECK("as_of", FIELD_NUMBER, 18, at_ms),
+    OF_CHECK("asn", FIELD_NUMBER, 19, asn),
+    OF_CHECK("country", FIELD_TEXT, 20, country),
     OF_AUTHENTICATION("spf", FIELD_NUMBER, 1, spf),
     OF_AUTHENTICATION("spf_domain", FIELD_TEXT, 2, spf_domain),
 };
@@ -78,6 +80,16 @@ static size_t field_of(const char *word, size_t len)
            (strlen(FIELDS[i].word) != len || strncmp(FIELDS[i].word, word, len) != 0))
         i++;
     return i;
+}
+
+const struct bytes *ask_text(const struct ask *ask, const char *word)
+{
+    return &ask->text[field_of(word, strlen(word))];
+}
+
+uint64_t ask_number(const struct ask *ask, const char *word)
+{
+    return ask->number[field_of(word, strlen(word))];
 }
 
 enum msg_stage ask_stage(const struct ask *ask)
@@ -201,8 +213,7 @@ static bool set_way(struct ask *ask, const char *word)
     return true;
 }
 
-static enum err check_word(struct ask *ask, const char *word, struct arena *arena,
-                           struct err_detail *detail)
+enum err ask_word(struct ask *ask, const char *word, struct arena *arena, struct err_detail *detail)
 {
     const char *equals = strchr(word, '=');
     size_t i = field_of(word, equals == NULL ? strlen(word) : (size_t)(equals - word));
@@ -228,7 +239,7 @@ enum err ask_check(const struct words *words, size_t *used, struct arena *arena,
 
     *out = (struct ask){.verb = MSG_CHECK, .node = "a"};
     for (; err == ERR_NONE && i < words->count && strcmp(words->word[i], "->") != 0; i++)
-        err = check_word(out, words->word[i], arena, detail);
+        err = ask_word(out, words->word[i], arena, detail);
     *used = i;
     return err;
 }
@@ -243,7 +254,7 @@ static enum err sent_word(struct ask *ask, const char *word, struct arena *arena
         return ERR_NONE;
     }
     if (strncmp(word, "header=", 7) != 0)
-        return check_word(ask, word, arena, detail);
+        return ask_word(ask, word, arena, detail);
     if (ask->header == NULL)
         ask->header = arena_zalloc(arena, ASK_HEADERS_MAX * sizeof(*ask->header));
     if (ask->header == NULL || ask->header_count == ASK_HEADERS_MAX)
@@ -402,6 +413,7 @@ enum err ask_encode(const struct ask *ask, const struct ask_how *how, struct are
     request.check.stage = (enum msg_stage)ask->number[field_of("stage", 5)];
     request.check.spf = (enum msg_auth)ask->number[field_of("spf", 3)];
     request.check.trace = request.check.trace || how->trace;
+    ask_report_fill(&request, ask);
     request.admin = (struct msg_admin){.verb = ask->admin_verb,
                                        .args = ask->arg,
                                        .arg_count = ask->arg_count,
@@ -533,6 +545,8 @@ enum err ask_encode_by_hand(const struct ask *ask, const struct ask_how *how, st
         write_check(&verb, ask, how->trace);
     if (ask->verb == MSG_SENT)
         write_sent(&verb, ask, scratch);
+    if (ask->verb == MSG_REPORT)
+        ask_report_by_hand(&verb, ask);
     if (ask->verb == MSG_ADMIN)
         write_admin(&verb, ask, scratch);
     protobuf_number(&request, 1, how->id);

@@ -29,7 +29,10 @@ struct ask {
     struct bytes as_user, document; // of an admin line; at NULL = not given
     struct bytes *header;           // of a sent line: "Name: value"
     size_t header_count;
-    bool has_ago; // of a sent line: when it was sent, before now
+    struct bytes event; // of a report
+    uint64_t evidence;
+    double weight;
+    bool has_ago; // of a sent line or a report: when that was, before now
     int64_t ago_ms;
     uint64_t sent_at_ms; // the same, as it is sent; 0 = not said
     bool by_hand;        // only ask_encode_by_hand can write this verb
@@ -45,6 +48,18 @@ MUST_USE enum err ask_admin(const struct words *words, size_t *used, struct aren
 
 MUST_USE enum err ask_sent(const struct words *words, size_t *used, struct arena *arena,
                            struct ask *out, struct err_detail *detail);
+
+// ask_report (ask_report.c): number makes the name of an event that the line does not name.
+MUST_USE enum err ask_report(const struct words *words, uint64_t number, size_t *used,
+                             struct arena *arena, struct ask *out, struct err_detail *detail);
+struct protobuf;
+void ask_report_fill(struct msg_request *request, const struct ask *ask);
+void ask_report_by_hand(struct protobuf *to, const struct ask *ask);
+// ask_word: reads a word that a check knows as well. ask_text, ask_number: what was read; at NULL, 0 = nothing.
+MUST_USE enum err ask_word(struct ask *ask, const char *word, struct arena *arena,
+                           struct err_detail *detail);
+const struct bytes *ask_text(const struct ask *ask, const char *word);
+uint64_t ask_number(const struct ask *ask, const char *word);
 
 // ask_is_raw: only ask_encode_by_hand can write it: a verb without a struct, or a text with NUL,
 // which a C string cannot hold.

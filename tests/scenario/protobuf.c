@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { WIRE_VARINT = 0, WIRE_BYTES = 2, WIRE_BITS = 3 };
+enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_BITS = 3 };
 
 static void put(struct protobuf *to, const void *bytes, size_t len)
 {
@@ -38,4 +38,10 @@ void protobuf_bytes(struct protobuf *to, unsigned field, const void *bytes, size
     put_varint(to, (uint64_t)field << WIRE_BITS | WIRE_BYTES);
     put_varint(to, len);
     put(to, bytes, len);
+}
+
+void protobuf_double(struct protobuf *to, unsigned field, double value)
+{
+    put_varint(to, (uint64_t)field << WIRE_BITS | WIRE_64);
+    put(to, &value, sizeof(value)); // little-endian, as all machines that we build for
 }

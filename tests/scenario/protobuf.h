@@ -13,6 +13,7 @@ struct protobuf {
     bool full; // something did not fit; the message is of no use
 };
 
-// Fields of wire type 0 and 2.
+// Fields of wire type 0, 2 and 1.
 void protobuf_number(struct protobuf *to, unsigned field, uint64_t value);
 void protobuf_bytes(struct protobuf *to, unsigned field, const void *bytes, size_t len);
+void protobuf_double(struct protobuf *to, unsigned field, double value);

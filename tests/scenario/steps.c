@@ -280,14 +280,31 @@ static void step_sent(struct step_line *line)
     }
 }
 
-// Verbs without fields of interest: ping, report, access, held.
+static void step_report(struct step_line *line)
+{
+    struct err_detail detail = {""};
+    struct ask ask;
+    size_t used = 0;
+
+    if (ask_report(&line->words, ++line->world->reports, &used, &line->world->scratch, &ask,
+                   &detail) != ERR_NONE) {
+        misunderstood(line, detail.text);
+    } else if (used == line->words.count) {
+        misunderstood(line, "... -> what is expected");
+    } else {
+        if (ask.has_ago)
+            ask.sent_at_ms = (uint64_t)((int64_t)line->world->now_ms - ask.ago_ms);
+        world_ask(line->world, &line->place, &ask);
+    }
+}
+
+// Verbs without fields of interest: ping, access, held.
 static void step_verb(struct step_line *line)
 {
     static const struct {
         const char *word;
         enum msg_verb verb;
-    } VERBS[] = {
-        {"ping", MSG_PING}, {"report", MSG_REPORT}, {"access", MSG_ACCESS}, {"held", MSG_HELD}};
+    } VERBS[] = {{"ping", MSG_PING}, {"access", MSG_ACCESS}, {"held", MSG_HELD}};
     struct ask ask = {.node = value_of(line, "node"), .by_hand = true};
 
     for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++)
@@ -343,7 +360,7 @@ static const struct {
     {"check", step_check},
     {"admin", step_admin},
     {"ping", step_verb},
-    {"report", step_verb},
+    {"report", step_report},
     {"sent", step_sent},
     {"access", step_verb},
     {"held", step_verb},

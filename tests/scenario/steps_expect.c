@@ -26,6 +26,10 @@ static bool look_up_kept(const struct world *world, const char *name, uint64_t *
         *out = memory_harvested(world->memory, false);
     else if (strcmp(name, "harvest.existing") == 0)
         *out = memory_harvested(world->memory, true);
+    else if (strcmp(name, "entities") == 0)
+        *out = memory_entities(world->memory);
+    else if (strcmp(name, "reported") == 0)
+        *out = memory_events(world->memory);
     else if (strcmp(name, "held") == 0)
         *out = memory_held(world->memory, NULL);
     else if (strcmp(name, "retry.first") == 0)

@@ -52,7 +52,7 @@ struct world {
     struct memory *memory;
     struct node node[WORLD_NODES_MAX];
     size_t node_count;
-    char *policy; // text of the policy set, "" = none was given
+    char *policy;                               // text of the policy set, "" = none was given
     struct world_place place[WORLD_PLACES_MAX]; // of all nodes
     size_t place_count;
     struct probes probes; // the other servers, of all nodes
@@ -60,6 +60,7 @@ struct world {
     uint64_t now_ms;
     struct arena scratch; // of one line or one reply
     uint64_t last_id;
+    uint64_t reports; // lines: they name events
     struct question *waiting;
     struct arrival *arrived;
     struct heard *heard;     // events
