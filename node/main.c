@@ -168,6 +168,7 @@ static void publish_stats(struct node *node)
                                         .uptime_ms = clock_mono_ms() - node->started_ms,
                                         .seats_used = server_seats_used(node->server),
                                         .sent_waiting = server_sent_waiting(node->server),
+                                        .reports_waiting = server_reports_waiting(node->server),
                                         .policy_version = server_policy(node->server)->version,
                                         .policy_refused = status.state == KEEPER_REFUSED,
                                         .open_fds = vitals_open_fds(),

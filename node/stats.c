@@ -112,6 +112,7 @@ void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges,
     add(out, "reeve_uptime_ms", (double)gauges->uptime_ms);
     add(out, "reeve_seats_used", (double)gauges->seats_used);
     add(out, "reeve_sent_waiting", (double)gauges->sent_waiting);
+    add(out, "reeve_reports_waiting", (double)gauges->reports_waiting);
     add(out, "reeve_policy_version", (double)gauges->policy_version);
     add(out, "reeve_policy_refused", gauges->policy_refused);
     add(out, "reeve_open_fds", (double)gauges->open_fds);

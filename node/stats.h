@@ -24,6 +24,12 @@
     X(sent_recorded, "entries of sent mail that were written")                                     \
     X(sent_queued, "entries of sent mail that had to wait for the store")                          \
     X(sent_lost, "entries of sent mail that were forgotten: too many waited")                      \
+    X(reports, "Report requests")                                                                  \
+    X(reports_own, "reports that the chain made by itself")                                        \
+    X(reports_recorded, "reports that were counted")                                               \
+    X(reports_seen, "reports of an event that was counted before")                                 \
+    X(reports_queued, "reports that had to wait for the store")                                    \
+    X(reports_lost, "reports that were lost, or a part of them")                                   \
     X(degraded, "verdicts given while facts were unknown")                                         \
     X(replies_lost, "replies whose caller was gone")                                               \
     X(events, "decision events published")                                                         \
@@ -56,6 +62,7 @@ struct stats_gauges {
     uint64_t uptime_ms;
     uint64_t seats_used;
     uint64_t sent_waiting;
+    uint64_t reports_waiting;
     uint64_t policy_version;
     bool policy_refused;
     uint64_t open_fds, max_fds;

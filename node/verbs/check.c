@@ -378,6 +378,7 @@ static enum check_state check_write(struct server *server, struct seat *seat)
     if (!seat->facts.dry_run) {
         limits_settle(server, seat);
         harvest_note(server, seat);
+        report_own(server, seat);
     }
     probes_renew(server, seat);
     return CHECK_ANSWER;

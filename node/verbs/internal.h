@@ -5,6 +5,7 @@
 #include "node/verbs/carried.h"
 #include "node/verbs/names.h"
 #include "node/verbs/rate.h"
+#include "node/verbs/report.h"
 #include "node/verbs/seat.h"
 #include "node/verbs/sent_queue.h"
 #include "node/verbs/server.h"
@@ -20,6 +21,9 @@ struct server {
     struct names *names;
     struct carried *carried;
     struct sent_desk *sent;
+    struct report_desk *reports;
+    struct carried *reported;  // own reports that were made lately
+    struct carried *counted;   // transactions of which it is counted that they came
     struct rate *rate;         // first tries
     struct rate *carried_rate; // what is stored because it is carried
     struct policy_hold *policy;
@@ -69,7 +73,9 @@ void check_go(struct server *server, struct seat *seat);
 // sent_desk_new, sent_desk_free: what waits for the store. sent_pump: writes it, if the store is there.
 struct sent_desk *sent_desk_new(void);
 void sent_desk_free(struct sent_desk **sent);
+// sent_keep: entries wait behind those that do; they are copied.
 void sent_pump(struct server *server);
+void sent_keep(struct server *server, const struct store_allow *list);
 // sent_prepare: what the message teaches, so that nothing fails later. Errors as those of check_prepare. sent_go: writes
 // it, and answers.
 MUST_USE enum err sent_prepare(struct server *server, struct seat *seat, struct err_detail *detail);
@@ -84,6 +90,8 @@ void clients_note(struct server *server, struct seat *seat, const struct recipie
 // the store for it. levels_judge: what was read becomes facts. levels_fill: the whole computation, as a trace tells it, in
 // memory of the seat and the store; NULL = there is none.
 MUST_USE enum err levels_prepare(struct seat *seat);
+// levels_client: of whom a message comes, as reputation knows it; texts are those of facts.
+struct reputation_client levels_client(const struct facts *facts);
 void levels_read(struct server *server, struct seat *seat, struct store_done done);
 void levels_judge(const struct server *server, struct seat *seat);
 const struct msg_reputation *levels_fill(const struct server *server, struct seat *seat,

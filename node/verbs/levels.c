@@ -40,9 +40,18 @@ static const char *registrable(const struct facts *facts)
     return owner != NULL ? owner : facts->sender.domain;
 }
 
+struct reputation_client levels_client(const struct facts *facts)
+{
+    return (struct reputation_client){.ip = facts->client,
+                                      .asn = facts->asn,
+                                      .country = facts->country,
+                                      .domain = registrable(facts),
+                                      .auth = believe(facts)};
+}
+
 enum err levels_prepare(struct seat *seat)
 {
-    const struct facts *facts = &seat->facts;
+    const struct reputation_client client = levels_client(&seat->facts);
     struct levels *levels;
 
     if (!seat->reads_levels)
@@ -51,12 +60,6 @@ enum err levels_prepare(struct seat *seat)
 
     if (levels == NULL)
         return ERR_MEMORY;
-    const struct reputation_client client = {.ip = facts->client,
-                                             .asn = facts->asn,
-                                             .country = facts->country,
-                                             .domain = registrable(facts),
-                                             .auth = believe(facts)};
-
     levels->auth = client.auth;
     levels->told = NULL;
     reputation_levels(&client, &levels->facts);

@@ -191,16 +191,17 @@ static void wrote_batch(void *arg, uint64_t token, enum store_state state)
     sent_pump(server);
 }
 
-static void keep(struct server *server, const struct sent_work *work)
+void sent_keep(struct server *server, const struct store_allow *list)
 {
     struct sent_desk *sent = server->sent;
     size_t lost = 0;
 
     if (sent_queue_count(sent->queue) == 0)
         log_info("sent mail waits for the store");
-    for (const struct store_allow *entry = work->list; entry != NULL; entry = entry->next)
+    for (const struct store_allow *entry = list; entry != NULL; entry = entry->next) {
         lost += sent_queue_add(sent->queue, entry);
-    server->stats->sent_queued += work->count;
+        server->stats->sent_queued++;
+    }
     server->stats->sent_lost += lost;
     if (lost > 0)
         log_limited(&sent->full_lines, clock_mono_ms(), LOG_WARN_LEVEL,
@@ -235,7 +236,7 @@ static void wrote(void *arg, uint64_t token, enum store_state state)
     if (state == STORE_UP)
         server->stats->sent_recorded += work->count;
     else
-        keep(server, work);
+        sent_keep(server, work->list);
     answer(server, seat, state != STORE_UP);
 }
 
@@ -298,7 +299,7 @@ void sent_go(struct server *server, struct seat *seat)
     if (work->count == 0) {
         answer(server, seat, false);
     } else if (sent_queue_count(server->sent->queue) > 0) {
-        keep(server, work);
+        sent_keep(server, work->list);
         answer(server, seat, true);
         sent_pump(server);
     } else if (work->facts != NULL) {

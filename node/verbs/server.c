@@ -73,6 +73,9 @@ void server_new(struct server **out, const struct server_config *config, struct 
     server->names = names_new(NAMES);
     server->carried = carried_new(TRANSACTIONS);
     server->sent = sent_desk_new();
+    server->reports = report_desk_new(server);
+    server->reported = carried_new(TRANSACTIONS);
+    server->counted = carried_new(TRANSACTIONS);
     server->rate = rate_new(NETWORKS);
     server->carried_rate = rate_new(NETWORKS);
     server->started_ms = clock_mono_ms();
@@ -94,6 +97,9 @@ void server_free(struct server **server)
     names_free(&(*server)->names);
     carried_free(&(*server)->carried);
     sent_desk_free(&(*server)->sent);
+    report_desk_free(&(*server)->reports);
+    carried_free(&(*server)->reported);
+    carried_free(&(*server)->counted);
     rate_free(&(*server)->rate);
     rate_free(&(*server)->carried_rate);
     mem_free((*server)->scratch.start);
@@ -107,6 +113,7 @@ void server_tick(struct server *server)
     uint64_t now_ms = clock_mono_ms();
 
     sent_pump(server);
+    report_pump(server);
     if (now_ms - server->flushed_ms < FLUSH_MS)
         return;
     server->flushed_ms = now_ms;
@@ -261,7 +268,7 @@ static const struct verb_row {
     void (*run)(struct server *server, struct seat *seat);
 } verbs[] = {
     {MSG_CHECK, true, false, check_go},   {MSG_PING, true, true, answer_ping},
-    {MSG_ADMIN, false, true, admin_run},  {MSG_REPORT, true, false, refuse_verb},
+    {MSG_ADMIN, false, true, admin_run},  {MSG_REPORT, true, false, report_go},
     {MSG_SENT, true, false, sent_go},     {MSG_ACCESS, true, false, refuse_verb},
     {MSG_HELD, true, false, refuse_verb},
 };
@@ -345,6 +352,8 @@ static enum err fill_seat(struct server *server, struct seat *seat, void *bytes,
         err = check_prepare(server, seat, detail);
     if (err == ERR_NONE && seat->request.verb == MSG_SENT)
         err = sent_prepare(server, seat, detail);
+    if (err == ERR_NONE && seat->request.verb == MSG_REPORT)
+        err = report_prepare(server, seat, detail);
     return err;
 }
 

@@ -85,3 +85,4 @@ uint64_t server_idle_ms(const struct server *server);
 size_t server_seats_used(const struct server *server); // requests under way
 size_t
 server_sent_waiting(const struct server *server); // entries of sent mail that wait for the store
+size_t server_reports_waiting(const struct server *server); // reports that wait for the store
