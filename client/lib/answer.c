@@ -228,7 +228,7 @@ static const char *reply_flaw(const struct msg_reply *message, const struct ask 
         return "its status is one that this version does not know";
     if (ask->request.verb == MSG_CHECK)
         return decision_flaw(message, ask);
-    if (ask->request.verb == MSG_SENT && message->answer != MSG_ACK)
+    if (ask_is_news(ask) && message->answer != MSG_ACK)
         return "its reply does not say whether it took it";
     if (ask->request.verb == MSG_PING && message->answer != MSG_PONG)
         return "its reply holds no pong";

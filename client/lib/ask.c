@@ -160,6 +160,54 @@ struct ask *ask_new_sent(const struct reeve_sent *sent)
     return ask;
 }
 
+// ---- the same of what a mail turned out to be
+
+#define REPORT_TEXTS(X)                \
+    X(event, NO_LIMIT)                 \
+    X(client_ip, NO_LIMIT)             \
+    X(sender, MSG_ADDRESS_MAX)         \
+    X(recipient, MSG_ADDRESS_MAX)      \
+    X(spf_domain, MSG_CLIENT_NAME_MAX) \
+    X(country, NO_LIMIT)
+
+static size_t report_room(const struct reeve_report *report)
+{
+    size_t room = alignof(max_align_t);
+
+#define ADD_ROOM(field, limit) room += text_room(report->field, limit);
+    REPORT_TEXTS(ADD_ROOM)
+#undef ADD_ROOM
+    return room;
+}
+
+static void copy_report(struct msg_report *out, const struct reeve_report *report,
+                        struct arena *arena)
+{
+#define KEEP_TEXT(field, limit) out->field = keep_text(arena, report->field, limit);
+    REPORT_TEXTS(KEEP_TEXT)
+#undef KEEP_TEXT
+    out->evidence = (enum msg_evidence)report->evidence;
+    out->spf = (enum msg_auth)report->spf;
+    out->weight = report->weight;
+    out->at_ms = report->reported_ms;
+    out->asn = report->asn;
+}
+
+struct ask *ask_new_report(const struct reeve_report *report)
+{
+    size_t room = report_room(report);
+    struct ask *ask = calloc(1, sizeof(*ask) + room);
+    struct arena arena;
+
+    if (ask == NULL)
+        return NULL;
+    arena_init(&arena, ask + 1, room);
+    ask->request.verb = MSG_REPORT;
+    ask->request.at_ms = report->at_ms;
+    copy_report(&ask->request.report, report, &arena);
+    return ask;
+}
+
 // ---- any of them
 
 struct ask *ask_new(const struct msg_request *request)
@@ -179,7 +227,12 @@ void ask_free(struct ask **ask)
 
 bool ask_is_question(const struct ask *ask)
 {
-    return ask->request.verb != MSG_ADMIN && ask->request.verb != MSG_SENT;
+    return ask->request.verb != MSG_ADMIN && !ask_is_news(ask);
+}
+
+bool ask_is_news(const struct ask *ask)
+{
+    return ask->request.verb == MSG_SENT || ask->request.verb == MSG_REPORT;
 }
 
 size_t ask_verdict_count(const struct ask *ask)
@@ -264,7 +317,7 @@ void asks_add(struct asks *asks, struct ask *ask)
     list_insert(&asks->pending, at, ask);
     asks->pending_count++;
     asks->unsent_count++;
-    asks->sents_count += ask->request.verb == MSG_SENT;
+    asks->news_count += ask_is_news(ask);
 }
 
 static void make_due(struct asks *asks, struct ask *ask, enum reeve_error trouble, const char *why)
@@ -288,7 +341,7 @@ static void leave_list(struct asks *asks, struct ask *ask)
     if (ask->is_due)
         return;
     asks->pending_count--;
-    asks->sents_count -= ask->request.verb == MSG_SENT;
+    asks->news_count -= ask_is_news(ask);
     if (!ask->sent)
         asks->unsent_count--;
 }

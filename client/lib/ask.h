@@ -56,13 +56,15 @@ struct ask {
 // ask_new_check: a copy of the check whose client-chosen texts are cleaned and cut to their limits;
 // NULL without memory. ask_new: any other request; its texts are borrowed.
 struct ask *ask_new_check(const struct reeve_check *check);
-struct ask *ask_new_sent(const struct reeve_sent *sent); // likewise
+struct ask *ask_new_sent(const struct reeve_sent *sent);       // likewise
+struct ask *ask_new_report(const struct reeve_report *report); // likewise
 struct ask *ask_new(const struct msg_request *request);
 void ask_free(struct ask **ask);
 
-// ask_is_question: what waits for an answer at a lookup door, which nothing but a Sent and an admin verb do
-// not.
+// ask_is_question: what waits for an answer at a lookup door, which nothing but news and an admin verb do
+// not. ask_is_news: what a gateway tells, and nobody waits for: Sent, Report.
 bool ask_is_question(const struct ask *ask);
+bool ask_is_news(const struct ask *ask);
 // ask_verdict_count: how many verdicts answer it.
 size_t ask_verdict_count(const struct ask *ask);
 
@@ -78,7 +80,7 @@ struct asks {
     struct ask_queue hedges; // by hedge_ms; of the pending ones
     size_t pending_count;
     size_t unsent_count; // of the pending ones
-    size_t sents_count;  // of the pending ones, those that are no question but a Sent
+    size_t news_count;   // of the pending ones, those that are news
     uint64_t last_id;
 };
 

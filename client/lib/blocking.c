@@ -50,6 +50,12 @@ enum reeve_error reeve_sent(struct reeve *reeve, const struct reeve_sent *sent,
     return ask_and_wait(reeve, ask_new_sent(sent), reeve->deadline_ms, out);
 }
 
+enum reeve_error reeve_report(struct reeve *reeve, const struct reeve_report *report,
+                              struct reeve_answer **out)
+{
+    return ask_and_wait(reeve, ask_new_report(report), reeve->deadline_ms, out);
+}
+
 enum reeve_error reeve_ping(struct reeve *reeve, struct reeve_answer **out)
 {
     const struct msg_request request = {.verb = MSG_PING};

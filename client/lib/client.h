@@ -24,8 +24,8 @@
 // costs one, and BUDGET_BURST copies can be saved up (which is also what a new client has): enough
 // for what is under way at one node that stops answering. So a cluster that is slow as a whole gets
 // a tenth more to do, not twice as much. A copy because a connection ended is free: the node that
-// had the question does not work for us any more, so the cluster has no more to do than before. A mail that was
-// sent, for which nobody waits, takes nothing of the last half.
+// had the question does not work for us any more, so the cluster has no more to do than before. News, for
+// which nobody waits, take nothing of the last half.
 enum { BUDGET_BURST = 64, BUDGET_TENTHS = 10 };
 struct budget {
     unsigned tenths;

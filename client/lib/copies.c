@@ -185,8 +185,7 @@ static void suspect_slow(struct reeve *reeve, struct ask *ask, uint64_t now_ms)
 // may_spend: half of what can be saved up is for those who wait for an answer.
 static bool may_spend(const struct reeve *reeve, const struct ask *ask)
 {
-    return ask->request.verb != MSG_SENT ||
-           reeve->budget.tenths >= BUDGET_BURST * BUDGET_TENTHS / 2;
+    return !ask_is_news(ask) || reeve->budget.tenths >= BUDGET_BURST * BUDGET_TENTHS / 2;
 }
 
 // spend: pays for a copy that somebody can take. False: there is nobody, or no budget.

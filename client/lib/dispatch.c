@@ -103,7 +103,7 @@ static bool has_room(const struct reeve *reeve, const struct ask *ask)
     const struct asks *asks = &reeve->asks;
 
     return asks->pending_count < reeve->in_flight_max &&
-           (ask->request.verb != MSG_SENT || asks->sents_count < (reeve->in_flight_max + 1) / 2);
+           (!ask_is_news(ask) || asks->news_count < (reeve->in_flight_max + 1) / 2);
 }
 
 // keep_at_home: true for a question that cannot be sent at all; it has its answer.
@@ -131,6 +131,7 @@ void client_start(struct reeve *reeve, struct ask *ask, uint64_t wait_ms)
     ask->deadline_ms = now_ms + wait_ms;
     reeve->counters.questions += ask_is_question(ask);
     reeve->counters.sents += ask->request.verb == MSG_SENT;
+    reeve->counters.reports += ask->request.verb == MSG_REPORT;
     if (!keep_at_home(reeve, ask)) {
         asks_add(&reeve->asks, ask);
         copies_name(reeve, ask);
@@ -139,30 +140,37 @@ void client_start(struct reeve *reeve, struct ask *ask, uint64_t wait_ms)
     wake_when_needed(reeve);
 }
 
-uint64_t reeve_submit(struct reeve *reeve, const struct reeve_check *check,
-                      void (*done)(void *arg, const struct reeve_answer *answer), void *arg)
+// submit: 0 = there is no such ask.
+static uint64_t submit(struct reeve *reeve, struct ask *ask, uint64_t wait_ms,
+                       void (*done)(void *arg, const struct reeve_answer *answer), void *arg)
 {
-    struct ask *ask = reeve->is_closing ? NULL : ask_new_check(check);
-
     if (ask == NULL)
         return 0;
     ask->done = done;
     ask->arg = arg;
-    client_start(reeve, ask, reeve->deadline_ms);
+    client_start(reeve, ask, wait_ms);
     return reeve->asks.last_id;
+}
+
+uint64_t reeve_submit(struct reeve *reeve, const struct reeve_check *check,
+                      void (*done)(void *arg, const struct reeve_answer *answer), void *arg)
+{
+    return submit(reeve, reeve->is_closing ? NULL : ask_new_check(check), reeve->deadline_ms, done,
+                  arg);
 }
 
 uint64_t reeve_submit_sent(struct reeve *reeve, const struct reeve_sent *sent,
                            void (*done)(void *arg, const struct reeve_answer *answer), void *arg)
 {
-    struct ask *ask = reeve->is_closing ? NULL : ask_new_sent(sent);
+    return submit(reeve, reeve->is_closing ? NULL : ask_new_sent(sent), reeve->sent_deadline_ms,
+                  done, arg);
+}
 
-    if (ask == NULL)
-        return 0;
-    ask->done = done;
-    ask->arg = arg;
-    client_start(reeve, ask, reeve->sent_deadline_ms);
-    return reeve->asks.last_id;
+uint64_t reeve_submit_report(struct reeve *reeve, const struct reeve_report *report,
+                             void (*done)(void *arg, const struct reeve_answer *answer), void *arg)
+{
+    return submit(reeve, reeve->is_closing ? NULL : ask_new_report(report), reeve->sent_deadline_ms,
+                  done, arg);
 }
 
 void reeve_cancel(struct reeve *reeve, uint64_t request)
@@ -188,7 +196,10 @@ static void deliver(struct reeve *reeve, struct ask *ask, struct reeve_answer *a
         reeve->counters.fallbacks += answer->error != REEVE_OK;
         reeve->counters.answered += answer->error == REEVE_OK;
     }
-    reeve->counters.sents_lost += ask->request.verb == MSG_SENT && answer->error != REEVE_OK;
+    if (answer->error != REEVE_OK) {
+        reeve->counters.sents_lost += ask->request.verb == MSG_SENT;
+        reeve->counters.reports_lost += ask->request.verb == MSG_REPORT;
+    }
     if (ask->kept != NULL) {
         *ask->kept = answer;
     } else {

@@ -5,7 +5,8 @@
 // reeve_submit, watches reeve_fd for reading, and calls reeve_dispatch when it is readable; the
 // callbacks run inside reeve_dispatch and nowhere else. When no node answers by the deadline, the
 // answer is the local fallback verdict, whose reason is "fallback". When a mail of one's own users was
-// accepted, reeve_sent or reeve_submit_sent says so, and answers to it are let through. Of several nodes each question
+// accepted, reeve_sent or reeve_submit_sent says so, and answers to it are let through; what a mail turned out to be,
+// reeve_report or reeve_submit_report says. Of several nodes each question
 // goes to one that is well and not busy; one that does not answer soon is helped by another. No
 // global state, nothing that a peer sends aborts the process; no thread of its own, unless an
 // endpoint holds a host name: then each lookup of the name runs in a short-lived thread. A struct
@@ -85,6 +86,9 @@ struct reeve_counters {
     uint64_t late;      // replies that came after the answer
     uint64_t sents;     // of reeve_sent and reeve_submit_sent; none of the above but hedges to late
     uint64_t sents_lost; // of these, those that no node took
+    uint64_t
+        reports; // of reeve_report and reeve_submit_report; none of the above but hedges to late
+    uint64_t reports_lost; // of these, those that no node took
 };
 
 // Zero is every field's default. Texts are copied.
@@ -106,7 +110,9 @@ struct reeve_options {
     // nobody. It may call reeve_node_at and reeve_counters, nothing else of this client.
     void (*node_changed)(void *arg, const struct reeve_node *node);
     void *node_arg;
-    unsigned sent_deadline_ms; // of reeve_submit_sent, for which nobody waits; 0 = 10000; 1..600000
+    unsigned
+        sent_deadline_ms; // of reeve_submit_sent and reeve_submit_report, for which nobody waits; 0 =
+                          // 10000; 1..600000
 };
 
 // One question. Texts may be NULL (not given) and may hold any bytes up to their NUL: what a mail
@@ -158,6 +164,33 @@ struct reeve_sent {
     uint64_t at_ms;   // only for a node started with --replay
 };
 
+enum reeve_evidence { // numbers as in the wire contract
+    REEVE_HAM = 1,
+    REEVE_SPAM = 2,
+    REEVE_VIRUS = 3,
+    REEVE_TRAP = 4,
+    REEVE_COMPLAINT = 5, // a person pressed "junk"
+    REEVE_NOT_SPAM = 6,  // a person pressed "not junk"
+    REEVE_UNKNOWN_RECIPIENT = 7,
+};
+// What an address or a mail turned out to be, by evidence that does not contain a node's own verdict: what was only deferred or
+// refused because of it is none. Texts as in struct reeve_check. See reeve.proto, message Report.
+struct reeve_report {
+    const char *event; // names it in the whole cluster, 128 bytes: told twice, it counts once
+    enum reeve_evidence evidence;
+    const char *client_ip; // this, or sender, or both
+    const char *sender;
+    const char *recipient; // spam that names a pair ends that Auto Allow lets it through
+    int spf;               // as in struct reeve_check
+    const char *spf_domain;
+    double weight;        // 0 = the evidence's own; else positive, at most 3
+    uint64_t reported_ms; // when it was so, Unix ms; 0 = now; of the last 30 days
+    // Only for a node started with --replay.
+    uint64_t at_ms;
+    uint32_t asn;        // of the client; 0 = not known
+    const char *country; // ISO 3166-1, two capital letters; NULL = not known
+};
+
 struct reeve_step {
     const char *step, *outcome, *rule, *why;
 };
@@ -206,7 +239,7 @@ struct reeve_answer {
     const void *document;
     size_t document_bytes;
     // Of a sent: entries that were set or refreshed; whether all waits for the store, which is away; and why
-    // others were not.
+    // others were not. Of a report: 1, or 0 and why: seen, off, weightless, nobody.
     uint32_t recorded;
     bool queued;
     const char *const *skipped_why;
@@ -231,6 +264,9 @@ REEVE_API enum reeve_error reeve_ping(struct reeve *reeve, struct reeve_answer *
 // reeve_sent: asked twice it is recorded once. No node took it: REEVE_UNREACHABLE.
 REEVE_API enum reeve_error reeve_sent(struct reeve *reeve, const struct reeve_sent *sent,
                                       struct reeve_answer **out);
+// reeve_report: told twice, or by several gateways, an event counts once.
+REEVE_API enum reeve_error reeve_report(struct reeve *reeve, const struct reeve_report *report,
+                                        struct reeve_answer **out);
 // reeve_admin: a verb of the admin door and its arguments. dry_run: say what would be done. at_ms
 // as in reeve_check.
 REEVE_API enum reeve_error reeve_admin(struct reeve *reeve, const char *verb,
@@ -259,11 +295,15 @@ REEVE_API void reeve_answer_free(struct reeve_answer **answer);
 REEVE_API uint64_t reeve_submit(struct reeve *reeve, const struct reeve_check *check,
                                 void (*done)(void *arg, const struct reeve_answer *answer),
                                 void *arg);
-// reeve_submit_sent: the same for a mail that was accepted; done may be NULL. Nobody waits for it, so it lives
-// for sent_deadline_ms, in which a node may come back. At most half of in_flight_max may be such.
+// reeve_submit_sent, reeve_submit_report: the same for a mail that was accepted, and for what one turned out to be; done may be NULL.
+// Nobody waits for it, so it lives for sent_deadline_ms, in which a node may come back. At most half of in_flight_max
+// may be such.
 REEVE_API uint64_t reeve_submit_sent(struct reeve *reeve, const struct reeve_sent *sent,
                                      void (*done)(void *arg, const struct reeve_answer *answer),
                                      void *arg);
+REEVE_API uint64_t reeve_submit_report(struct reeve *reeve, const struct reeve_report *report,
+                                       void (*done)(void *arg, const struct reeve_answer *answer),
+                                       void *arg);
 // reeve_cancel: its callback will not come any more. Unknown numbers are ignored.
 REEVE_API void reeve_cancel(struct reeve *reeve, uint64_t request);
 // reeve_fd: readable (level-triggered) whenever reeve_dispatch has something to do, deadlines
