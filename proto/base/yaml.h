@@ -57,6 +57,7 @@ enum yaml_type {
     YAML_IS_SHARE,    // double from 0 to 1, up to six decimals: 0.01; min and max are not used
     YAML_IS_REAL,     // double, up to six decimals: min..max
     YAML_IS_WORD,     // int: the index in words
+    YAML_IS_WORDS, // uint64_t: a list of words, or one; bit 1 << i is words[i]. Those of min must be among them
     YAML_IS_TEXTS, // struct yaml_texts: a list of text, or one text; none empty, min..max of them
     YAML_IS_OTHER, // read by the caller, not by yaml_read; only the key is known here
 };
@@ -69,10 +70,11 @@ struct yaml_texts {
 struct yaml_row {
     const char *key;
     enum yaml_type type;
-    size_t offset;            // in the struct that yaml_read fills
-    const char *def;          // as it would be written; NULL = zero, "", empty list; "!" = required
+    size_t offset; // in the struct that yaml_read fills
+    const char
+        *def; // as it would be written; NULL = zero, "", empty list; "!" = required; words: "a b"
     uint64_t min, max;        // range, see the types
-    const char *const *words; // YAML_IS_WORD: NULL-terminated
+    const char *const *words; // YAML_IS_WORD, YAML_IS_WORDS: NULL-terminated
     const char *help;         // one line for the manual and for error messages
 };
 

@@ -13,88 +13,13 @@
 
 #include "proto/base/mem.h"
 #include "proto/base/yaml.h"
+#include "proto/base/yaml_values.h"
 #include "proto/text.h"
 
-enum { VALUE_TEXT_MAX = 32 };
+enum { VALUE_TEXT_MAX = 32, WORDS_TEXT_MAX = 256 };
 
 static const char *const kind_names[] = {
     [YAML_TEXT] = "text", [YAML_LIST] = "a list", [YAML_MAP] = "a map"};
-
-// ---- Single values
-
-// A number with a unit behind it.
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
-
-static const struct unit time_units[] = {
-    {"d", 86400000}, {"h", 3600000}, {"min", 60000}, {"s", 1000},
-    {"ms", 1},       {"m", 60000},   {NULL, 0},
-};
-static const struct unit size_units[] = {
-    {"G", 1U << 30}, {"M", 1U << 20}, {"K", 1U << 10}, {"", 1}, {NULL, 0},
-};
-
-// read_digits: decimal digits at text, at least one; *end is what follows.
-static bool read_digits(const char *text, uint64_t *out, const char **end)
-{
-    uint64_t value = 0;
-    const char *at = text;
-
-    for (; *at >= '0' && *at <= '9'; at++) {
-        unsigned digit = (unsigned)(*at - '0');
-
-        if (value > (UINT64_MAX - digit) / 10)
-            return false;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    *end = at;
-    return at > text;
-}
-
-static bool read_unit(const char *text, const struct unit *units, uint64_t *out)
-{
-    uint64_t value = 0;
-    const char *rest = NULL;
-
-    if (!read_digits(text, &value, &rest))
-        return false;
-    for (const struct unit *unit = units; unit->name != NULL; unit++) {
-        if (strcasecmp(unit->name, rest) == 0 && value <= UINT64_MAX / unit->factor) {
-            *out = value * unit->factor;
-            return true;
-        }
-    }
-    return false;
-}
-
-// format_unit: with the largest unit that leaves no remainder.
-static void format_unit(uint64_t value, const struct unit *units, char *out, size_t size)
-{
-    const struct unit *unit = units;
-
-    while (unit->factor > 1 && (value == 0 || value % unit->factor != 0))
-        unit++;
-    (void)snprintf(out, size, "%" PRIu64 "%s", value / unit->factor, unit->name);
-}
-
-bool yaml_duration(const char *text, uint64_t *out_ms)
-{
-    return read_unit(text, time_units, out_ms);
-}
-
-bool yaml_size(const char *text, uint64_t *out_bytes)
-{
-    return read_unit(text, size_units, out_bytes);
-}
-
-const char *yaml_duration_format(uint64_t ms, char out[24])
-{
-    format_unit(ms, time_units, out, 24);
-    return out;
-}
 
 // ---- Types: text -> value (in memory that may be of any alignment), value -> text, what to write
 
@@ -139,7 +64,7 @@ static bool take_count(const struct yaml_row *row, const char *text, void *field
 {
     uint64_t value = 0;
     const char *rest = NULL;
-    bool fits = read_digits(text, &value, &rest) && *rest == '\0';
+    bool fits = unit_digits(text, &value, &rest) && *rest == '\0';
 
     return take_number(row, fits, value, field);
 }
@@ -205,6 +130,16 @@ static bool take_word(const struct yaml_row *row, const char *text, void *field)
     return false;
 }
 
+static bool take_words(const struct yaml_row *row, const char *text, void *field)
+{
+    uint64_t bits = 0;
+
+    if (!words_read(row->words, text, &bits) || (bits & row->min) != row->min)
+        return false;
+    memcpy(field, &bits, sizeof(bits));
+    return true;
+}
+
 static void expect_text(const struct yaml_row *row, struct text_buf *out)
 {
     text_buf_add(out, "text of %" PRIu64 " to %" PRIu64 " bytes", row->min, row->max);
@@ -227,19 +162,19 @@ static void expect_unit(const struct yaml_row *row, const char *what, const stru
     char min[VALUE_TEXT_MAX];
     char max[VALUE_TEXT_MAX];
 
-    format_unit(row->min, units, min, sizeof(min));
-    format_unit(row->max, units, max, sizeof(max));
+    unit_format(row->min, units, min, sizeof(min));
+    unit_format(row->max, units, max, sizeof(max));
     text_buf_add(out, "%s between %s and %s", what, min, max);
 }
 
 static void expect_duration(const struct yaml_row *row, struct text_buf *out)
 {
-    expect_unit(row, "a duration like 60s", time_units, out);
+    expect_unit(row, "a duration like 60s", unit_times, out);
 }
 
 static void expect_size(const struct yaml_row *row, struct text_buf *out)
 {
-    expect_unit(row, "a size like 64M", size_units, out);
+    expect_unit(row, "a size like 64M", unit_sizes, out);
 }
 
 static void expect_share(const struct yaml_row *row, struct text_buf *out)
@@ -260,6 +195,17 @@ static void expect_word(const struct yaml_row *row, struct text_buf *out)
     for (size_t i = 0; row->words[i] != NULL; i++)
         text_buf_add(out, "%s%s", i == 0 ? "" : (row->words[i + 1] == NULL ? " or " : ", "),
                      row->words[i]);
+}
+
+static void expect_words(const struct yaml_row *row, struct text_buf *out)
+{
+    text_buf_add(out, "a list of ");
+    words_print(row->words, UINT64_MAX, out);
+    if (row->min == 0)
+        return;
+    text_buf_add(out, ", ");
+    words_print(row->words, row->min, out);
+    text_buf_add(out, " among them");
 }
 
 static void expect_texts(const struct yaml_row *row, struct text_buf *out)
@@ -327,7 +273,7 @@ static void print_size(const struct yaml_row *row, const void *field, FILE *out)
     char text[VALUE_TEXT_MAX];
 
     (void)row;
-    format_unit(number_at(field), size_units, text, sizeof(text));
+    unit_format(number_at(field), unit_sizes, text, sizeof(text));
     (void)fputs(text, out);
 }
 
@@ -353,6 +299,16 @@ static void print_word(const struct yaml_row *row, const void *field, FILE *out)
 
     memcpy(&value, field, sizeof(value));
     (void)fputs(row->words[value], out);
+}
+
+static void print_words(const struct yaml_row *row, const void *field, FILE *out)
+{
+    char text[WORDS_TEXT_MAX];
+    struct text_buf words;
+
+    text_buf_init(&words, text, sizeof(text));
+    words_print(row->words, number_at(field), &words);
+    (void)fprintf(out, "[%s]", text);
 }
 
 static void print_texts(const struct yaml_row *row, const void *field, FILE *out)
@@ -383,6 +339,7 @@ static const struct kind {
     [YAML_IS_SHARE] = {take_share, print_share, expect_share, sizeof(double)},
     [YAML_IS_REAL] = {take_real, print_share, expect_real, sizeof(double)},
     [YAML_IS_WORD] = {take_word, print_word, expect_word, sizeof(int)},
+    [YAML_IS_WORDS] = {take_words, print_words, expect_words, sizeof(uint64_t)},
     [YAML_IS_TEXTS] = {NULL, print_texts, expect_texts, sizeof(struct yaml_texts)},
     [YAML_IS_OTHER] = {NULL, NULL, NULL, 0},
 };
@@ -448,6 +405,14 @@ static enum err check_known(const struct yaml_node *map, const char *where,
     return ERR_NONE;
 }
 
+// join: a list of words as one text, parted by blanks.
+static void join(const struct yaml_node *list, struct text_buf *out)
+{
+    for (const struct yaml_node *one = list->child; one != NULL; one = one->next)
+        text_buf_add(out, "%s%s", one == list->child ? "" : " ",
+                     one->kind == YAML_TEXT ? one->text : kind_names[one->kind]);
+}
+
 static enum err say_expected(const struct yaml_node *node, const char *where,
                              const struct yaml_row *row, struct err_detail *detail)
 {
@@ -457,10 +422,12 @@ static enum err say_expected(const struct yaml_node *node, const char *where,
     text_buf_init(&expected, text, sizeof(text));
     kinds[row->type].expect(row, &expected);
     text_buf_add(&expected, ", not ");
-    if (node->kind != YAML_TEXT)
-        text_buf_add(&expected, "%s", kind_names[node->kind]);
-    else
+    if (node->kind == YAML_TEXT)
         text_buf_add(&expected, "'%s'", node->text);
+    else if (node->kind == YAML_LIST && row->type == YAML_IS_WORDS)
+        join(node, &expected);
+    else
+        text_buf_add(&expected, "%s", kind_names[node->kind]);
     return err_say(detail, ERR_CONFIG, "%s:%u: %s%s%s: expected %s", node->file, node->line, where,
                    where[0] != '\0' ? "." : "", row->key, text);
 }
@@ -486,8 +453,23 @@ static bool take_list(const struct yaml_row *row, const struct yaml_node *node, 
     return true;
 }
 
+// take_word_list: one word stands for a list of it.
+static bool take_word_list(const struct yaml_row *row, const struct yaml_node *node, void *field)
+{
+    char text[WORDS_TEXT_MAX];
+    struct text_buf words;
+
+    if (node->kind != YAML_LIST)
+        return node->kind == YAML_TEXT && take_words(row, node->text, field);
+    text_buf_init(&words, text, sizeof(text));
+    join(node, &words);
+    return !words.full && take_words(row, text, field);
+}
+
 static bool take_node(const struct yaml_row *row, const struct yaml_node *node, void *field)
 {
+    if (row->type == YAML_IS_WORDS)
+        return take_word_list(row, node, field);
     if (row->type == YAML_IS_TEXTS)
         return take_list(row, node, field);
     return node->kind == YAML_TEXT && kinds[row->type].take(row, node->text, field);

@@ -270,6 +270,7 @@ struct settings {
     uint64_t room_bytes;
     double share;
     int colour;
+    uint64_t tints;
     struct yaml_texts paths;
 };
 
@@ -285,6 +286,7 @@ static const struct yaml_row rows[] = {
     {"room", YAML_IS_SIZE, AT(room_bytes), "1M", 512, 1U << 30, NULL, "a size"},
     {"share", YAML_IS_SHARE, AT(share), "0.01", 0, 0, NULL, "a share"},
     {"colour", YAML_IS_WORD, AT(colour), "blue", 0, 0, colours, "a colour"},
+    {"tints", YAML_IS_WORDS, AT(tints), "red blue", 1, 0, colours, "some colours"},
     {"paths", YAML_IS_TEXTS, AT(paths), "/etc/x", 0, 2, NULL, "some paths"},
     {"more", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "more"},
     {0},
@@ -299,7 +301,7 @@ struct bad_row {
 static const struct bad_row bad_rows[] = {
     {"unknown key", "on: true\ncolor: red\n",
      "f.yaml:2: unknown key 'color' in 'sec' (known: name, on, count, wait, room, share, colour, "
-     "paths, more)"},
+     "tints, paths, more)"},
     {"empty text", "name: \"\"\n", "f.yaml:1: sec.name: expected text of 1 to 8 bytes, not ''"},
     {"long text", "\nname: 123456789\n",
      "f.yaml:2: sec.name: expected text of 1 to 8 bytes, not '123456789'"},
@@ -351,6 +353,20 @@ static const struct bad_row bad_rows[] = {
      "'0.0000001'"},
     {"a word that is none", "colour: Red\n",
      "f.yaml:1: sec.colour: expected red, green or blue, not 'Red'"},
+    {"no word of a set", "tints: [red, pink]\n",
+     "f.yaml:1: sec.tints: expected a list of red, green, blue, red among them, not red pink"},
+    {"a set without one that it must have", "tints:\n- green\n- blue\n",
+     "f.yaml:1: sec.tints: expected a list of red, green, blue, red among them, not green blue"},
+    {"one word that is not enough", "tints: blue\n",
+     "f.yaml:1: sec.tints: expected a list of red, green, blue, red among them, not 'blue'"},
+    {"an empty set", "tints: []\n",
+     "f.yaml:1: sec.tints: expected a list of red, green, blue, red among them, not "},
+    {"an empty word", "tints: [red, \"\"]\n",
+     "f.yaml:1: sec.tints: expected a list of red, green, blue, red among them, not red "},
+    {"a list in a set", "tints: [red, [blue]]\n",
+     "f.yaml:1: sec.tints: expected a list of red, green, blue, red among them, not red a list"},
+    {"a map for a set", "tints: {red: 1}\n",
+     "f.yaml:1: sec.tints: expected a list of red, green, blue, red among them, not a map"},
     {"a map for a word", "colour: {red: 1}\n",
      "f.yaml:1: sec.colour: expected red, green or blue, not a map"},
     {"too many texts", "paths: [a, b, c]\n",
@@ -390,6 +406,7 @@ static void defaults_without_a_file(void **state)
     assert_int_equal(settings.room_bytes, 1 << 20);
     assert_float_equal(settings.share, 0.01, 0);
     assert_int_equal(settings.colour, 2);
+    assert_int_equal(settings.tints, 1 << 0 | 1 << 2);
     assert_int_equal(settings.paths.count, 1);
     assert_string_equal(settings.paths.text[0], "/etc/x");
 }
@@ -400,8 +417,8 @@ static void values_of_every_type(void **state)
     struct settings settings;
 
     (void)state;
-    parse_ok("{name: n, on: Off, count: 9, wait: 2m, room: 2k, share: 1, colour: red, paths: [a, "
-             "b], more: 1}",
+    parse_ok("{name: n, on: Off, count: 9, wait: 2m, room: 2k, share: 1, colour: red, "
+             "tints: [blue, green, red, blue], paths: [a, b], more: 1}",
              &yaml);
     assert_int_equal(yaml_read(yaml_root(yaml), "", rows, &settings, NULL), ERR_NONE);
     assert_string_equal(settings.name, "n");
@@ -411,6 +428,7 @@ static void values_of_every_type(void **state)
     assert_int_equal(settings.room_bytes, 2048);
     assert_float_equal(settings.share, 1, 0);
     assert_int_equal(settings.colour, 0);
+    assert_int_equal(settings.tints, 7);
     assert_int_equal(settings.paths.count, 2);
     assert_string_equal(settings.paths.text[1], "b");
     yaml_free(&yaml);
@@ -473,6 +491,7 @@ static void print_shows_defaults_and_reads_back(void **state)
     settings.count = 5;
     settings.wait_ms = 90000;
     settings.share = 0.5;
+    settings.tints = 1;
     text = printed(&settings);
     assert_string_equal(text, "  name: \"x\\\"y\" # default: a name\n"
                               "  on: true # default: a switch\n"
@@ -481,6 +500,7 @@ static void print_shows_defaults_and_reads_back(void **state)
                               "  room: 1M # default: a size\n"
                               "  share: 0.5 # a share\n"
                               "  colour: blue # default: a colour\n"
+                              "  tints: [red] # some colours\n"
                               "  paths: [\"/etc/x\"] # default: some paths\n");
     parse_ok(text, &yaml);
     assert_int_equal(yaml_read(yaml_root(yaml), "", rows, &again, NULL), ERR_NONE);

@@ -67,6 +67,7 @@ static size_t size_of(enum yaml_type type)
     case YAML_IS_DURATION:
     case YAML_IS_SHARE:
     case YAML_IS_REAL:
+    case YAML_IS_WORDS:
     case YAML_IS_OTHER:
         break;
     }
