@@ -82,6 +82,9 @@ static void add_identity(struct hash_input *in, const struct key_identity *ident
 {
     const uint8_t kind = (uint8_t)identity->kind;
     const uint8_t head[3] = {kind, identity->net.ip.family, identity->net.bits};
+    const uint32_t asn = identity->asn;
+    const uint8_t number[4] = {(uint8_t)(asn >> 24), (uint8_t)(asn >> 16), (uint8_t)(asn >> 8),
+                               (uint8_t)asn};
 
     if (identity->kind == KEY_NET) {
         hash_add(in, head, sizeof(head));
@@ -89,7 +92,10 @@ static void add_identity(struct hash_input *in, const struct key_identity *ident
         return;
     }
     hash_add(in, &kind, sizeof(kind));
-    hash_add(in, identity->domain, strlen(identity->domain));
+    if (identity->kind == KEY_ASN)
+        hash_add(in, number, sizeof(number));
+    else
+        hash_add(in, identity->domain, strlen(identity->domain));
 }
 
 static void identity_hash(const struct key_identity *identity, const struct key_epoch *epoch,

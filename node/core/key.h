@@ -24,7 +24,7 @@ enum {
     KEY_FIELD_BYTES = 12,
     KEY_PAIR_BYTES = 8,
     KEY_EPOCH_MAX = 4,
-    KEY_IDENTITY_MAX = 5, // any, net, the name's domain, SPF's, and room for asn
+    KEY_IDENTITY_MAX = 5, // any, net, the name's domain, SPF's, the AS
     KEY_NAME_MAX = 48,    // longest key name, terminator included
 };
 #define KEY_PASSED_SLICE_MS (36ULL * 24 * 3600 * 1000)
@@ -43,14 +43,15 @@ struct key_ring {
 // KEY_DOMAIN is a domain that vouches for the client: the registrable domain of its confirmed name,
 // or the domain that SPF passed for. Both say of one domain the same (its owner runs this machine,
 // by what he put into his DNS), so they are one identity, stored once. Its number is that of names
-// since the first version; 3 was a domain of SPF alone and stays unused.
-enum key_identity_kind { KEY_ANY = 0, KEY_NET = 1, KEY_DOMAIN = 2 };
+// since the first version; 3 was a domain of SPF alone and stays unused. KEY_ASN is the AS that announces the client.
+enum key_identity_kind { KEY_ANY = 0, KEY_NET = 1, KEY_DOMAIN = 2, KEY_ASN = 4 };
 
 // What a retry is recognised by. KEY_ANY (zeros in the field) matches every client: `reevectl grey
 // pass` writes it.
 struct key_identity {
     enum key_identity_kind kind;
     struct ip_net net;  // KEY_NET
+    uint32_t asn;       // KEY_ASN
     const char *domain; // KEY_DOMAIN: normalised; borrowed, and only looked at by key_triplet_make
 };
 

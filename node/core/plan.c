@@ -14,6 +14,11 @@ struct ip_net plan_net(const struct ip *client, const struct policy *policy)
     return ip_net_of(client, (unsigned)bits);
 }
 
+static bool is_used(const struct policy *policy, enum policy_identity identity)
+{
+    return (policy->settings.greylist.identities >> identity & 1U) != 0;
+}
+
 static void add_domain(struct key_triplet *out, const char *domain)
 {
     out->identity[out->identity_count++] =
@@ -23,15 +28,21 @@ static void add_domain(struct key_triplet *out, const char *domain)
 void plan_identities(const struct facts *facts, const struct policy *policy,
                      struct key_triplet *out)
 {
+    const char *name = is_used(policy, POLICY_IDENTITY_NAME) ? facts->name : "";
+    const char *spf = is_used(policy, POLICY_IDENTITY_SPF) ? facts->spf_domain : "";
+
     out->identity[0] = (struct key_identity){.kind = KEY_ANY};
     out->identity_count = 1;
     if (facts->client.family != 0)
         out->identity[out->identity_count++] =
             (struct key_identity){.kind = KEY_NET, .net = plan_net(&facts->client, policy)};
-    if (facts->name[0] != '\0')
-        add_domain(out, facts->name);
-    if (facts->spf_domain[0] != '\0' && strcmp(facts->spf_domain, facts->name) != 0)
-        add_domain(out, facts->spf_domain);
+    if (name[0] != '\0')
+        add_domain(out, name);
+    if (spf[0] != '\0' && strcmp(spf, name) != 0)
+        add_domain(out, spf);
+    if (facts->asn != 0 && is_used(policy, POLICY_IDENTITY_ASN))
+        out->identity[out->identity_count++] =
+            (struct key_identity){.kind = KEY_ASN, .asn = facts->asn};
 }
 
 static bool is_ours(const struct chain_in *in)

@@ -23,6 +23,7 @@ struct plan plan_recipient(const struct chain_in *in, struct facts_recipient *re
 // plan_net: the network of a client whose address is known, as settings.greylist says.
 struct ip_net plan_net(const struct ip *client, const struct policy *policy);
 
-// plan_identities: fills identity and identity_count: KEY_ANY, then each verified identity of the client that the facts know.
+// plan_identities: fills identity and identity_count: KEY_ANY, then each verified identity of the client that the facts know
+// and settings.greylist.identities names.
 void plan_identities(const struct facts *facts, const struct policy *policy,
                      struct key_triplet *out);

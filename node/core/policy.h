@@ -26,6 +26,15 @@ enum policy_fail { POLICY_FAIL_PASS, POLICY_FAIL_DEFER };
 // Whether a login may use an envelope sender that is not its own.
 enum policy_login { POLICY_LOGIN_ENFORCE, POLICY_LOGIN_SHADOW, POLICY_LOGIN_OFF };
 
+// By what greylisting recognises a client that retries: its network, the domain of its confirmed name, the domain that SPF passed
+// for, its AS.
+enum policy_identity {
+    POLICY_IDENTITY_NET,
+    POLICY_IDENTITY_NAME,
+    POLICY_IDENTITY_SPF,
+    POLICY_IDENTITY_ASN,
+};
+
 // auto: the local score is in shadow until it knows enough (reputation_is_warm), DNS lists are not.
 enum policy_reputation {
     POLICY_REPUTATION_AUTO,
@@ -64,6 +73,8 @@ struct policy_settings {
         uint64_t net_ipv4;  // bits
         uint64_t net_ipv6;
         uint64_t new_per_hour; // first tries that a network may bring to a node in an hour; 0 = any
+        uint64_t
+            identities; // by what a client is recognised: 1 << enum policy_identity; the network always is
         bool fold_sender;
         bool recipient_check_first; // the step recipient goes before greylist
     } greylist;

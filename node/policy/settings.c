@@ -26,6 +26,11 @@ static const char *const login_words[] = {[POLICY_LOGIN_ENFORCE] = "enforce",
                                           NULL};
 static const char *const starttls_words[] = {
     [POLICY_STARTTLS_MAY] = "may", [POLICY_STARTTLS_NEVER] = "never", NULL};
+static const char *const identity_words[] = {[POLICY_IDENTITY_NET] = "net",
+                                             [POLICY_IDENTITY_NAME] = "name",
+                                             [POLICY_IDENTITY_SPF] = "spf",
+                                             [POLICY_IDENTITY_ASN] = "asn",
+                                             NULL};
 static const char *const ldap_scope_words[] = {
     [POLICY_LDAP_BASE] = "base", [POLICY_LDAP_ONE] = "one", [POLICY_LDAP_SUB] = "sub", NULL};
 static const char *const reputation_words[] = {[POLICY_REPUTATION_AUTO] = "auto",
@@ -86,6 +91,9 @@ static const struct yaml_row greylist_rows[] = {
      "bits of an IPv6 address that a retry must share"},
     {"new_per_hour", YAML_IS_COUNT, AT(greylist.new_per_hour), "1000", 0, 1000000, NULL,
      "first tries that a node stores of one network in an hour; 0: any number"},
+    {"identities", YAML_IS_WORDS, AT(greylist.identities), "net name spf",
+     1ULL << POLICY_IDENTITY_NET, 0, identity_words,
+     "by what a client that retries is recognised; any one will do, and net is always among them"},
     {"fold_sender", YAML_IS_BOOL, AT(greylist.fold_sender), "true", 0, 0, NULL,
      "whether senders that differ in a number, a +tag or a bounce signature are one"},
     {"recipient_check_first", YAML_IS_BOOL, AT(greylist.recipient_check_first), "false", 0, 0, NULL,
@@ -294,7 +302,7 @@ static const struct section {
     const char *const not_yet[8];
 } sections[] = {
     {"", "settings", root_rows, {"spam"}},
-    {"greylist", "settings.greylist", greylist_rows, {"identities"}},
+    {"greylist", "settings.greylist", greylist_rows, {NULL}},
     {"auto_allow", "settings.auto_allow", auto_allow_rows, {"sample"}},
     {"callforward", "settings.callforward", callforward_rows, {NULL}},
     {"abuse", "settings.abuse", abuse_rows, {NULL}},

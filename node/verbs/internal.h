@@ -122,6 +122,9 @@ void admin_run(struct server *server, struct seat *seat);
 MUST_USE bool client_identify(struct names *names, struct facts *facts, struct arena *arena,
                               const char *client_name, const char *spf_domain);
 
+// client_asn: the AS of a client that sends mail now, as this node knows it; 0 = not known.
+uint32_t client_asn(const struct server *server, const struct ip *client);
+
 // triplet_name: normalises a pair and names its triplet for a client (no address, no names: KEY_ANY
 // alone) at client->now_ms. The keys live in the arena. False if an address is none (detail says
 // which) or the arena is full.

@@ -181,6 +181,7 @@ static void take_row(struct seed_work *work, const struct seed_row *row)
                       "there is no memory left for this line");
         return;
     }
+    facts.asn = client_asn(work->doc.call->server, &facts.client);
     facts.trusted = policy_is_trusted_ip(policy_of(work), &facts.client);
     seat->seed.at_ms = judge_time(work, row->at_ms);
     if (seat->seed.at_ms != 0 && name_triplet(work, &facts, seat))

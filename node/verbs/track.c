@@ -72,6 +72,7 @@ static void add_retry(struct admin_call *call, const struct track_row *in, size_
         !ip_parse(in->client_ip, &client.client) ||
         !client_identify(call->server->names, &client, arena, in->client_name, in->spf_domain))
         return;
+    client.asn = client_asn(call->server, &client.client);
     if (!triplet_name(seat_policy(call->seat), ring, arena, in->sender, in->recipient, &client, key,
                       NULL))
         return;

@@ -37,6 +37,12 @@ bool client_identify(struct names *names, struct facts *facts, struct arena *are
     return facts->name != NULL && facts->spf_domain != NULL;
 }
 
+uint32_t client_asn(const struct server *server, const struct ip *client)
+{
+    return server->out.asn != NULL && client->family != 0 ? server->out.asn(server->out.arg, client)
+                                                          : 0;
+}
+
 bool triplet_name(const struct policy *policy, const struct key_ring *ring, struct arena *arena,
                   const char *sender, const char *recipient, const struct facts *client,
                   struct key_triplet *out, struct err_detail *detail)

@@ -109,10 +109,64 @@ static void a_domain_is_no_network_and_kept_under_the_number_of_names(void **sta
                         KEY_PAIR_BYTES); // one pair, one hash
 }
 
+static void an_as_is_an_identity_of_its_own(void **state)
+{
+    static const uint32_t ASNS[] = {1, 256, 65536, 16777216, 64500, 4294967294};
+    enum { COUNT = sizeof(ASNS) / sizeof(ASNS[0]) };
+    const struct key_ring ring = ring_of(7, 65536);
+    const struct key_pair pair = {"a@b.example", "c@d.example"};
+    struct key_triplet triplet[COUNT];
+
+    (void)state;
+    assert_int_equal(KEY_ASN, 4); // part of what is hashed
+    for (size_t i = 0; i < COUNT; i++) {
+        triplet[i] = (struct key_triplet){.identity_count = 2};
+        triplet[i].identity[1] = (struct key_identity){.kind = KEY_ASN, .asn = ASNS[i]};
+        key_triplet_make(&triplet[i], &pair, &ring, NOW_MS, WINDOW_MS);
+        for (size_t k = 0; k < i; k++)
+            assert_same_field(triplet[i].passed[0].field[1], triplet[k].passed[0].field[1], false);
+        assert_memory_equal(triplet[i].passed[0].field[1], triplet[0].passed[0].field[1],
+                            KEY_PAIR_BYTES);
+    }
+}
+
+// Which identities are named, for each choice of those that the settings name.
+static void the_settings_choose_identities(void **state)
+{
+    struct facts facts = {.name = "b.example", .spf_domain = "b.example", .asn = 64500};
+    const unsigned most = 1U << POLICY_IDENTITY_ASN << 1;
+    struct key_triplet triplet;
+
+    (void)state;
+    assert_true(ip_parse("192.0.2.1", &facts.client));
+    for (unsigned used = 1; used < most; used++) {
+        const struct policy policy = {
+            .settings = {.greylist = {.net_ipv4 = 24, .net_ipv6 = 64, .identities = used}}};
+        const bool domain = (used & (1U << POLICY_IDENTITY_NAME | 1U << POLICY_IDENTITY_SPF)) != 0;
+        const bool asn = (used & 1U << POLICY_IDENTITY_ASN) != 0;
+
+        plan_identities(&facts, &policy, &triplet);
+        assert_int_equal(triplet.identity_count, 2U + domain + asn);
+        assert_int_equal(triplet.identity[1].kind, KEY_NET); // whatever is said
+        if (domain)
+            assert_string_equal(triplet.identity[2].domain, "b.example");
+        if (asn)
+            assert_int_equal(triplet.identity[2 + domain].asn, 64500);
+    }
+    facts.asn = 0;
+    plan_identities(&facts, &(struct policy){.settings = {.greylist = {.identities = 15}}},
+                    &triplet);
+    assert_int_equal(triplet.identity_count, 3);
+}
+
 static void a_domain_that_name_and_spf_say_is_one_identity(void **state)
 {
     static const struct policy policy = {
-        .settings = {.greylist = {.net_ipv4 = 24, .net_ipv6 = 64}}};
+        .settings = {.greylist = {.net_ipv4 = 24,
+                                  .net_ipv6 = 64,
+                                  .identities = 1U << POLICY_IDENTITY_NET |
+                                                1U << POLICY_IDENTITY_NAME |
+                                                1U << POLICY_IDENTITY_SPF}}};
     struct facts facts = {.name = "b.example", .spf_domain = "b.example"};
     struct key_triplet triplet;
 
@@ -295,6 +349,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_tell_pairs_and_identities_apart),
+        cmocka_unit_test(an_as_is_an_identity_of_its_own),
+        cmocka_unit_test(the_settings_choose_identities),
         cmocka_unit_test(a_domain_is_no_network_and_kept_under_the_number_of_names),
         cmocka_unit_test(a_domain_that_name_and_spf_say_is_one_identity),
         cmocka_unit_test(any_is_zeros_and_nothing_else_is),

@@ -84,7 +84,7 @@ static const struct pair_row pair_rows[] = {
     {"an unknown key in the second", "settings: {greylist: {window: 1h}}\n",
      "settings: {greylist: {wait: 2h}}\n",
      "D/b.yaml:1: unknown key 'wait' in 'settings.greylist' (known: mode, delay, window, life, "
-     "net_ipv4, net_ipv6, new_per_hour, fold_sender, "
+     "net_ipv4, net_ipv6, new_per_hour, identities, fold_sender, "
      "recipient_check_first)"},
     {"a wrong type in the second", "settings: {greylist: {window: 1h}}\n",
      "settings: {greylist: []}\n", "D/b.yaml:1: settings.greylist: expected a map, not a list"},

@@ -238,9 +238,15 @@ static const struct refused_row refused_rows[] = {
      "p.yaml:1: settings.greylist.new_per_hour: expected a number between 0 and 1000000, not '-1'"},
     {"fold_sender", "settings: {greylist: {fold_sender: maybe}}\n",
      "p.yaml:1: settings.greylist.fold_sender: expected true or false, not 'maybe'"},
+    {"identities without net", "settings: {greylist: {identities: [name, asn]}}\n",
+     "p.yaml:1: settings.greylist.identities: expected a list of net, name, spf, asn, net among "
+     "them, not name asn"},
+    {"identities unknown", "settings: {greylist: {identities: [net, helo]}}\n",
+     "p.yaml:1: settings.greylist.identities: expected a list of net, name, spf, asn, net among "
+     "them, not net helo"},
     {"greylist setting unknown", "settings: {greylist: {wait: 60s}}\n",
      "p.yaml:1: unknown key 'wait' in 'settings.greylist' (known: mode, delay, window, life, "
-     "net_ipv4, net_ipv6, new_per_hour, fold_sender, "
+     "net_ipv4, net_ipv6, new_per_hour, identities, fold_sender, "
      "recipient_check_first)"},
     {"greylist as text", "settings: {greylist: shadow}\n",
      "p.yaml:1: settings.greylist: expected a map, not text"},
