@@ -195,7 +195,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/reeve/
 	install -d $(DESTDIR)$(PREFIX)/share/reeve/postfix
 	install -m 644 deploy/redis/reeve.acl $(DESTDIR)$(PREFIX)/share/reeve/
-	install -m 755 scripts/geo-update $(DESTDIR)$(PREFIX)/share/reeve/
+	install -m 755 scripts/geo-update scripts/asn-database $(DESTDIR)$(PREFIX)/share/reeve/
 	install -m 644 deploy/mta/postfix/main.cf deploy/mta/postfix/submission.cf deploy/mta/postfix/README.md $(DESTDIR)$(PREFIX)/share/reeve/postfix/
 	for unit in $(notdir $(SYSTEMD_UNITS)); do \
 	    sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit; done

@@ -97,6 +97,7 @@ def program(tmp_path):
         "share/reeve/reeve-policyd.yaml",
         "share/reeve/reeve.acl",
         "share/reeve/geo-update",
+        "share/reeve/asn-database",
         "share/reeve/postfix/main.cf", "share/reeve/postfix/submission.cf",
         "share/reeve/postfix/README.md",
         "share/man/man1/reevectl.1",
