@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "client/ctl/levels.h"
 #include "client/ctl/when.h"
 #include "proto/base/mem.h"
 
@@ -186,7 +187,11 @@ void print_verdict_json(struct json *json, const char *key, const struct reeve_v
     json_count(json, "retry_after_s", verdict->retry_after_s);
     json_count(json, "waited_s", verdict->waited_s);
     json_text(json, "shadow", verdict->shadow);
+    if (verdict->score_known)
+        json_number(json, "score", verdict->score);
     if (verdict->trace_count > 0)
         print_trace_json(json, verdict);
+    if (verdict->reputation != NULL)
+        levels_print_json(json, "reputation", verdict->reputation);
     json_close(json, '}');
 }

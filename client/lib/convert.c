@@ -37,6 +37,92 @@ static enum err convert_steps(struct arena *arena, const struct msg_step *step, 
     return ERR_NONE;
 }
 
+static enum err convert_reporters(struct arena *arena, const struct msg_reporter *reporter,
+                                  size_t count, const struct reeve_reporter **out)
+{
+    struct reeve_reporter *made = arena_alloc(arena, count * sizeof(*made));
+
+    if (made == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        made[i] = (struct reeve_reporter){
+            .name = reporter[i].name,
+            .spam = reporter[i].spam,
+            .ham = reporter[i].ham,
+            .trust = reporter[i].trust,
+            .at_cap = reporter[i].at_cap,
+        };
+    }
+    *out = made;
+    return ERR_NONE;
+}
+
+static struct reeve_level convert_level(const struct msg_level *from)
+{
+    return (struct reeve_level){
+        .kind = from->kind,
+        .name = from->name,
+        .is_known = from->is_known,
+        .spam = from->spam,
+        .ham = from->ham,
+        .strength = from->strength,
+        .p = from->p,
+        .share = from->share,
+        .age_s = from->age_s,
+        .first_s = from->first_s,
+        .hour = from->hour,
+        .week = from->week,
+        .reporter_count = from->reporter_count,
+    };
+}
+
+static enum err convert_levels(struct arena *arena, const struct msg_level *level, size_t count,
+                               const struct reeve_level **out)
+{
+    struct reeve_level *made = arena_alloc(arena, count * sizeof(*made));
+
+    if (made == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        enum err err;
+
+        made[i] = convert_level(&level[i]);
+        err = convert_reporters(arena, level[i].reporter, level[i].reporter_count,
+                                &made[i].reporters);
+        if (err != ERR_NONE)
+            return err;
+    }
+    *out = made;
+    return ERR_NONE;
+}
+
+static enum err convert_reputation(struct arena *arena, const struct msg_reputation *from,
+                                   const struct reeve_reputation **out)
+{
+    struct reeve_reputation *made = from == NULL ? NULL : arena_alloc(arena, sizeof(*made));
+
+    if (from == NULL)
+        return ERR_NONE;
+    if (made == NULL)
+        return ERR_MEMORY;
+    *made = (struct reeve_reputation){
+        .p = from->p,
+        .address = from->address,
+        .sender = from->sender,
+        .has_sender = from->has_sender,
+        .sender_weight = from->sender_weight,
+        .ip = from->ip,
+        .lower = from->lower,
+        .upper = from->upper,
+        .band = from->band,
+        .is_warm = from->is_warm,
+        .level_count = from->level_count,
+        .address_count = from->address_count,
+    };
+    *out = made;
+    return convert_levels(arena, from->level, from->level_count, &made->levels);
+}
+
 static struct reeve_verdict convert_verdict(const struct msg_verdict *from)
 {
     return (struct reeve_verdict){
@@ -57,6 +143,8 @@ static struct reeve_verdict convert_verdict(const struct msg_verdict *from)
         .waited_s = from->waited_s,
         .shadow = from->shadow,
         .trace_count = from->trace_count,
+        .score_known = from->score_known,
+        .score = from->score,
     };
 }
 
@@ -72,6 +160,8 @@ enum err convert_verdicts(struct arena *arena, const struct msg_verdict *verdict
 
         made[i] = convert_verdict(&verdict[i]);
         err = convert_steps(arena, verdict[i].trace, verdict[i].trace_count, &made[i].trace);
+        if (err == ERR_NONE)
+            err = convert_reputation(arena, verdict[i].reputation, &made[i].reputation);
         if (err != ERR_NONE)
             return err;
     }

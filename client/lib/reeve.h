@@ -195,6 +195,43 @@ struct reeve_step {
     const char *step, *outcome, *rule, *why;
 };
 
+// What one reporter holds of a level.
+struct reeve_reporter {
+    const char *name; // "" = forgotten
+    double spam, ham; // decayed
+    double trust;     // 0..1
+    bool at_cap;      // it may not add more
+};
+// One level of a reputation, as it was counted. See reeve.proto, message ReputationLevel.
+struct reeve_level {
+    const char *kind; // ip, net, wide, asn, country, world, sender, domain, tld, senders
+    const char *name;
+    bool is_known;    // false: nothing is kept of it
+    double spam, ham; // that count: decayed, without what is not trusted
+    double strength;  // m
+    double
+        p; // (spam + m p of the next level) / (spam + ham + m); of a root (spam + 1) / (spam + ham + 2)
+    double share; // of its chain's p that rests on this level
+    uint64_t age_s, first_s;
+    double hour, week; // mails that it sends, with half-lives of 1 h and 7 d
+    const struct reeve_reporter *reporters;
+    size_t reporter_count;
+};
+// How a verdict's score came about: the whole computation.
+struct reeve_reputation {
+    double p;               // that the mail is spam
+    double address, sender; // logit p = (logit address + L logit sender) / (1 + L)
+    bool has_sender;
+    double sender_weight; // L
+    double ip;            // the address alone, over the root
+    double lower, upper;
+    const char *band; // what the step reputation makes of it
+    bool is_warm;
+    const struct reeve_level *levels; // the address's chain, leaf to root, then the sender's
+    size_t level_count;
+    size_t address_count; // levels of the address's chain
+};
+
 struct reeve_verdict {
     const char *recipient;
     enum reeve_action action;
@@ -208,6 +245,10 @@ struct reeve_verdict {
     const char *shadow;
     const struct reeve_step *trace;
     size_t trace_count;
+    bool score_known;
+    double score; // 100 = certainly no spam, 0 = certainly
+    const struct reeve_reputation
+        *reputation; // where a trace was asked for; NULL = it was not, or nothing is known
 };
 
 struct reeve_pair {

@@ -14,6 +14,7 @@
 // The pure parts, which are in no library.
 #define table cells // tests/support/table.h has one as well
 #include "client/ctl/json.c"
+#include "client/ctl/levels.c"
 #include "client/ctl/policy/cases.c"
 #include "client/ctl/policy/compare.c"
 #include "client/ctl/print.c"

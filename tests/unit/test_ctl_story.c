@@ -13,6 +13,7 @@
 
 // The pure parts, which are in no library.
 #include "client/ctl/json.c"
+#include "client/ctl/levels.c"
 #include "client/ctl/print.c"
 #include "client/ctl/story.c"
 #include "client/ctl/when.c"
