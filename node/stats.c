@@ -94,6 +94,16 @@ static void add_store(const struct stats_gauges *gauges, struct stats_snapshot *
     }
 }
 
+static void add_gateways(const struct stats_gauges *gauges, struct stats_snapshot *out)
+{
+    const size_t count = store_reporters_list(gauges->store, out->gateway, STATS_GATEWAYS_MAX);
+
+    add(out, "reeve_reputation_gateways", (double)store_reporters(gauges->store).active);
+    for (size_t i = 0; i < count && i < STATS_GATEWAYS_MAX; i++)
+        add_labelled(out, "reeve_reputation_gateway_trust", out->gateway[i].trust, "gateway",
+                     out->gateway[i].name);
+}
+
 static void add_probe(const struct probe_counters *counters, struct stats_snapshot *out)
 {
 #define STATS_ADD(name, help) add(out, "reeve_probe_" #name, (double)counters->name);
@@ -123,6 +133,7 @@ void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges,
     add_counters(stats, out);
     add_latency(stats, out);
     add_store(gauges, out);
+    add_gateways(gauges, out);
     if (gauges->probe != NULL)
         add_probe(gauges->probe, out);
 }

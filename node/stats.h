@@ -73,13 +73,14 @@ struct stats_gauges {
     const struct probe_counters *probe; // NULL = nobody can be asked
 };
 
-enum { STATS_METRICS_MAX = 256 };
+enum { STATS_METRICS_MAX = 384, STATS_GATEWAYS_MAX = 32 };
 // A snapshot in its own memory, ready for wire_encode_stats.
 struct stats_snapshot {
     struct msg_stats stats;
     struct msg_metric metric[STATS_METRICS_MAX];
     struct msg_pair label[STATS_METRICS_MAX];
     char text[4096];
+    struct store_reporter gateway[STATS_GATEWAYS_MAX]; // the first of them, by name
 };
 void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges,
                     struct stats_snapshot *out);

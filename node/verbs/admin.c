@@ -132,6 +132,22 @@ static const struct admin_row {
     {"policy.history", {"limit"}, policy_history, "the versions, newest first"},
     {"policy.show", {"version"}, policy_show, "the policy set in force, or of a version"},
     {"policy.status", {NULL}, policy_status, "which node has which policy set"},
+    {"reputation.show",
+     {"client_ip", "asn", "country", "domain"},
+     reputation_show,
+     "what was reported of an address, a network, an AS, a country or a domain, level by level"},
+    {"reputation.list",
+     {"kinds", "evidence", "limit", "cursor"},
+     reputation_list,
+     "what is kept of such kinds (with commas between), with at least so much evidence"},
+    {"reputation.gateways",
+     {"limit", "cursor"},
+     reputation_gateways,
+     "who reports, and how far each is trusted"},
+    {"reputation.undo",
+     {"+gateway", "limit", "cursor"},
+     reputation_take_out,
+     "take out what a gateway has reported, page by page"},
     {"reload", {NULL}, reload, "read the policy files again"},
     {"clock.show", {NULL}, clock_show, "the store's clock"},
     {"clock.accept", {NULL}, clock_accept, "the store's clock is right although it jumped"},
@@ -156,7 +172,7 @@ static void (*const dry_runs[])(struct admin_call *call) = {
     policy_stage,    //
     directory_begin, //
     directory_drop,  //
-    NULL,
+    reputation_take_out, NULL,
 };
 static void (*const documents[])(struct admin_call *call) = {
     grey_seed,        //
@@ -248,6 +264,35 @@ bool admin_number(struct admin_call *call, const char *key, uint64_t otherwise, 
         return true;
     admin_refuse(call, "%s: expected a whole number, not '%.64s'", key, text);
     return false;
+}
+
+bool admin_page(struct admin_call *call, size_t otherwise, size_t most, uint64_t *cursor,
+                size_t *limit)
+{
+    uint64_t number = 0;
+
+    if (!admin_number(call, "limit", otherwise, &number) ||
+        !admin_number(call, "cursor", 0, cursor))
+        return false;
+    if (admin_arg(call, "cursor")[0] != '\0' && *cursor == 0) {
+        admin_refuse(call, "cursor: expected what the page before said");
+        return false;
+    }
+    *limit = number == 0 ? 1 : number < most ? (size_t)number : most;
+    return true;
+}
+
+void admin_next(struct admin_call *call, uint64_t cursor)
+{
+    char text[TEXT_NUMBER_MAX];
+
+    if (cursor == 0)
+        return;
+    call->cursor = arena_text(&call->seat->arena, text, text_number(text, cursor));
+    if (call->cursor == NULL) {
+        call->cursor = "";
+        call->rows.full = true;
+    }
 }
 
 // ---- words without a file of their own

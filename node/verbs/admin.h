@@ -31,6 +31,11 @@ void admin_refuse(struct admin_call *call, const char *fmt, ...) PRINTF_LIKE(2, 
 // admin_number: an argument as a number. False (and refused) if it is none; missing = otherwise.
 MUST_USE bool admin_number(struct admin_call *call, const char *key, uint64_t otherwise,
                            uint64_t *out);
+// admin_page: the arguments limit (otherwise some; never more than most) and cursor (0 at the beginning). False (and refused) if one
+// of them is none. admin_next: where the next page begins; 0 = there is none.
+MUST_USE bool admin_page(struct admin_call *call, size_t otherwise, size_t most, uint64_t *cursor,
+                         size_t *limit);
+void admin_next(struct admin_call *call, uint64_t cursor);
 // admin_now_ms: the store's time.
 uint64_t admin_now_ms(const struct admin_call *call);
 
@@ -75,6 +80,10 @@ void policy_undo(struct admin_call *call);
 void policy_history(struct admin_call *call);
 void policy_show(struct admin_call *call);
 void policy_status(struct admin_call *call);
+void reputation_show(struct admin_call *call);
+void reputation_list(struct admin_call *call);
+void reputation_gateways(struct admin_call *call);
+void reputation_take_out(struct admin_call *call);
 void spared_show(struct admin_call *call);
 void spared_forget(struct admin_call *call);
 void track_find(struct admin_call *call);

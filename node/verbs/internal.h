@@ -31,6 +31,7 @@ struct server {
     uint64_t started_ms;   // monotonic
     uint64_t last_came_ms; // monotonic
     uint64_t flushed_ms;   // monotonic: when the store was last told how often policies were used
+    bool *alarmed;         // of each id of a gateway: that its trust is low was told
     uint64_t unique;       // makes the mark of a Check without a transaction its own
     double sample;         // accepts since the last one that got a tracking row, in rows
     struct arena scratch;  // for wire.c, between two replies
@@ -96,6 +97,9 @@ void levels_read(struct server *server, struct seat *seat, struct store_done don
 void levels_judge(const struct server *server, struct seat *seat);
 const struct msg_reputation *levels_fill(const struct server *server, struct seat *seat,
                                          const struct recipient *recipient);
+
+// gateways_watch: tells of gateways that lose trust. Once a second.
+void gateways_watch(struct server *server);
 
 // limits_list: what the recipients that are counting, and their message, count of the sender's day, as the store wants
 // it: a list. NULL: nothing, or nothing can be named; then it is not known.

@@ -3,12 +3,9 @@
 //
 // Promises: nothing is asked where no verdict could depend on it; what the store did not say is not known, and decides
 // nothing.
-#include <math.h>
-
 #include "node/verbs/internal.h"
+#include "node/verbs/level_told.h"
 #include "proto/host.h"
-
-enum { SLOTS_MAX = REPUTATION_ROOT_SLOTS };
 
 struct levels {
     struct reputation_facts facts;
@@ -18,8 +15,7 @@ struct levels {
     struct told {
         struct msg_reputation reputation;
         struct msg_level level[REPUTATION_LEVELS_MAX];
-        struct msg_reporter reporter[REPUTATION_LEVELS_MAX][SLOTS_MAX];
-        char name[REPUTATION_LEVELS_MAX][REPUTATION_TEXT_MAX];
+        struct level_text text[REPUTATION_LEVELS_MAX];
     } * told;
 };
 
@@ -105,70 +101,6 @@ void levels_judge(const struct server *server, struct seat *seat)
 
 // ---- in words
 
-static double decay_of(const struct reputation_state *state, uint32_t now_s, double half_life_s)
-{
-    return now_s > state->at_s ? pow(2, -(double)(now_s - state->at_s) / half_life_s) : 1;
-}
-
-static size_t fill_reporters(const struct server *server, const struct facts *facts,
-                             const struct reputation_state *state, double decay,
-                             struct msg_reporter *out)
-{
-    size_t count = 0;
-
-    for (unsigned i = 0; i < state->slot_count; i++) {
-        const struct reputation_slot *slot = &state->slot[i];
-        const double own = (slot->spam + slot->ham) * decay;
-        const double others = (state->spam + state->ham) * decay - own;
-
-        if (slot->reporter == 0)
-            continue;
-        out[count++] = (struct msg_reporter){
-            .name = store_reporter_name(server->store, slot->reporter),
-            .spam = slot->spam * decay,
-            .ham = slot->ham * decay,
-            .trust =
-                facts->reporters.trust != NULL ? (double)facts->reporters.trust[slot->reporter] : 1,
-            .at_cap = own >= reputation_room(others, facts->reporters.active)};
-    }
-    return count;
-}
-
-// One level; left is what the levels below have left of the chain's p.
-static void fill_level(const struct server *server, const struct seat *seat, unsigned at,
-                       double *left)
-{
-    const struct reputation_level *level = &seat->levels->facts.level[at];
-    const struct reputation_share *share = &seat->levels->result.share[at];
-    const struct reputation_level_settings *settings =
-        &seat_policy(seat)->settings.reputation.levels.level[level->id.kind];
-    const uint32_t now_s = (uint32_t)(seat->facts.now_ms / 1000);
-    struct told *told = seat->levels->told;
-    struct msg_level *out = &told->level[at];
-    const double sum = share->spam + share->ham;
-    const bool is_root = reputation_is_root(level->id.kind);
-
-    *out = (struct msg_level){.kind = reputation_kind_text(level->id.kind),
-                              .name = reputation_text(&level->id, told->name[at]),
-                              .is_known = level->state == FACT_PRESENT,
-                              .spam = share->spam,
-                              .ham = share->ham,
-                              .strength = is_root ? 0 : settings->strength,
-                              .p = share->p,
-                              .share = is_root ? *left : *left * sum / (sum + settings->strength)};
-    *left -= out->share;
-    if (level->state != FACT_PRESENT)
-        return;
-    out->age_s = now_s > level->is.at_s ? now_s - level->is.at_s : 0;
-    out->first_s = now_s - (uint32_t)level->is.first_day * 24 * 3600;
-    out->hour = level->is.hour;
-    out->week = level->is.week;
-    out->reporter = told->reporter[at];
-    out->reporter_count = fill_reporters(
-        server, &seat->facts, &level->is,
-        decay_of(&level->is, now_s, (double)settings->half_life_ms / 1000), told->reporter[at]);
-}
-
 const struct msg_reputation *levels_fill(const struct server *server, struct seat *seat,
                                          const struct recipient *recipient)
 {
@@ -178,12 +110,17 @@ const struct msg_reputation *levels_fill(const struct server *server, struct sea
     if (levels == NULL || levels->told == NULL || !levels->result.is_known)
         return NULL;
     const struct reputation_result *result = &levels->result;
+    const struct level_view view = {.store = server->store,
+                                    .settings = &seat_policy(seat)->settings.reputation.levels,
+                                    .reporters = seat->facts.reporters,
+                                    .now_ms = seat->facts.now_ms};
     double left = 1;
 
     for (unsigned i = 0; i < levels->facts.count; i++) {
         if (i == levels->facts.address_count)
             left = 1;
-        fill_level(server, seat, i, &left);
+        levels->told->level[i] = level_tell(&view, &levels->facts.level[i], &result->share[i],
+                                            &left, &levels->told->text[i]);
     }
     levels->told->reputation =
         (struct msg_reputation){.p = result->p,

@@ -218,33 +218,6 @@ void managed_del(struct admin_call *call)
 
 // ---- listing
 
-static bool read_page(struct admin_call *call, uint64_t *from, size_t *limit)
-{
-    const char *cursor = admin_arg(call, "cursor");
-    uint64_t number = 0;
-
-    if (!admin_number(call, "limit", LIST_DEFAULT, &number) ||
-        !admin_number(call, "cursor", 0, from))
-        return false;
-    if (cursor[0] != '\0' && *from == 0) {
-        admin_refuse(call, "cursor: expected what the page before said");
-        return false;
-    }
-    *limit = number == 0 ? 1 : number < LIST_MOST ? (size_t)number : LIST_MOST;
-    return true;
-}
-
-static void set_cursor(struct admin_call *call, uint64_t next)
-{
-    char text[TEXT_NUMBER_MAX];
-
-    if (next == 0)
-        return;
-    call->cursor = arena_text(&call->seat->arena, text, text_number(text, next));
-    if (call->cursor == NULL)
-        call->rows.full = true;
-}
-
 static void listed(void *arg, enum store_state state, const struct store_listed *rows, size_t count,
                    uint64_t next)
 {
@@ -261,7 +234,7 @@ static void listed(void *arg, enum store_state state, const struct store_listed 
         rows_field(&call->rows, "over", "%s",
                    entry->until_ms != 0 && entry->until_ms < now_ms ? "true" : "");
     }
-    set_cursor(call, next);
+    admin_next(call, next);
     admin_answer_store(call, state);
 }
 
@@ -270,7 +243,7 @@ static void list(struct managed_call *work)
     uint64_t from = 0;
     size_t limit = 0;
 
-    if (read_page(work->call, &from, &limit))
+    if (admin_page(work->call, LIST_DEFAULT, LIST_MOST, &from, &limit))
         store_list(work->call->server->store, work->managed.stored.mailbox, from, limit,
                    (struct store_listed_done){listed, work});
 }
@@ -292,7 +265,7 @@ static void users_listed(void *arg, enum store_state state, const struct store_l
         rows_add(&call->rows);
         rows_field(&call->rows, "user", "%s", rows[i].name);
     }
-    set_cursor(call, next);
+    admin_next(call, next);
     admin_answer_store(call, state);
 }
 
@@ -301,7 +274,7 @@ void managed_users(struct admin_call *call)
     uint64_t from = 0;
     size_t limit = 0;
 
-    if (read_page(call, &from, &limit))
+    if (admin_page(call, LIST_DEFAULT, LIST_MOST, &from, &limit))
         store_lists(call->server->store, from, limit,
                     (struct store_listed_done){users_listed, call});
 }

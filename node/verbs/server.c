@@ -76,6 +76,7 @@ void server_new(struct server **out, const struct server_config *config, struct 
     server->reports = report_desk_new(server);
     server->reported = carried_new(TRANSACTIONS);
     server->counted = carried_new(TRANSACTIONS);
+    server->alarmed = mem_new_array(REPUTATION_REPORTERS, sizeof(*server->alarmed));
     server->rate = rate_new(NETWORKS);
     server->carried_rate = rate_new(NETWORKS);
     server->started_ms = clock_mono_ms();
@@ -104,6 +105,7 @@ void server_free(struct server **server)
     rate_free(&(*server)->carried_rate);
     mem_free((*server)->scratch.start);
     mem_free((*server)->reply_bytes);
+    mem_free((*server)->alarmed);
     mem_free(*server);
     *server = NULL;
 }
@@ -114,6 +116,7 @@ void server_tick(struct server *server)
 
     sent_pump(server);
     report_pump(server);
+    gateways_watch(server);
     if (now_ms - server->flushed_ms < FLUSH_MS)
         return;
     server->flushed_ms = now_ms;
