@@ -31,6 +31,22 @@ static bool read_number(const char *text, uint64_t *out, const char **rest)
     return at != text;
 }
 
+// read_real: digits and a point; neither signs, exponents nor words.
+static bool read_real(const char *text, double *out)
+{
+    const size_t len = strspn(text, "0123456789.");
+    char *end = NULL;
+    double number;
+
+    if (len == 0 || text[len] != '\0')
+        return false;
+    number = strtod(text, &end);
+    if (*end != '\0' || end == text)
+        return false;
+    *out = number;
+    return true;
+}
+
 struct suffix {
     const char *text;
     uint64_t factor;
@@ -102,6 +118,9 @@ static bool read_value(const struct ctl *ctl, const struct arg_row *row, const c
         return read_suffixed(text, spans, row->into) && is_in_range(row);
     case ARG_TIME:
         return when_parse(text, ctl->now_ms, row->into);
+    case ARG_REAL:
+        return read_real(text, row->into) &&
+               (row->max == 0 || *(double *)row->into <= (double)row->max);
     case ARG_WORD:
         return read_word(text, row->words, row->into);
     }
@@ -130,6 +149,9 @@ static void describe_expected(const struct arg_row *row, struct text_buf *out)
         break;
     case ARG_TIME:
         text_buf_add(out, "a time like 10m, 2h, 7d (ago), 2026-11-21T21:13:01Z or Unix seconds");
+        break;
+    case ARG_REAL:
+        text_buf_add(out, "a number like 0.5");
         break;
     case ARG_WORD:
         list_words(row->words, out);

@@ -17,6 +17,7 @@ enum arg_kind {
     ARG_SIZE,  // uint64_t in bytes: 1234, 10K, 25M, 1G
     ARG_SPAN,  // uint64_t in ms: 250ms, 2s, 10m, 12h, 1d; a bare number is ms
     ARG_TIME,  // uint64_t, Unix ms; see when.h
+    ARG_REAL,  // double, not negative: 0.5
     ARG_WORD,  // int: the index in words, which NULL ends
 };
 

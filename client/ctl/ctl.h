@@ -129,4 +129,10 @@ int run_policy_undo(struct ctl *ctl, const struct command *command, int argc, ch
 int run_policy_status(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_policy_used(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_policy_test(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_reputation_show(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_reputation_explain(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_reputation_top(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_reputation_gateways(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_reputation_undo(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_reputation_export(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_stats(struct ctl *ctl, const struct command *command, int argc, char **argv);

@@ -8,13 +8,11 @@
 #include <string.h>
 
 #include "client/ctl/args.h"
-#include "client/ctl/line.h"
 #include "client/ctl/print.h"
 #include "client/ctl/question.h"
 #include "client/ctl/staged.h"
 #include "client/ctl/when.h"
 #include "client/ctl/words.h"
-#include "proto/base/mem.h"
 
 enum { CELL_MAX = 256 };
 
@@ -30,33 +28,14 @@ struct explain {
 
 // ---- the question
 
-// take_line: what was decided, from a ticket or a line of a log.
-static int take_line(struct explain *explain, int argc, char **argv)
-{
-    char *text = line_take(argc, argv);
-    struct line line;
-    int code;
-
-    line_read(text, &line);
-    mem_free(text);
-    if (line.ticket[0] == '\0' && (!line.has_sender || !line.has_recipient))
-        return ctl_misuse(explain->ctl, explain->command,
-                          "'%s' was not expected here: it is no ticket, and no line of a log with "
-                          "one or with from=<> and to=<>",
-                          argv[0]);
-    code = line_find(explain->ctl, &line, &explain->found, &explain->then);
-    if (code == CTL_FINE)
-        question_take(&explain->question, explain->then);
-    return code;
-}
-
 static int read_question(struct explain *explain, int argc, char **argv)
 {
     struct question *question = &explain->question;
     int code = question_read(explain->ctl, explain->command, true, argc, argv, question);
 
     if (code == CTL_FINE && question->has_words)
-        code = take_line(explain, argc - question->first_word, argv + question->first_word);
+        code = question_follow(explain->ctl, explain->command, question, argc, argv,
+                               &explain->found, &explain->then);
     question->check.dry_run = true;
     question->check.trace = true;
     return code == CTL_FINE ? question_complete(explain->ctl, explain->command, question) : code;

@@ -65,6 +65,26 @@ const struct command ctl_commands[] = {
      "clients that are banned because they tried out which recipients exist", run_blocked},
     {"blocked", "show", "--ip ADDRESS", "whether a client is banned, and what it did", run_blocked},
     {"blocked", "lift", "--ip ADDRESS [--dry-run]", "ban a client no more", run_blocked},
+    {"reputation", "show",
+     "--ip ADDRESS | --ip NETWORK | --asn NUMBER | --country CODE | --domain DOMAIN [--asn NUMBER]",
+     "what was reported of an address, a network, a domain and what stands above it",
+     run_reputation_show},
+    {"reputation", "explain", "[TICKET | LOGLINE ...] [--at TIME] [--policy FILE ...] " QUESTION_USAGE,
+     "how likely a mail is spam: the whole computation", run_reputation_explain},
+    {"reputation", "top",
+     "[--kind ip | net | wide | asn | country | sender | domain | tld] [--by worst | best | mails] "
+     "[--evidence N] [--limit N]",
+     "the worst, the best or the busiest of what is kept", run_reputation_top},
+    {"reputation", "gateways", "", "who reports, and how far each is trusted",
+     run_reputation_gateways},
+    {"reputation", "undo", "--gateway NAME [--dry-run]",
+     "take out what a gateway has reported, everywhere", run_reputation_undo},
+    {"reputation", "export",
+     "--format rbldnsd | bind-dnsbl | reputon [--kind ip | net | wide | domain] [--p P] [--lower "
+     "P] "
+     "[--evidence N] [--gateways N] [--zone NAME] [--server NAME] [--contact NAME] [--rater NAME] "
+     "[--ttl TIME] [--output FILE]",
+     "a DNS list of the worst, or reputons, for other programs", run_reputation_export},
     {"policy", "apply", "FILE ... [--note TEXT] [--dry-run] [--base VERSION]",
      "show what these files change, and put them into force on every node", run_policy_apply},
     {"policy", "diff", "FILE ... | VERSION [VERSION]",

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/ctl/args.h"
+#include "client/ctl/line.h"
 #include "client/ctl/postfix.h"
 #include "client/ctl/print.h"
 #include "client/ctl/when.h"
@@ -220,6 +221,28 @@ void question_take(struct question *question, const struct reeve_row *row)
         check->stage = (enum reeve_stage)(word_of(STAGE_WORDS, print_field(row, "stage")) + 1);
     if (check->as_of_ms == 0 && when_parse(print_field(row, "at"), 0, &at_ms))
         check->as_of_ms = at_ms;
+}
+
+int question_follow(struct ctl *ctl, const struct command *command, struct question *question,
+                    int argc, char **argv, struct reeve_answer **found,
+                    const struct reeve_row **then)
+{
+    const int first = question->first_word;
+    char *text = line_take(argc - first, argv + first);
+    struct line line;
+    int code;
+
+    line_read(text, &line);
+    mem_free(text);
+    if (line.ticket[0] == '\0' && (!line.has_sender || !line.has_recipient))
+        return ctl_misuse(ctl, command,
+                          "'%s' was not expected here: it is no ticket, and no line of a log with "
+                          "one or with from=<> and to=<>",
+                          argv[first]);
+    code = line_find(ctl, &line, found, then);
+    if (code == CTL_FINE)
+        question_take(question, *then);
+    return code;
 }
 
 void question_free(struct question *question)

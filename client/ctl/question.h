@@ -36,6 +36,12 @@ void question_free(struct question *question);
 // question_take: fills in what the options did not say from a decision that was made, a row of the verb track, its moment
 // included. The row's texts are borrowed.
 void question_take(struct question *question, const struct reeve_row *row);
+// question_follow: for words that are no options: the decision that they name (a ticket, or a line of a log) and what it was
+// asked with. CTL_FINE, *found (the caller frees it after the question) and *then in it, or the exit code after the error was
+// told.
+int question_follow(struct ctl *ctl, const struct command *command, struct question *question,
+                    int argc, char **argv, struct reeve_answer **found,
+                    const struct reeve_row **then);
 // question_complete: told as a misuse if there are recipients where there can be none, or none where there must be.
 int question_complete(struct ctl *ctl, const struct command *command,
                       const struct question *question);
