@@ -33,7 +33,7 @@ NODE_SRC   := $(filter-out node/main.c,$(wildcard node/*.c node/*/*.c))
 LIB_SRC    := $(wildcard client/lib/*.c)
 SPF_SRC    := $(wildcard client/spf/*.c)
 POLICYD_SRC := $(filter-out client/policyd/main.c,$(wildcard client/policyd/*.c))
-LOAD_SRC   := $(filter-out client/load/main.c,$(wildcard client/load/*.c)) client/ctl/json.c
+LOAD_SRC   := $(filter-out client/load/main.c,$(wildcard client/load/*.c)) client/ctl/json.c client/ctl/import/csv.c client/ctl/import/lines.c
 # Of proto/, what a gateway's library needs (no loop, no yaml, no address parsing).
 LIB_PROTO  := proto/err.c proto/text.c $(wildcard proto/wire*.c) proto/base/mem.c proto/base/clock.c
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -191,7 +191,7 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' client/lib/reeve.pc.in > \
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/reeve.pc
 	install -m 644 client/lib/reeve.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 proto/reeve.proto deploy/reeve.yaml deploy/policy.yaml deploy/policy-test.yaml deploy/reeve-policyd.yaml \
+	install -m 644 proto/reeve.proto deploy/reeve.yaml deploy/policy.yaml deploy/policy-test.yaml deploy/replay.yaml deploy/reeve-policyd.yaml \
 	    $(DESTDIR)$(PREFIX)/share/reeve/
 	install -d $(DESTDIR)$(PREFIX)/share/reeve/postfix
 	install -m 644 deploy/redis/reeve.acl $(DESTDIR)$(PREFIX)/share/reeve/

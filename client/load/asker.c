@@ -5,15 +5,14 @@
 #include <assert.h>
 #include <zmq.h>
 
-#include "client/lib/endpoint.h"
 #include "client/lib/link.h"
+#include "client/load/connect.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "proto/wire.h"
 
 enum {
     WAIT_MS = 10,
-    CONNECT_MS = 2000,
     ARENA_BYTES = 1 << 16,
     REPLY_BYTES_MAX = 1 << 16,
 };
@@ -186,42 +185,20 @@ uint64_t asker_unsent(const struct asker *asker)
 
 // ---- life
 
-// await_node: until a node has shaken hands. False: none did in CONNECT_MS.
-static bool await_node(struct link *link)
-{
-    uint64_t until_ms = clock_mono_ms() + CONNECT_MS;
-
-    while (!link->is_up && clock_mono_ms() < until_ms) {
-        zmq_pollitem_t news = {.socket = link->monitor, .events = ZMQ_POLLIN};
-
-        (void)zmq_poll(&news, 1, WAIT_MS);
-        link_look(link, clock_mono_ms());
-    }
-    return link->is_up;
-}
-
 static enum err connect_one(struct asker *asker, size_t index, struct err_detail *detail)
 {
     struct link *link = &asker->link[index];
-    struct link_plan plan = {
+    const struct connect_plan plan = {
         .context = asker->zmq,
+        .node = asker->config.node[index],
+        .serial = index,
         .queue_max = ASKER_WINDOW_MAX,
         .message_max = REPLY_BYTES_MAX,
-        .serial = index,
     };
-    enum err err = endpoint_resolve(asker->config.node[index], &plan.endpoint, detail);
+    enum err err = connect_node(link, &plan, detail);
 
-    if (err == ERR_NONE)
-        err = link_open(link, &plan, clock_mono_ms(), detail);
-    if (err != ERR_NONE)
-        return err;
     asker->poll[index] = (zmq_pollitem_t){.socket = link->socket, .events = ZMQ_POLLIN};
-    if (!await_node(link))
-        return err_say(detail, ERR_UNAVAILABLE,
-                       "no node answers at '%s'; is reeved running, and is this its `lookups` "
-                       "address?",
-                       asker->config.node[index]);
-    return ERR_NONE;
+    return err;
 }
 
 enum err asker_new(struct asker **out, const struct asker_config *config, struct err_detail *detail)

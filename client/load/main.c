@@ -1,5 +1,5 @@
 // main.c: reeve-load, a load generator for nodes: reads the command line, prepares, measures,
-// reports. reeve-load(1) is its manual.
+// reports; or replays mail. reeve-load(1) is its manual.
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,10 +8,9 @@
 
 #include "client/load/options.h"
 #include "client/load/prepare.h"
+#include "client/load/replay_main.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
-
-enum { EXIT_FINE = 0, EXIT_NOT_MEASURED = 1, EXIT_USAGE = 2 };
 
 static volatile sig_atomic_t stop_asked;
 
@@ -79,6 +78,10 @@ int main(int argc, char **argv)
     struct options options;
     struct err_detail detail;
 
+    if (argc > 1 && strcmp(argv[1], "replay") == 0) {
+        watch_signals();
+        return replay_main(argc - 1, argv + 1, &stop_asked);
+    }
     switch (options_read(&options, argc, argv, &detail)) {
     case OPTIONS_RUN:
         watch_signals();

@@ -22,6 +22,8 @@ enum {
 
 static const char USAGE[] =
     "usage: reeve-load [run] [OPTIONS]\n"
+    "       reeve-load replay [OPTIONS] FILE.csv     mail that is known to be spam or not; see "
+    "reeve-load replay --help\n"
     "  --node ENDPOINT     a node's lookup door; may be given again (tcp://127.0.0.1:7170)\n"
     "  --window N          questions under way at once, over all nodes (64)\n"
     "  --count N           end after so many questions\n"
@@ -103,8 +105,8 @@ static bool read_digits(const char *text, uint64_t max, uint64_t *out)
     return at != text && *at == '\0';
 }
 
-static enum err read_number(const char *name, uint64_t min, uint64_t max, uint64_t *out,
-                            struct err_detail *detail)
+enum err options_read_number(const char *name, uint64_t min, uint64_t max, uint64_t *out,
+                             struct err_detail *detail)
 {
     uint64_t number = 0;
 
@@ -217,23 +219,23 @@ static enum err read_count(struct options *options, int key, struct err_detail *
 
     switch (key) {
     case OPTION_WINDOW:
-        err = read_number("window", 1, ASKER_WINDOW_MAX, &number, detail);
+        err = options_read_number("window", 1, ASKER_WINDOW_MAX, &number, detail);
         options->asker.window = (unsigned)number;
         return err;
     case OPTION_DEADLINE:
-        err = read_number("deadline", 1, DEADLINE_MAX_MS, &number, detail);
+        err = options_read_number("deadline", 1, DEADLINE_MAX_MS, &number, detail);
         options->asker.deadline_ms = (uint32_t)number;
         return err;
     case OPTION_COUNT:
-        return read_number("count", 1, COUNT_MAX, &measure->count, detail);
+        return options_read_number("count", 1, COUNT_MAX, &measure->count, detail);
     case OPTION_SECONDS:
-        return read_number("seconds", 1, SECONDS_MAX, &measure->seconds, detail);
+        return options_read_number("seconds", 1, SECONDS_MAX, &measure->seconds, detail);
     case OPTION_RATE:
-        return read_number("rate", 1, RATE_MAX, &measure->rate, detail);
+        return options_read_number("rate", 1, RATE_MAX, &measure->rate, detail);
     case OPTION_POPULATION:
-        return read_number("population", 1, POPULATION_MAX, &measure->population, detail);
+        return options_read_number("population", 1, POPULATION_MAX, &measure->population, detail);
     default:
-        return read_number("seed", 0, UINT64_MAX, &measure->seed, detail);
+        return options_read_number("seed", 0, UINT64_MAX, &measure->seed, detail);
     }
 }
 
@@ -287,7 +289,8 @@ static enum err read_words(int argc, char **argv, struct err_detail *detail)
         optind++;
     if (optind == argc)
         return ERR_NONE;
-    return err_say(detail, ERR_SYNTAX, "'%s' was not expected; the only command is run",
+    return err_say(detail, ERR_SYNTAX,
+                   "'%s' was not expected; the commands, which come first, are run and replay",
                    argv[optind]);
 }
 

@@ -29,3 +29,7 @@ enum options_outcome options_read(struct options *out, int argc, char **argv,
 // not exist or is there twice, or nothing but zeros.
 MUST_USE enum err options_read_mix(const char *text, uint32_t mix[LOAD_KIND_COUNT],
                                    struct err_detail *detail);
+
+// options_read_number: optarg, a whole number within these bounds. ERR_SYNTAX: the detail names the option.
+MUST_USE enum err options_read_number(const char *name, uint64_t min, uint64_t max, uint64_t *out,
+                                      struct err_detail *detail);

@@ -93,9 +93,11 @@ def test_load_with_a_wrong_line(words, said):
 
 def test_load_options_are_in_the_manual():
     page = (TOP / "client/load/reeve-load.1").read_text()
-    options = set(re.findall(r"--([a-z]+)", load("--help").stdout)) - {"help", "version"}
-    assert len(options) > 8
-    assert options == set(re.findall(r"^\.It Fl -([a-z]+)(?:$| Ar)", page, re.MULTILINE))
+    for words, begin, end in ((["--help"], ".Sh DESCRIPTION", ".Sh THE REPORT"), (["replay", "--help"], ".Sh REPLAY", ".Ss The file")):
+        options = set(re.findall(r"  --([a-z-]+)", load(*words).stdout)) - {"help", "version"}
+        assert len(options) > 8
+        part = page[page.index(begin):page.index(end)]
+        assert options == set(re.findall(r"^\.It Fl -([a-z-]+)(?:$| Ar)", part, re.MULTILINE))
 
 
 # ---- the benches

@@ -92,6 +92,7 @@ def program(tmp_path):
         "share/reeve/reeve.yaml",
         "share/reeve/policy.yaml",
         "share/reeve/policy-test.yaml",
+        "share/reeve/replay.yaml",
         "share/bash-completion/completions/reevectl",
         "share/zsh/site-functions/_reevectl",
         "share/reeve/reeve-policyd.yaml",
