@@ -98,14 +98,15 @@ static void close_place(struct asker *asker, struct place *place, enum asker_out
 static enum asker_outcome judge(const struct asker *asker, enum err err,
                                 const struct msg_reply *reply)
 {
+    const bool is_check = asker->config.verb == MSG_CHECK;
+
     if (err != ERR_NONE)
         return ASKER_DAMAGED;
     if (reply->status != MSG_OK)
         return ASKER_REFUSED;
     if (reply->answer == MSG_ACK)
-        return asker->config.sent ? ASKER_ANSWERED : ASKER_DAMAGED;
-    return !asker->config.sent && reply->decision.verdict_count == 1 ? ASKER_ANSWERED
-                                                                     : ASKER_DAMAGED;
+        return is_check ? ASKER_DAMAGED : ASKER_ANSWERED;
+    return is_check && reply->decision.verdict_count == 1 ? ASKER_ANSWERED : ASKER_DAMAGED;
 }
 
 static void take_reply(void *arg, void *bytes, size_t len)
@@ -210,8 +211,10 @@ enum err asker_new(struct asker **out, const struct asker_config *config, struct
     asker->config = *config;
     asker->place = mem_new_array(config->window, sizeof(*asker->place));
     asker->zmq = zmq_ctx_new();
-    if (config->sent)
+    if (config->verb == MSG_SENT)
         question_template_sent(&asker->template, config->deadline_ms);
+    else if (config->verb == MSG_REPORT)
+        question_template_report(&asker->template, config->deadline_ms);
     else
         question_template_init(&asker->template, config->identity, config->stage,
                                config->deadline_ms);

@@ -17,7 +17,7 @@
 enum { ASKER_WINDOW_MAX = 4096, ASKER_NODES_MAX = 64 };
 
 enum asker_outcome {
-    ASKER_ANSWERED,  // reply is one verdict, or of mail that was sent an Ack; status OK
+    ASKER_ANSWERED,  // reply is one verdict, or of what was told an Ack; status OK
     ASKER_REFUSED,   // reply has another status (overloaded, expired, ...)
     ASKER_DAMAGED,   // an answer to this question that is none
     ASKER_TIMED_OUT, // none in time: here a gateway would have used its fallback
@@ -53,7 +53,8 @@ struct asker_config {
     uint32_t deadline_ms; // of one question
     enum question_identity identity;
     enum msg_stage stage; // MSG_MAIL or MSG_RCPT
-    bool sent;            // no questions: mail that was sent
+    enum msg_verb
+        verb; // MSG_CHECK; or no questions: MSG_SENT, mail that was sent, MSG_REPORT, what mail was
 };
 
 struct asker;

@@ -45,7 +45,7 @@ static void report(const struct options *options, const struct asker *asker,
 
 static bool asks_for_known(const struct options *options)
 {
-    return !options->asker.sent &&
+    return options->asker.verb == MSG_CHECK &&
            (options->measure.mix[LOAD_known] > 0 || options->measure.mix[LOAD_cached] > 0);
 }
 

@@ -38,8 +38,9 @@ static const char USAGE[] =
         "or "
         "login (name)\n"
         "  --stage WHICH       rcpt | mail (rcpt)\n"
-        "  --verb WHICH        check | sent: ask, or say that such a sender was written to "
-        "(check)\n"
+        "  --verb WHICH        check | sent | report: ask, or say that such a sender was written "
+        "to, or what its\n"
+        "                      mail was (check)\n"
         "  --rate N            questions a second, no more (as many as are answered)\n"
         "  --deadline MS       how long an answer is waited for (1000)\n"
         "  --seed N            the same questions again (a number from the clock)\n"
@@ -142,12 +143,20 @@ static enum err read_stage(enum msg_stage *out, struct err_detail *detail)
     return ERR_NONE;
 }
 
-static enum err read_verb(bool *sent, struct err_detail *detail)
+static enum err read_verb(enum msg_verb *out, struct err_detail *detail)
 {
-    *sent = strcmp(optarg, "sent") == 0;
-    if (!*sent && strcmp(optarg, "check") != 0)
-        return err_say(detail, ERR_SYNTAX, "--verb: expected check or sent, not '%s'", optarg);
-    return ERR_NONE;
+    static const struct {
+        const char *word;
+        enum msg_verb verb;
+    } verbs[] = {{"check", MSG_CHECK}, {"sent", MSG_SENT}, {"report", MSG_REPORT}};
+
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(optarg, verbs[i].word) != 0)
+            continue;
+        *out = verbs[i].verb;
+        return ERR_NONE;
+    }
+    return err_say(detail, ERR_SYNTAX, "--verb: expected check, sent or report, not '%s'", optarg);
 }
 
 // One KIND=N of len bytes.
@@ -251,7 +260,7 @@ static enum err read_one(struct options *options, int key, struct err_detail *de
     case OPTION_STAGE:
         return read_stage(&options->asker.stage, detail);
     case OPTION_VERB:
-        return read_verb(&options->asker.sent, detail);
+        return read_verb(&options->asker.verb, detail);
     case OPTION_PREPARED:
         options->is_prepared = true;
         return ERR_NONE;
@@ -266,7 +275,11 @@ static enum err read_one(struct options *options, int key, struct err_detail *de
 static void set_defaults(struct options *out)
 {
     *out = (struct options){
-        .asker = {.window = 64, .deadline_ms = 1000, .identity = QUESTION_NAME, .stage = MSG_RCPT},
+        .asker = {.window = 64,
+                  .deadline_ms = 1000,
+                  .identity = QUESTION_NAME,
+                  .stage = MSG_RCPT,
+                  .verb = MSG_CHECK},
         .measure = {.seed = question_mix(clock_wall_ms()) >> 32,
                     .population = 1000,
                     .mix = {[LOAD_known] = 90, [LOAD_new] = 10}},

@@ -126,6 +126,26 @@ void question_template_sent(struct question_template *out, uint32_t budget_ms)
     encode_template(out, &request);
 }
 
+void question_template_report(struct question_template *out, uint32_t budget_ms)
+{
+    const struct msg_request request = {
+        .id = QUESTION_ID_MIN,
+        .budget_ms = budget_ms,
+        .gateway = "load",
+        .verb = MSG_REPORT,
+        .report = {.event = LOCAL_PLACE,
+                   .evidence = MSG_SPAM,
+                   .client_ip = IP_PLACE,
+                   .sender = LOCAL_PLACE "@" DOMAIN_PLACE ".example",
+                   .spf = MSG_AUTH_PASS,
+                   .spf_domain = DOMAIN_PLACE ".example"},
+    };
+
+    encode_template(out, &request);
+    out->evidence = out->local[0] + QUESTION_LOCAL + 1; // behind the event and its own tag
+    assert(out->bytes[out->evidence] == MSG_SPAM);
+}
+
 // ---- what differs
 
 static void put_letters(char *out, unsigned count, uint64_t number)
@@ -193,5 +213,7 @@ size_t question_encode(const struct question_template *template, const struct qu
         memcpy(out + template->local[i], text->local, QUESTION_LOCAL);
     for (unsigned i = 0; i < template->domains; i++)
         memcpy(out + template->domain[i], text->domain, QUESTION_DOMAIN);
+    if (template->evidence != 0)
+        out[template->evidence] = text->ip[QUESTION_IP - 1] % 2 == 0 ? MSG_SPAM : MSG_HAM;
     return template->len;
 }

@@ -1,4 +1,4 @@
-// question.h: the questions of a load, and the mail that it says was sent: made from numbers, so that a run can be repeated, another
+// question.h: the questions of a load, and what it says of mail that was sent or reported: made from numbers, so that a run can be repeated, another
 // program (tests/bench) can fill a store with the same triplets, and asking costs next to nothing.
 //
 // A question is encoded once, with letters in place of what differs; question_encode writes the
@@ -40,6 +40,7 @@ struct question_template {
     size_t len;
     size_t ip, local[QUESTION_COPIES], domain[QUESTION_COPIES]; // offsets
     unsigned locals, domains;
+    size_t evidence; // offset of a report's; 0 = it is none
 };
 
 // What differs from question to question. Not terminated.
@@ -56,6 +57,9 @@ void question_template_init(struct question_template *out, enum question_identit
 // question_template_sent: likewise of mail that was sent: a user of QUESTION_OURS, who is logged in, wrote to somebody in the
 // question's domain.
 void question_template_sent(struct question_template *out, uint32_t budget_ms);
+
+// question_template_report: likewise of what mail of such a sender was: each second is ham, and the sender's local part names the event.
+void question_template_report(struct question_template *out, uint32_t budget_ms);
 
 // question_known: the number-th sender of those who are known; the same in every run.
 // question_stranger: the number-th sender of this seed, whom no other seed and no known one equals

@@ -205,6 +205,40 @@ static void check_sent(void **state)
     assert_string_equal(request.sent.recipients[0], want);
 }
 
+// What mail was: each sender's is an event of its own, and half of it is spam.
+static void check_report(void **state)
+{
+    static unsigned char memory[1 << 14];
+    struct question_template template;
+    unsigned char bytes[QUESTION_BYTES_MAX];
+    struct question_text text;
+    struct msg_request request;
+    struct arena arena;
+    char want[80];
+
+    (void)state;
+    question_template_report(&template, 700);
+    for (uint64_t number = 0; number < 100; number++) {
+        arena_init(&arena, memory, sizeof(memory));
+        question_stranger(5, number, &text);
+        size_t len = question_encode(&template, &text, QUESTION_ID_MIN + number, bytes);
+
+        assert_int_equal(wire_decode_request(bytes, len, &arena, &request, NULL), ERR_NONE);
+        assert_int_equal(request.verb, MSG_REPORT);
+        assert_int_equal(request.id, QUESTION_ID_MIN + number);
+        (void)snprintf(want, sizeof(want), "%.*s", QUESTION_LOCAL, text.local);
+        assert_string_equal(request.report.event, want);
+        (void)snprintf(want, sizeof(want), "%.*s@%.*s.example", QUESTION_LOCAL, text.local,
+                       QUESTION_DOMAIN, text.domain);
+        assert_string_equal(request.report.sender, want);
+        (void)snprintf(want, sizeof(want), "%.*s", QUESTION_IP, text.ip);
+        assert_string_equal(request.report.client_ip, want);
+        assert_int_equal(request.report.evidence,
+                         want[QUESTION_IP - 1] % 2 == 0 ? MSG_SPAM : MSG_HAM);
+        assert_int_equal(request.report.spf, MSG_AUTH_PASS);
+    }
+}
+
 struct id_row {
     const char *name;
     uint64_t id;
@@ -289,7 +323,7 @@ static const struct wrong_row wrong_rows[] = {
      {"--identity", "spfs"},
      "expected net, name, spf or login, not 'spfs'"},
     {"option: unknown stage", {"--stage", "data"}, "expected rcpt or mail, not 'data'"},
-    {"option: unknown verb", {"--verb", "ping"}, "expected check or sent, not 'ping'"},
+    {"option: unknown verb", {"--verb", "ping"}, "expected check, sent or report, not 'ping'"},
     {"option: no rate", {"--rate", "0"}, "--rate: expected a whole number from 1 to 1000000"},
     {"option: mix of nothing", {"--mix", ""}, "--mix: expected weights"},
     {"option: mix of zeros", {"--mix", "known=0,new=0"}, "--mix: expected weights"},
@@ -470,6 +504,7 @@ int main(void)
     TABLE_ROWS(&table, identity_rows, check_identity);
     TABLE_TEST(&table, check_login);
     TABLE_TEST(&table, check_sent);
+    TABLE_TEST(&table, check_report);
     TABLE_ROWS(&table, id_rows, check_id);
     TABLE_TEST(&table, questions_differ);
     TABLE_TEST(&table, questions_come_again);
