@@ -13,8 +13,8 @@ PKG_LIBS   := $(shell pkg-config --libs $(PKGS)) -lunistring -lm
 NODE_LIBS  := $(shell pkg-config --libs ldap lber openssl)
 # What `reevectl import` reads: postgrey's Berkeley DB (without a .pc file), sqlgrey's SQLite.
 CTL_LIBS   := -ldb-5.3 $(shell pkg-config --libs sqlite3)
-# What reeve-policyd alone needs, to ask DNS.
-SPF_LIBS   := $(shell pkg-config --libs libcares) -lresolv
+# What asks DNS needs: the node, of lists; reeve-policyd, of SPF.
+DNS_LIBS   := $(shell pkg-config --libs libcares) -lresolv
 # What libreeve alone needs: it must not drag the node's libraries into a gateway.
 LIB_LIBS   := $(shell pkg-config --libs libzmq libprotobuf-c) -lpthread
 
@@ -96,11 +96,11 @@ $(BUILD)/libspf.a: $(call obj,$(SPF_SRC))
 
 # ---- programs
 $(BUILD)/reeved: $(call obj,node/main.c) $(BUILD)/libnode.a $(BUILD)/libproto.a
-	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(NODE_LIBS)
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(DNS_LIBS)
 $(BUILD)/reevectl: $(call obj,$(wildcard client/ctl/*.c client/ctl/*/*.c)) $(BUILD)/libpolicyd.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(CTL_LIBS)
 $(BUILD)/reeve-policyd: $(call obj,client/policyd/main.c) $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libclient.a $(BUILD)/libproto.a
-	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(SPF_LIBS)
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS) $(DNS_LIBS)
 $(BUILD)/reeve-load: $(call obj,client/load/main.c) $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(PKG_LIBS)
 
@@ -118,7 +118,7 @@ $(BUILD)/reeve.pc: client/lib/reeve.pc.in scripts/version
 # ---- unit tests: one program a file
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libload.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(CTL_LIBS) $(SPF_LIBS) -lcmocka
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(CTL_LIBS) $(DNS_LIBS) -lcmocka
 .PRECIOUS: $(BUILD)/obj/%.o
 unit: $(UNITS)
 	scripts/run-units $(UNITS)
@@ -130,7 +130,7 @@ SCENARIO_NODE := $(filter-out node/store/% node/net/% node/probe/%,$(NODE_SRC)) 
     node/store/named.c node/store/bans.c \
     node/store/directory_table.c node/store/document_name.c
 $(BUILD)/scenario: $(call obj,$(SCENARIO_SRC) $(SCENARIO_NODE)) $(BUILD)/libproto.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lresolv
 scenario: $(BUILD)/scenario
 	$(BUILD)/scenario $(or $(SCN),$(sort $(wildcard tests/scenario/*.scn)))
 pools: $(BUILD)/scenario
@@ -139,7 +139,7 @@ pools: $(BUILD)/scenario
 # ---- fuzzing: each target also replays its corpus as an ordinary program (tests/fuzz/replay.c gives it a main)
 $(BUILD)/fuzz/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(BUILD)/libnode.a $(BUILD)/libpolicyd.a $(BUILD)/libspf.a $(BUILD)/libclient.a $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(SPF_LIBS)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(DNS_LIBS)
 FUZZ_REPLAYS := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/fuzz/replay_%)
 .PHONY: fuzz-corpus
 fuzz-corpus: $(FUZZ_REPLAYS)
@@ -165,7 +165,7 @@ test-programs: $(UNITS) $(BUILD)/scenario $(FUZZ_REPLAYS) $(BENCHES)
 print-flags:
 	@: $(info $(CPPFLAGS) -std=c11 $(WARN) $(PKG_CFLAGS))
 print-libs:
-	@: $(info $(PKG_LIBS) $(NODE_LIBS) $(SPF_LIBS))
+	@: $(info $(PKG_LIBS) $(NODE_LIBS) $(DNS_LIBS))
 
 check:
 	scripts/check

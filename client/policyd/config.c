@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "client/policyd/listen.h"
-#include "client/spf/resolver.h"
+#include "proto/base/dns.h"
 #include "proto/base/mem.h"
 
 enum {
@@ -95,7 +95,7 @@ static enum err read_spf(const struct yaml_node *section, struct policyd_config 
     struct err_detail why = {.text = ""};
 
     if (err != ERR_NONE || node == NULL ||
-        spf_servers_check(&config->spf.servers, &why) == ERR_NONE)
+        dns_servers_check(&config->spf.servers, &why) == ERR_NONE)
         return err;
     return err_say(detail, ERR_CONFIG, "%s:%u: spf.servers: %s", node->file, node->line, why.text);
 }

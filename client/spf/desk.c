@@ -7,8 +7,8 @@
 #include "client/spf/desk.h"
 
 #include "client/spf/cache.h"
-#include "client/spf/resolver.h"
 #include "proto/base/clock.h"
+#include "proto/base/dns.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 #include "proto/text.h"
@@ -54,7 +54,7 @@ struct flight {
 
 struct spf_desk {
     const struct spf_settings *settings;
-    struct spf_resolver *resolver;
+    struct dns *resolver;
     struct spf_cache *cache;
     struct spf_waiters due; // all waiters; all wait equally long, so the first is due first
     struct loop_timer *due_timer;
@@ -313,7 +313,7 @@ static void finish(struct flight *flight)
 }
 
 // note_reach: whether there is DNS at all.
-static void note_reach(struct spf_desk *desk, const struct spf_reply *reply)
+static void note_reach(struct spf_desk *desk, const struct dns_reply *reply)
 {
     if (reply->unreachable && ++desk->unreachable == UNREACHABLE_MAX)
         log_warn("no name server answers, mail goes on without SPF why=\"%s\"", reply->why);
@@ -324,7 +324,7 @@ static void note_reach(struct spf_desk *desk, const struct spf_reply *reply)
     desk->unreachable = 0;
 }
 
-static void answer_came(void *arg, const struct spf_reply *reply)
+static void answer_came(void *arg, const struct dns_reply *reply)
 {
     struct question *question = arg;
     struct spf_desk *desk = question->desk;
@@ -367,7 +367,8 @@ static void ask_dns(struct flight *flight)
     question->desk = flight->desk;
     question->flight = flight;
     flight->question = question;
-    spf_resolver_ask(flight->desk->resolver, &flight->result.query, answer_came, question);
+    dns_ask(flight->desk->resolver, flight->result.query.name, (int)flight->result.query.type,
+            answer_came, question);
 }
 
 // step: as far as it goes without waiting for DNS.
@@ -466,9 +467,10 @@ static void report(void *arg)
 enum err spf_desk_new(struct spf_desk **out, struct loop *loop, const struct spf_settings *settings,
                       struct err_detail *detail)
 {
-    struct spf_resolver *resolver = NULL;
+    struct dns *resolver = NULL;
     struct spf_desk *desk = NULL;
-    enum err err = spf_resolver_new(&resolver, loop, &settings->servers, detail);
+    const struct dns_config config = {.servers = settings->servers};
+    enum err err = dns_new(&resolver, loop, &config, detail);
 
     if (err != ERR_NONE)
         return err;
@@ -493,7 +495,7 @@ void spf_desk_free(struct spf_desk **desk)
         return;
     report(*desk);
     (*desk)->is_closing = true;
-    spf_resolver_free(&(*desk)->resolver);
+    dns_free(&(*desk)->resolver);
     while ((flight = TAILQ_FIRST(&(*desk)->flights)) != NULL) {
         TAILQ_REMOVE(&(*desk)->flights, flight, in_all);
         mem_free(flight);

@@ -36,7 +36,7 @@ enum { SPF_EVALUATION_MS = 20000 };
 struct spf_settings {
     bool evaluate;
     uint64_t deadline_ms;      // for which an asker waits
-    struct yaml_texts servers; // see resolver.h
+    struct yaml_texts servers; // see dns.h
     uint64_t cache;            // outcomes that are kept
     uint64_t parallel;         // evaluations at the same time
 };

@@ -24,7 +24,7 @@ static enum spf_outcome check_host(struct evaluation *evaluation, const char *do
 static const struct spf_fact *ask(struct evaluation *evaluation, const char *name,
                                   enum spf_type type)
 {
-    static const struct spf_fact nothing = {.state = SPF_DNS_VOID};
+    static const struct spf_fact nothing = {.state = DNS_VOID};
     const struct spf_fact *fact = NULL;
 
     if (!spf_name_is_fit(name))
@@ -48,9 +48,9 @@ static enum match term_state(struct evaluation *evaluation, const struct spf_fac
 {
     if (fact == NULL)
         return MATCH_WAITS;
-    if (fact->state == SPF_DNS_FAILED)
+    if (fact->state == DNS_FAILED)
         return MATCH_TEMPERROR;
-    if (fact->state == SPF_DNS_FOUND)
+    if (fact->state == DNS_FOUND)
         return MATCH_YES;
     return ++evaluation->voids > SPF_VOIDS_MAX ? MATCH_PERMERROR : MATCH_NO;
 }
@@ -92,7 +92,7 @@ static enum match confirm(struct evaluation *evaluation, const char *name)
 
     if (fact == NULL)
         return MATCH_WAITS;
-    return fact->state == SPF_DNS_FOUND && has_client(evaluation, fact, 128) ? MATCH_YES : MATCH_NO;
+    return fact->state == DNS_FOUND && has_client(evaluation, fact, 128) ? MATCH_YES : MATCH_NO;
 }
 
 // find_below: the first confirmed name that is domain or below it, or with any, that is at all.
@@ -195,9 +195,9 @@ static enum match match_mx(struct evaluation *evaluation, const char *target,
 
         if (fact == NULL)
             return MATCH_WAITS;
-        if (fact->state == SPF_DNS_FAILED)
+        if (fact->state == DNS_FAILED)
             return MATCH_TEMPERROR;
-        if (fact->state == SPF_DNS_FOUND && has_client(evaluation, fact, bits))
+        if (fact->state == DNS_FOUND && has_client(evaluation, fact, bits))
             return MATCH_YES;
     }
     return MATCH_NO;
@@ -211,7 +211,7 @@ static enum match match_ptr(struct evaluation *evaluation, const char *target,
     const char *name = NULL;
 
     (void)term;
-    if (names != NULL && names->state == SPF_DNS_FAILED)
+    if (names != NULL && names->state == DNS_FAILED)
         return MATCH_NO;
     const enum match match = term_state(evaluation, names);
     return match == MATCH_YES ? find_below(evaluation, names, target, &name) : match;
@@ -346,7 +346,7 @@ static enum spf_outcome check_host(struct evaluation *evaluation, const char *do
     fact = ask(evaluation, domain, SPF_TYPE_TXT);
     if (fact == NULL)
         return SPF_UNKNOWN;
-    if (fact->state == SPF_DNS_FAILED)
+    if (fact->state == DNS_FAILED)
         return SPF_TEMPERROR;
     if (fact->count == 0)
         return SPF_NONE;

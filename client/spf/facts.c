@@ -164,14 +164,14 @@ static enum err read_message(struct spf_facts *facts, struct spf_fact *fact,
         fact->count = 0;
         return err;
     }
-    fact->state = fact->count > 0 ? SPF_DNS_FOUND : SPF_DNS_VOID;
+    fact->state = fact->count > 0 ? DNS_FOUND : DNS_VOID;
     if (reading.ttl_s < facts->ttl_s)
         facts->ttl_s = reading.ttl_s;
     return ERR_NONE;
 }
 
 enum err spf_facts_add(struct spf_facts *facts, const char *name, enum spf_type type,
-                       enum spf_dns state, const unsigned char *bytes, size_t len)
+                       enum dns_state state, const unsigned char *bytes, size_t len)
 {
     struct spf_fact *fact = arena_zalloc(&facts->arena, sizeof(*fact));
 
@@ -181,8 +181,8 @@ enum err spf_facts_add(struct spf_facts *facts, const char *name, enum spf_type 
     if (fact->name == NULL)
         return ERR_MEMORY;
     fact->type = type;
-    fact->state = state == SPF_DNS_FOUND ? SPF_DNS_FAILED : state; // until it has been read
-    if (state == SPF_DNS_FOUND && read_message(facts, fact, bytes, len) == ERR_MEMORY)
+    fact->state = state == DNS_FOUND ? DNS_FAILED : state; // until it has been read
+    if (state == DNS_FOUND && read_message(facts, fact, bytes, len) == ERR_MEMORY)
         return ERR_MEMORY;
     fact->next = facts->first;
     facts->first = fact;

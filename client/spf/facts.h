@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "client/spf/macro.h"
+#include "proto/base/dns.h"
 #include "proto/base/mem.h"
 #include "proto/ip.h"
 
@@ -16,12 +17,6 @@ enum spf_type {
     SPF_TYPE_MX = 15,
     SPF_TYPE_TXT = 16,
     SPF_TYPE_AAAA = 28
-};
-
-enum spf_dns {
-    SPF_DNS_FOUND,  // there are records of that type
-    SPF_DNS_VOID,   // there are none, or no such name
-    SPF_DNS_FAILED, // no answer, or one that makes no sense
 };
 
 enum {
@@ -35,7 +30,7 @@ struct spf_fact {
     const struct spf_fact *next;
     const char *name; // what was asked, as it was asked
     enum spf_type type;
-    enum spf_dns state;
+    enum dns_state state;
     unsigned count;         // addresses, names (also those that were not kept) or SPF records
     const uint8_t *address; // A, AAAA: count times 4 or 16 bytes
     const char *names[SPF_NAMES_MAX]; // MX, PTR
@@ -59,9 +54,9 @@ void spf_facts_init(struct spf_facts *facts);
 const struct spf_fact *spf_facts_find(const struct spf_facts *facts, const char *name,
                                       enum spf_type type);
 
-// spf_facts_add: remembers an answer. With SPF_DNS_FOUND, bytes are the DNS message (RFC 1035
+// spf_facts_add: remembers an answer. With DNS_FOUND, bytes are the DNS message (RFC 1035
 // section 4.1), of which the records of that type are taken, whoever they belong to (the resolver
-// has followed aliases); if there are none the fact is SPF_DNS_VOID, if the message is broken
-// SPF_DNS_FAILED. Otherwise bytes are not looked at. ERR_MEMORY if there is no room for it.
+// has followed aliases); if there are none the fact is DNS_VOID, if the message is broken
+// DNS_FAILED. Otherwise bytes are not looked at. ERR_MEMORY if there is no room for it.
 MUST_USE enum err spf_facts_add(struct spf_facts *facts, const char *name, enum spf_type type,
-                                enum spf_dns state, const unsigned char *bytes, size_t len);
+                                enum dns_state state, const unsigned char *bytes, size_t len);

@@ -56,14 +56,14 @@ static void wrap(struct script *script, enum spf_type type, const uint8_t *data,
     script->message_len = sizeof(head) + len;
 }
 
-static enum spf_dns next_answer(struct script *script, enum spf_type type)
+static enum dns_state next_answer(struct script *script, enum spf_type type)
 {
     size_t len = 0;
     unsigned kind = 0;
 
     script->message_len = 0;
     if (script->left < 3)
-        return SPF_DNS_VOID;
+        return DNS_VOID;
     kind = script->at[0] % 4U;
     len = (size_t)script->at[1] << 8 | script->at[2];
     len = len < script->left - 3 ? len : script->left - 3;
@@ -75,13 +75,13 @@ static enum spf_dns next_answer(struct script *script, enum spf_type type)
     }
     script->at += 3 + len;
     script->left -= 3 + len;
-    return kind == 0 ? SPF_DNS_VOID : kind == 1 ? SPF_DNS_FAILED : SPF_DNS_FOUND;
+    return kind == 0 ? DNS_VOID : kind == 1 ? DNS_FAILED : DNS_FOUND;
 }
 
 // add: in memory of its exact size, so that a reader beyond its end is found.
 static enum err add(struct spf_facts *facts, const struct spf_query *query, struct script *script)
 {
-    enum spf_dns state = next_answer(script, query->type);
+    enum dns_state state = next_answer(script, query->type);
     unsigned char *exact = malloc(script->message_len > 0 ? script->message_len : 1);
     enum err err = ERR_NONE;
 

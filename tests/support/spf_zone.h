@@ -102,18 +102,18 @@ static inline void zone_add(struct zone_message *message, const struct zone_reco
     message->bytes[length_at + 1] = (unsigned char)(message->len - length_at - 2);
 }
 
-// zone_answer: what the zone (ended by a NULL name) says; SPF_DNS_FAILED for a record whose value is
+// zone_answer: what the zone (ended by a NULL name) says; DNS_FAILED for a record whose value is
 // NULL, without a message.
-static inline enum spf_dns zone_answer(const struct zone_record *zone,
-                                       const struct spf_query *query, struct zone_message *out)
+static inline enum dns_state zone_answer(const struct zone_record *zone,
+                                         const struct spf_query *query, struct zone_message *out)
 {
     zone_init(out);
     for (; zone->name != NULL; zone++) {
         if (strcasecmp(zone->name, query->name) != 0 || zone->type != query->type)
             continue;
         if (zone->value == NULL)
-            return SPF_DNS_FAILED;
+            return DNS_FAILED;
         zone_add(out, zone);
     }
-    return out->count > 0 ? SPF_DNS_FOUND : SPF_DNS_VOID;
+    return out->count > 0 ? DNS_FOUND : DNS_VOID;
 }

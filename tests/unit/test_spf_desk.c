@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "client/spf/desk.h"
-#include "client/spf/resolver.h"
 #include "proto/base/clock.h"
+#include "proto/base/dns.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 #include "tests/support/spf_zone.h"
@@ -24,7 +24,7 @@ enum { QUESTIONS_MAX = 64, DEADLINE_MS = 30, LONG_MS = 5000 };
 
 static struct question {
     struct spf_query query;
-    void (*done)(void *arg, const struct spf_reply *reply);
+    void (*done)(void *arg, const struct dns_reply *reply);
     void *arg;
 } questions[QUESTIONS_MAX];
 static size_t question_count; // since the beginning of the test
@@ -34,21 +34,21 @@ static bool answers_at_once;
 static struct zone_record zone[16];
 static uint64_t skipped_ms; // by which the clock here is ahead
 
-struct spf_resolver {
+struct dns {
     int unused;
 };
 
-enum err spf_resolver_new(struct spf_resolver **out, struct loop *loop,
-                          const struct yaml_texts *servers, struct err_detail *detail)
+enum err dns_new(struct dns **out, struct loop *loop, const struct dns_config *config,
+                 struct err_detail *detail)
 {
     (void)loop;
-    (void)servers;
+    (void)config;
     (void)detail;
     *out = mem_new(sizeof(**out));
     return ERR_NONE;
 }
 
-static void reply_to_next(struct spf_reply reply)
+static void reply_to_next(struct dns_reply reply)
 {
     const struct question question = questions[answered_count++];
 
@@ -58,7 +58,7 @@ static void reply_to_next(struct spf_reply reply)
 static void answer_next(void)
 {
     struct zone_message *message = mem_new(sizeof(*message));
-    struct spf_reply reply = {.why = "SERVFAIL"};
+    struct dns_reply reply = {.why = "SERVFAIL"};
 
     assert_true(answered_count < question_count);
     reply.state = zone_answer(zone, &questions[answered_count].query, message);
@@ -68,20 +68,24 @@ static void answer_next(void)
     mem_free(message);
 }
 
-void spf_resolver_ask(struct spf_resolver *resolver, const struct spf_query *query,
-                      void (*done)(void *arg, const struct spf_reply *reply), void *arg)
+void dns_ask(struct dns *resolver, const char *name, int type,
+             void (*done)(void *arg, const struct dns_reply *reply), void *arg)
 {
+    struct question *question = &questions[question_count];
+
     (void)resolver;
     assert_true(question_count < QUESTIONS_MAX);
-    questions[question_count++] = (struct question){*query, done, arg};
+    question_count++;
+    *question = (struct question){{.type = (enum spf_type)type}, done, arg};
+    (void)snprintf(question->query.name, sizeof(question->query.name), "%s", name);
     if (answers_at_once)
         answer_next();
 }
 
-void spf_resolver_free(struct spf_resolver **resolver)
+void dns_free(struct dns **resolver)
 {
     while (answered_count < question_count)
-        reply_to_next((struct spf_reply){.state = SPF_DNS_FAILED, .why = "closing"});
+        reply_to_next((struct dns_reply){.state = DNS_FAILED, .why = "closing"});
     mem_free(*resolver);
     *resolver = NULL;
 }
@@ -488,8 +492,8 @@ static void how_long_an_outcome_is_kept(void **unused)
 
 static void without_dns_nobody_waits(void **unused)
 {
-    static const struct spf_reply nobody = {
-        .state = SPF_DNS_FAILED, .unreachable = true, .why = "refused"};
+    static const struct dns_reply nobody = {
+        .state = DNS_FAILED, .unreachable = true, .why = "refused"};
     struct asker asker;
     char sender[16];
 
@@ -520,7 +524,7 @@ static void an_error_of_dns_is_no_absence(void **unused)
     for (unsigned i = 0; i < 10; i++) {
         (void)snprintf(sender, sizeof(sender), "ann@%u.x", i);
         assert_false(ask(&asker, sender));
-        reply_to_next((struct spf_reply){.state = SPF_DNS_FAILED, .why = "SERVFAIL"});
+        reply_to_next((struct dns_reply){.state = DNS_FAILED, .why = "SERVFAIL"});
         assert_heard(&asker, SPF_TEMPERROR);
     }
 }

@@ -239,7 +239,7 @@ static unsigned evaluate(const struct spf_subject *subject, const struct zone_re
     spf_facts_init(facts);
     for (spf_evaluate(subject, facts, out); out->outcome == SPF_UNKNOWN;
          spf_evaluate(subject, facts, out)) {
-        enum spf_dns state = zone_answer(zone, &out->query, message);
+        enum dns_state state = zone_answer(zone, &out->query, message);
 
         assert_null(spf_facts_find(facts, out->query.name, out->query.type));
         assert_int_equal(spf_facts_add(facts, out->query.name, out->query.type, state,
@@ -374,17 +374,17 @@ static void what_is_no_message_is_a_failure(void **unused)
     struct zone_message *message = mem_new(sizeof(*message));
 
     (void)unused;
-    assert_int_equal(zone_answer(good, &query, message), SPF_DNS_FOUND);
+    assert_int_equal(zone_answer(good, &query, message), DNS_FOUND);
     for (size_t len = 0; len <= message->len; len++) {
         unsigned char *exact = mem_new(len + 1); // so that a reader beyond it is found
 
         memcpy(exact, message->bytes, len);
         exact = mem_grow(exact, len > 0 ? len : 1, 1);
         spf_facts_init(facts);
-        assert_int_equal(spf_facts_add(facts, "x.x", SPF_TYPE_TXT, SPF_DNS_FOUND, exact, len),
+        assert_int_equal(spf_facts_add(facts, "x.x", SPF_TYPE_TXT, DNS_FOUND, exact, len),
                          ERR_NONE);
         assert_int_equal(spf_facts_find(facts, "x.x", SPF_TYPE_TXT)->state,
-                         len == message->len ? SPF_DNS_FOUND : SPF_DNS_FAILED);
+                         len == message->len ? DNS_FOUND : DNS_FAILED);
         mem_free(exact);
     }
     mem_free(message);
@@ -409,7 +409,7 @@ static void sizes_of_answers(void **unused)
         (void)zone_answer(zone, &query, message);
         spf_facts_init(facts);
         assert_int_equal(
-            spf_facts_add(facts, "x.x", SPF_TYPE_TXT, SPF_DNS_FOUND, message->bytes, message->len),
+            spf_facts_add(facts, "x.x", SPF_TYPE_TXT, DNS_FOUND, message->bytes, message->len),
             ERR_NONE);
         fact = spf_facts_find(facts, "X.x", SPF_TYPE_TXT);
         assert_int_equal(fact->count, 1);
@@ -436,7 +436,7 @@ static void the_memory_of_an_evaluation_is_bounded(void **unused)
     spf_facts_init(facts);
     for (; err == ERR_NONE && added < 100; added++) {
         (void)snprintf(name, sizeof(name), "x%u.x", added);
-        err = spf_facts_add(facts, name, SPF_TYPE_A, SPF_DNS_FOUND, message->bytes, message->len);
+        err = spf_facts_add(facts, name, SPF_TYPE_A, DNS_FOUND, message->bytes, message->len);
     }
     assert_int_equal(err, ERR_MEMORY);
     assert_int_equal(added, SPF_FACTS_MEMORY / 16000 + 1);
@@ -461,7 +461,7 @@ static void the_least_ttl_counts(void **unused)
     spf_facts_init(facts);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct spf_query query = {"x.x", rows[i].type};
-        enum spf_dns state = zone_answer(zone, &query, message);
+        enum dns_state state = zone_answer(zone, &query, message);
 
         assert_int_equal(
             spf_facts_add(facts, "x.x", rows[i].type, state, message->bytes, message->len),

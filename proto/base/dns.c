@@ -1,15 +1,14 @@
-// resolver.c: c-ares behind resolver.h. Promises: c-ares tells which of its sockets it wants watched
+// dns.c: c-ares behind dns.h. Promises: c-ares tells which of its sockets it wants watched
 // and when its next time-out is; the loop does both, so c-ares never waits itself. A socket's watch
 // ends before c-ares closes it.
-#include "client/spf/resolver.h"
+#include "proto/base/dns.h"
 
 // c-ares 1.28 (Debian 13) would rather have ares_query_dnsrec, which 1.18 (Debian 12) has not.
 #define CARES_NO_DEPRECATED
 #include <ares.h>
-#include <arpa/inet.h>
 #include <arpa/nameser.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "proto/base/mem.h"
 #include "proto/text.h"
@@ -18,26 +17,29 @@ enum { TRIES = 2, UDP_SIZE = 1232, SERVERS_TEXT_MAX = 2048 };
 
 struct watch {
     struct watch *next;
-    struct spf_resolver *resolver;
+    struct dns *resolver;
     struct loop_fd *fd_watch;
     ares_socket_t fd;
 };
 
-struct spf_resolver {
+struct dns {
     struct loop *loop;
     ares_channel channel;
     struct loop_timer *timer;
     struct watch *watches;
+    uint64_t heard; // how often a server said anything
 };
 
 struct asked {
-    void (*done)(void *arg, const struct spf_reply *reply);
+    struct dns *resolver;
+    uint64_t heard; // of the resolver, before
+    void (*done)(void *arg, const struct dns_reply *reply);
     void *arg;
 };
 
 // ---- time-outs
 
-static void set_timer(struct spf_resolver *resolver)
+static void set_timer(struct dns *resolver)
 {
     struct timeval memory = {0};
     const struct timeval *next = ares_timeout(resolver->channel, NULL, &memory);
@@ -49,7 +51,7 @@ static void set_timer(struct spf_resolver *resolver)
                        (uint64_t)next->tv_sec * 1000 + (uint64_t)next->tv_usec / 1000 + 1, 0);
 }
 
-static void process(struct spf_resolver *resolver, ares_socket_t readable, ares_socket_t writable)
+static void process(struct dns *resolver, ares_socket_t readable, ares_socket_t writable)
 {
     ares_process_fd(resolver->channel, readable, writable);
     set_timer(resolver);
@@ -65,12 +67,16 @@ static void time_is_over(void *arg)
 static void socket_is_ready(void *arg, int events)
 {
     const struct watch *watch = arg;
+    char byte;
 
+    // c-ares 1.18 (Debian 12) says of a server that answers SERVFAIL what it says of one that is not there.
+    if ((events & LOOP_READ) != 0 && recv(watch->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        watch->resolver->heard++;
     process(watch->resolver, (events & LOOP_READ) != 0 ? watch->fd : ARES_SOCKET_BAD,
             (events & LOOP_WRITE) != 0 ? watch->fd : ARES_SOCKET_BAD);
 }
 
-static struct watch **find_watch(struct spf_resolver *resolver, ares_socket_t fd)
+static struct watch **find_watch(struct dns *resolver, ares_socket_t fd)
 {
     struct watch **at = &resolver->watches;
 
@@ -79,7 +85,7 @@ static struct watch **find_watch(struct spf_resolver *resolver, ares_socket_t fd
     return at;
 }
 
-static struct watch *add_watch(struct spf_resolver *resolver, ares_socket_t fd)
+static struct watch *add_watch(struct dns *resolver, ares_socket_t fd)
 {
     struct watch *watch = mem_new(sizeof(*watch));
 
@@ -94,7 +100,7 @@ static struct watch *add_watch(struct spf_resolver *resolver, ares_socket_t fd)
 // socket_changed: c-ares says what it waits for; nothing = the socket is about to be closed.
 static void socket_changed(void *arg, ares_socket_t fd, int readable, int writable)
 {
-    struct spf_resolver *resolver = arg;
+    struct dns *resolver = arg;
     struct watch **at = find_watch(resolver, fd);
     struct watch *watch = *at;
 
@@ -118,66 +124,35 @@ static void socket_changed(void *arg, ares_socket_t fd, int readable, int writab
 static void answer_came(void *arg, int status, int timeouts, unsigned char *bytes, int len)
 {
     struct asked *asked = arg;
-    struct spf_reply reply = {.state = SPF_DNS_FAILED, .why = ares_strerror(status)};
+    struct dns_reply reply = {.state = DNS_FAILED, .why = ares_strerror(status)};
 
     (void)timeouts;
     if (status == ARES_SUCCESS)
-        reply = (struct spf_reply){.state = SPF_DNS_FOUND, .bytes = bytes, .len = (size_t)len};
+        reply.state = DNS_FOUND;
     else if (status == ARES_ENODATA || status == ARES_ENOTFOUND || status == ARES_EBADNAME)
-        reply.state = SPF_DNS_VOID; // c-ares 1.34 calls bad, and does not ask, what is no host name
+        reply.state = DNS_VOID; // c-ares 1.34 calls bad, and does not ask, what is no host name
     else
-        reply.unreachable = status == ARES_ETIMEOUT || status == ARES_ECONNREFUSED;
+        reply.unreachable = (status == ARES_ETIMEOUT || status == ARES_ECONNREFUSED) &&
+                            asked->heard == asked->resolver->heard;
+    if (reply.state != DNS_FAILED && bytes != NULL && len > 0) {
+        reply.bytes = bytes;
+        reply.len = (size_t)len;
+    }
     asked->done(asked->arg, &reply);
     mem_free(asked);
 }
 
-void spf_resolver_ask(struct spf_resolver *resolver, const struct spf_query *query,
-                      void (*done)(void *arg, const struct spf_reply *reply), void *arg)
+void dns_ask(struct dns *resolver, const char *name, int type,
+             void (*done)(void *arg, const struct dns_reply *reply), void *arg)
 {
     struct asked *asked = mem_new(sizeof(*asked));
 
-    asked->done = done;
-    asked->arg = arg;
-    ares_query(resolver->channel, query->name, ns_c_in, (int)query->type, answer_came, asked);
+    *asked = (struct asked){resolver, resolver->heard, done, arg};
+    ares_query(resolver->channel, name, ns_c_in, type, answer_came, asked);
     set_timer(resolver);
 }
 
 // ---- birth and death
-
-static bool is_port(const char *text)
-{
-    char *end = NULL;
-    long port = strtol(text, &end, 10);
-
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && port > 0 && port <= 65535;
-}
-
-// is_server: 192.0.2.1:53 or [2001:db8::1]:53.
-static bool is_server(const char *text)
-{
-    const char *colon = strrchr(text, ':');
-    const size_t len = colon != NULL ? (size_t)(colon - text) : 0;
-    const bool is_bracketed = len > 2 && text[0] == '[' && text[len - 1] == ']';
-    unsigned char bytes[16];
-    char address[IP_TEXT_MAX];
-
-    if (colon == NULL || len >= sizeof(address) || !is_port(colon + 1))
-        return false;
-    memcpy(address, text + is_bracketed, len - 2 * (size_t)is_bracketed);
-    address[len - 2 * (size_t)is_bracketed] = '\0';
-    return inet_pton(is_bracketed ? AF_INET6 : AF_INET, address, bytes) == 1;
-}
-
-enum err spf_servers_check(const struct yaml_texts *servers, struct err_detail *detail)
-{
-    for (size_t i = 0; i < servers->count; i++) {
-        if (!is_server(servers->text[i]))
-            return err_say(detail, ERR_CONFIG,
-                           "'%s' is no name server: write 127.0.0.1:53 or [::1]:53",
-                           servers->text[i]);
-    }
-    return ERR_NONE;
-}
 
 static int use_servers(ares_channel channel, const struct yaml_texts *servers)
 {
@@ -192,15 +167,15 @@ static int use_servers(ares_channel channel, const struct yaml_texts *servers)
     return ares_set_servers_ports_csv(channel, memory);
 }
 
-static int open_channel(struct spf_resolver *resolver, const struct yaml_texts *servers)
+static int open_channel(struct dns *resolver, const struct dns_config *config)
 {
-    struct ares_options options = {.flags =
-                                       ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
-                                   .timeout = SPF_TRY_MS,
-                                   .tries = TRIES,
-                                   .ednspsz = UDP_SIZE,
-                                   .sock_state_cb = socket_changed,
-                                   .sock_state_cb_data = resolver};
+    struct ares_options options = {
+        .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
+        .timeout = (int)(config->try_ms > 0 ? config->try_ms : DNS_TRY_MS),
+        .tries = TRIES,
+        .ednspsz = UDP_SIZE,
+        .sock_state_cb = socket_changed,
+        .sock_state_cb_data = resolver};
     int status = ares_library_init(ARES_LIB_INIT_ALL);
 
     if (status != ARES_SUCCESS)
@@ -212,7 +187,7 @@ static int open_channel(struct spf_resolver *resolver, const struct yaml_texts *
         ares_library_cleanup();
         return status;
     }
-    status = use_servers(resolver->channel, servers);
+    status = use_servers(resolver->channel, &config->servers);
     if (status != ARES_SUCCESS) {
         ares_destroy(resolver->channel);
         ares_library_cleanup();
@@ -220,15 +195,15 @@ static int open_channel(struct spf_resolver *resolver, const struct yaml_texts *
     return status;
 }
 
-enum err spf_resolver_new(struct spf_resolver **out, struct loop *loop,
-                          const struct yaml_texts *servers, struct err_detail *detail)
+enum err dns_new(struct dns **out, struct loop *loop, const struct dns_config *config,
+                 struct err_detail *detail)
 {
-    struct spf_resolver *resolver = mem_new(sizeof(*resolver));
-    int status = open_channel(resolver, servers);
+    struct dns *resolver = mem_new(sizeof(*resolver));
+    int status = open_channel(resolver, config);
 
     if (status != ARES_SUCCESS) {
         mem_free(resolver);
-        return err_say(detail, ERR_SYSTEM, "cannot ask DNS for SPF: %s", ares_strerror(status));
+        return err_say(detail, ERR_SYSTEM, "cannot ask DNS: %s", ares_strerror(status));
     }
     resolver->loop = loop;
     resolver->timer = loop_timer_new(loop, time_is_over, resolver);
@@ -236,7 +211,7 @@ enum err spf_resolver_new(struct spf_resolver **out, struct loop *loop,
     return ERR_NONE;
 }
 
-void spf_resolver_free(struct spf_resolver **resolver)
+void dns_free(struct dns **resolver)
 {
     if (*resolver == NULL)
         return;
