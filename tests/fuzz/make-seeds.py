@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""Writes the seed corpora of the fuzz targets endpoint, ip, mail, host, spf and wire: one small file for each thing that a parser tells
-apart.
+"""Writes the seed corpora of the fuzz targets endpoint, ip, mail, host, spf, dnslist and wire: one small file for each thing that a
+parser tells apart.
 
 Usage: tests/fuzz/make-seeds.py        (from the top; needs protoc and Debian's python3-protobuf)
 Run it again after the contract has grown. It only adds and replaces files called seed-*; what a fuzzer found stays.
 """
 import importlib
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -206,6 +207,33 @@ def track():
     yield "no-id", resp([b"1000", [b"f", b"x"]])
 
 
+def dnslist():
+    """A byte for what the resolver made of it, and a message."""
+    def message(kind, answers, authority=()):
+        return bytes([kind]) + struct.pack(">6H", 0, 0x8180, 0, len(answers), len(authority), 0) + b"".join(answers) + b"".join(authority)
+
+    def record(kind, data, ttl=300, at=1):
+        return b"\0" + struct.pack(">HHIH", kind, at, ttl, len(data)) + data
+
+    found, void, failed = range(3)
+    hit, soa = record(1, b"\x7f\0\0\2"), record(6, b"\0\0" + struct.pack(">5I", 1, 2, 3, 4, 60))
+    yield "hit", message(found, [hit])
+    yield "hits", message(found, [record(1, bytes([127, 0, 0, code])) for code in range(2, 40)])
+    yield "error", message(found, [hit, record(1, b"\x7f\xff\xff\xfe")])
+    yield "elsewhere", message(found, [record(1, b"\xc0\0\2\1")])
+    yield "alias", message(found, [record(5, b"\1a\0", ttl=7), hit])
+    yield "alias-alone", message(found, [record(5, b"\1a\0")], [soa])
+    yield "long-address", message(found, [record(1, b"\x7f\0\0\2" * 4)])
+    yield "chaos", message(found, [record(1, b"\x7f\0\0\2", at=3)])
+    yield "cut", message(found, [hit])[:-2]
+    yield "nothing", message(void, [])
+    yield "soa", message(void, [], [soa])
+    yield "soa-behind-ns", message(void, [], [record(2, b"\0"), soa])
+    yield "soa-cut", message(void, [], [soa])[:-4]
+    yield "soa-loop", message(void, [], [record(6, b"\xc0\x17" * 2 + bytes(20))])
+    yield "failed", message(failed, [hit])
+
+
 def write(target, name, data):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -224,6 +252,8 @@ def main():
     write("mail", "too-long", b"a" * 400 + b"@x.example")
     for name, data in spf():
         write("spf", name, data)
+    for name, data in dnslist():
+        write("dnslist", name, data)
     for name, data in track():
         write("track", name, data)
     for name, data in wire(contract()):
