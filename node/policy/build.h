@@ -122,6 +122,13 @@ MUST_USE enum err gateways_read(struct policy_build *build, struct err_detail *d
 // ldap.c: what the settings and the domains say of directory servers; once both were read.
 MUST_USE enum err ldap_check(const struct policy_build *build, struct err_detail *detail);
 
+// dnslist.c: settings.reputation.lists and .good, once the settings were gathered. dns_lists_each: as settings_each, a list each;
+// dns_lists_print: as settings_print, in its section.
+MUST_USE enum err dns_lists_read(struct policy_build *build, struct err_detail *detail);
+void dns_lists_each(const struct policy_build *build,
+                    void (*visit)(const struct setting *setting, void *arg), void *arg);
+void dns_lists_print(const struct policy_settings *settings, void *stdio_file);
+
 // groups.c: the section `groups` of all files; before anything that may name a group.
 MUST_USE enum err groups_read(struct policy_build *build, struct err_detail *detail);
 // group_number: the number of a group's pattern. ERR_CONFIG if the set has no such group; node is where it is named.

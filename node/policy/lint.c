@@ -366,6 +366,29 @@ static void lint_ldap(struct lint *lint)
                  "start_tls: true, or ldaps://");
 }
 
+// Lists that refuse nobody, though none of them is in shadow and the threshold says that they should.
+static void lint_lists(struct lint *lint)
+{
+    const struct policy_settings *settings = &lint->policy->settings;
+    const struct policy_dns_list *first = NULL;
+    double sum = 0;
+
+    for (size_t i = 0; i < settings->reputation.list_count; i++) {
+        const struct policy_dns_list *list = &settings->reputation.list[i];
+
+        if (list->is_good || list->mode == POLICY_SHADOW)
+            continue;
+        first = first != NULL ? first : list;
+        sum += list->weight;
+    }
+    if (first != NULL && sum < settings->reputation.dns_threshold)
+        lint_say(
+            lint, "dead", first->file, first->line,
+            "the lists in force weigh %g together, less than settings.reputation.dns_threshold "
+            "(%g): nobody is ever refused by them",
+            sum, settings->reputation.dns_threshold);
+}
+
 void policy_lint(const struct policy *policy, uint64_t now_ms,
                  bool (*visit)(const struct policy_finding *finding, void *arg), void *arg)
 {
@@ -373,6 +396,7 @@ void policy_lint(const struct policy *policy, uint64_t now_ms,
 
     lint_leaving(&lint);
     lint_ldap(&lint);
+    lint_lists(&lint);
     for (size_t i = 0; i < policy->group_count; i++)
         lint_cycle(&lint, &policy->group[i]);
     for (size_t i = 0; i < policy->user_count; i++)

@@ -176,8 +176,7 @@ static const struct yaml_row ldap_rows[] = {
 static const struct yaml_row reputation_rows[] = {
     {"mode", YAML_IS_WORD, AT(reputation.mode), "auto", 0, 0, reputation_words,
      "auto: in shadow until enough of both classes was reported; shadow: it is counted and traced, "
-     "and decides nothing; enforce; off: "
-     "nothing is asked"},
+     "and decides nothing; enforce; off: there is no score"},
     {"two_step", YAML_IS_BOOL, AT(reputation.two_step), "false", 0, 0, NULL,
      "whether what would be refused is deferred first, and refused when it comes again after "
      "long_delay"},
@@ -498,6 +497,8 @@ enum err settings_read(struct policy_build *build, struct err_detail *detail)
     if (err == ERR_NONE)
         err = gateways_read(build, detail);
     if (err == ERR_NONE)
+        err = dns_lists_read(build, detail);
+    if (err == ERR_NONE)
         err = check_reputation(&all[REPUTATION_SECTION], settings, detail);
     if (err == ERR_NONE)
         err = check_ban(&all[ABUSE_SECTION], settings, detail);
@@ -513,6 +514,8 @@ void settings_print(const struct policy_settings *settings, void *stdio_file)
         if (!is_root)
             (void)fprintf(stdio_file, "  %s:\n", sections[i].key);
         yaml_print(sections[i].rows, settings, is_root ? 2 : 4, stdio_file);
+        if (i == REPUTATION_SECTION)
+            dns_lists_print(settings, stdio_file);
     }
 }
 
@@ -557,4 +560,5 @@ void settings_each(const struct policy_build *build,
                 visit_row(build, i, row, visit, arg);
         }
     }
+    dns_lists_each(build, visit, arg);
 }

@@ -389,6 +389,17 @@ static const struct lint_row lint_rows[] = {
      "settings: {ldap: {bind_dn: cn=reeve,\n  servers: \"ldaps://a ldap://b\"}}\n",
      "2 clear: the password of settings.ldap.bind_dn goes to ldap:// in the clear: say start_tls: "
      "true, or ldaps://\n"},
+    {"lists that refuse nobody",
+     "settings: {reputation: {dns_threshold: 2,\n  lists: [{zone: a.example, weight: 1.5},\n    "
+     "{zone: b.example, mode: shadow}]}}\n",
+     "2 dead: the lists in force weigh 1.5 together, less than "
+     "settings.reputation.dns_threshold (2): nobody is ever refused by them\n"},
+    {"lists that refuse",
+     "settings: {reputation: {dns_threshold: 2, lists: [a.example, b.example]}}\n", ""},
+    {"lists that may refuse nobody",
+     "settings: {reputation: {lists: [{zone: a.example, weight: 0.5, mode: shadow}], good: "
+     "[w.example]}}\n",
+     ""},
     {"no password, or not in the clear", "settings: {ldap: {servers: \"ldap://a\"}}\n", ""},
     {"a password in TLS",
      "settings: {ldap: {bind_dn: cn=reeve, start_tls: true, servers: \"ldap://a\"}}\n", ""},
