@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/base/dns.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 #include "proto/ip.h"
@@ -20,6 +21,7 @@ enum {
     SOCKET_PATH_MAX = 107, // sun_path without its terminator, unix(7)
     PATH_TEXT_MAX = 4095,
     POLICY_FILES_MAX = 64,
+    DNS_SERVERS_MAX = 8,
 };
 
 // What config_load gives away, with what only this file needs.
@@ -62,6 +64,7 @@ static const struct yaml_row root_rows[] = {
     {"store", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "where triplets are kept"},
     {"geo", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "what is known of addresses"},
     {"ldap", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "how the node proves itself to directory servers"},
+    {"dns", YAML_IS_OTHER, 0, NULL, 0, 0, NULL, "how DNS lists are asked"},
     {0},
 };
 static const struct yaml_row log_rows[] = {
@@ -133,12 +136,23 @@ static const struct yaml_row ldap_rows[] = {
     {0},
 };
 
+static const struct yaml_row dns_rows[] = {
+    {"servers", YAML_IS_TEXTS, AT(config.dns.servers), NULL, 0, DNS_SERVERS_MAX, NULL,
+     "name servers to ask about DNS lists, ADDRESS:PORT; empty: those of the system"},
+    {"timeout", YAML_IS_DURATION, AT(config.dns.timeout_ms), "2s", 100, 10000, NULL,
+     "how long one of them is waited for before the next is asked"},
+    {"cache", YAML_IS_COUNT, AT(config.dns.cache), "20000", 16, 1000000, NULL,
+     "answers of lists that are kept"},
+    {0},
+};
+
 static const struct section {
     const char *key; // "" = the root
     const struct yaml_row *rows;
 } sections[] = {
-    {"", root_rows},       {"log", log_rows},     {"lookups", lookups_rows}, {"admin", admin_rows},
-    {"stats", stats_rows}, {"store", store_rows}, {"geo", geo_rows},         {"ldap", ldap_rows},
+    {"", root_rows},       {"log", log_rows},     {"lookups", lookups_rows},
+    {"admin", admin_rows}, {"stats", stats_rows}, {"store", store_rows},
+    {"geo", geo_rows},     {"ldap", ldap_rows},   {"dns", dns_rows},
 };
 
 // ---- Complaints
@@ -402,6 +416,15 @@ static enum err check_store(const struct loaded *loaded, struct err_detail *deta
                                        : check_embedded(loaded, detail);
 }
 
+static enum err check_dns(const struct loaded *loaded, struct err_detail *detail)
+{
+    struct err_detail why = {""};
+
+    if (dns_servers_check(&loaded->config.dns.servers, &why) == ERR_NONE)
+        return ERR_NONE;
+    return complain(loaded, "dns", "servers", detail, "%s", why.text);
+}
+
 // ---- Texts that are made here
 
 static void *keep(struct loaded *loaded, void *memory)
@@ -526,6 +549,8 @@ static enum err load(struct loaded *loaded, const char *path, struct err_detail 
         err = take_mode(loaded, detail);
     if (err == ERR_NONE)
         err = take_group(loaded, detail);
+    if (err == ERR_NONE)
+        err = check_dns(loaded, detail);
     return err != ERR_NONE ? err : check_store(loaded, detail);
 }
 

@@ -31,6 +31,11 @@ struct config {
         const char *password_file; // "" = none
         const char *ca_file;
     } ldap; // what of directory servers is this machine's (settings.ldap of the policy set is the rest)
+    struct {
+        struct yaml_texts servers; // dns.h; none = those of the system
+        uint64_t timeout_ms;       // of one of them, before the next is asked
+        uint64_t cache;            // answers that are kept
+    } dns;
     struct store_config store;
     struct yaml_texts policy; // paths
     const char *path;         // the file this was read from; NULL = all defaults

@@ -11,6 +11,7 @@
 #include <sysexits.h>
 
 #include "node/config.h"
+#include "node/dnslist/dnslist.h"
 #include "node/geo.h"
 #include "node/keeper/keeper.h"
 #include "node/net/context.h"
@@ -36,6 +37,7 @@ enum {
     LOOKUPS_WAITING = 1000, // requests of one gateway
     ADMIN_WAITING = 8,      // each may hold a document of 16 MiB
     EVENT_BYTES = 256 << 10,
+    LISTS_SHOWN = 64, // in metrics
 };
 
 enum task { TASK_RUN, TASK_TEST, TASK_PRINT };
@@ -58,7 +60,8 @@ struct node {
     struct door *doors[2]; // [enum server_door]
     struct pub *pub;
     struct geo *geo;
-    struct probe *probe; // NULL with --replay
+    struct probe *probe;   // NULL with --replay
+    struct dnslist *lists; // likewise
     struct loop_timer *tick;
     struct loop_timer *drain_tick;
     struct loop_signal *signals[3];
@@ -122,6 +125,13 @@ static void ask_probe(void *arg, const struct probe_question *question, struct p
     probe_ask(node->probe, question, done);
 }
 
+static void ask_lists(void *arg, const struct dnslist_question *question, struct dnslist_done done)
+{
+    struct node *node = arg;
+
+    dnslist_ask(node->lists, question, done);
+}
+
 // ---- what the probe calls
 
 static void is_probed(void *arg, const char *address, const struct probe_answer *answer)
@@ -161,24 +171,30 @@ static void malformed_came(void *arg)
 static void publish_stats(struct node *node)
 {
     struct keeper_status status;
+    struct dnslist_view view[LISTS_SHOWN];
+    const size_t views = node->lists != NULL ? dnslist_views(node->lists, view, LISTS_SHOWN) : 0;
 
     keeper_status(node->keeper, &status);
-    const struct stats_gauges gauges = {.node = node->config->node,
-                                        .at_ms = store_now_ms(node->store),
-                                        .uptime_ms = clock_mono_ms() - node->started_ms,
-                                        .seats_used = server_seats_used(node->server),
-                                        .sent_waiting = server_sent_waiting(node->server),
-                                        .reports_waiting = server_reports_waiting(node->server),
-                                        .policy_version = server_policy(node->server)->version,
-                                        .policy_refused = status.state == KEEPER_REFUSED,
-                                        .open_fds = vitals_open_fds(),
-                                        .max_fds = vitals_max_fds(),
-                                        .resident_bytes = vitals_resident_bytes(),
-                                        .geo_known = geo_is_known(node->geo, GEO_COUNTRY),
-                                        .geo_asn_known = geo_is_known(node->geo, GEO_ASN),
-                                        .store = node->store,
-                                        .probe = node->probe != NULL ? probe_counters(node->probe)
-                                                                     : NULL};
+    const struct stats_gauges gauges = {
+        .node = node->config->node,
+        .at_ms = store_now_ms(node->store),
+        .uptime_ms = clock_mono_ms() - node->started_ms,
+        .seats_used = server_seats_used(node->server),
+        .sent_waiting = server_sent_waiting(node->server),
+        .reports_waiting = server_reports_waiting(node->server),
+        .policy_version = server_policy(node->server)->version,
+        .policy_refused = status.state == KEEPER_REFUSED,
+        .open_fds = vitals_open_fds(),
+        .max_fds = vitals_max_fds(),
+        .resident_bytes = vitals_resident_bytes(),
+        .geo_known = geo_is_known(node->geo, GEO_COUNTRY),
+        .geo_asn_known = geo_is_known(node->geo, GEO_ASN),
+        .store = node->store,
+        .probe = node->probe != NULL ? probe_counters(node->probe) : NULL,
+        .lists = node->lists != NULL ? dnslist_counters(node->lists) : NULL,
+        .lists_kept = node->lists != NULL ? dnslist_kept(node->lists) : 0,
+        .list = view,
+        .list_count = views};
     size_t len = 0;
 
     node->stats.geo_loads = geo_counters(node->geo, GEO_COUNTRY)->loads;
@@ -319,6 +335,7 @@ static void start_server(struct node *node)
                                    .event = publish_event,
                                    .country = find_country,
                                    .asn = find_asn,
+                                   .lists = node->options.replay ? NULL : ask_lists,
                                    .probe = node->options.replay ? NULL : ask_probe,
                                    .arg = node};
 
@@ -362,6 +379,16 @@ static void open_probe(struct node *node)
         node->probe = probe_new(&config, (struct probe_calls){is_probed, node});
 }
 
+static enum err open_lists(struct node *node, struct err_detail *detail)
+{
+    const struct dnslist_config config = {
+        .loop = node->loop,
+        .dns = {.servers = node->config->dns.servers, .try_ms = node->config->dns.timeout_ms},
+        .cache = node->config->dns.cache};
+
+    return node->options.replay ? ERR_NONE : dnslist_new(&node->lists, &config, detail);
+}
+
 static enum err assemble(struct node *node, struct err_detail *detail)
 {
     enum err err = loop_new(&node->loop, detail);
@@ -374,6 +401,8 @@ static enum err assemble(struct node *node, struct err_detail *detail)
         listen_to_signals(node);
         err = store_new(&node->store, node->loop, &node->config->store, detail);
     }
+    if (err == ERR_NONE)
+        err = open_lists(node, detail);
     if (err == ERR_NONE) {
         open_geo(node);
         open_probe(node);
@@ -395,9 +424,10 @@ static void tear_down(struct node *node)
         loop_signal_free(&node->signals[i]);
     loop_timer_free(&node->tick);
     loop_timer_free(&node->drain_tick);
-    probe_free(&node->probe);  // answers what still waits, through the doors
-    store_free(&node->store);  // likewise
-    keeper_stop(node->keeper); // likewise
+    probe_free(&node->probe);   // answers what still waits, through the doors
+    dnslist_free(&node->lists); // likewise
+    store_free(&node->store);   // likewise
+    keeper_stop(node->keeper);  // likewise
     door_free(&node->doors[SERVER_LOOKUPS]);
     door_free(&node->doors[SERVER_ADMIN]);
     pub_free(&node->pub);

@@ -111,6 +111,22 @@ static void add_probe(const struct probe_counters *counters, struct stats_snapsh
 #undef STATS_ADD
 }
 
+static void add_lists(const struct stats_gauges *gauges, struct stats_snapshot *out)
+{
+    const struct dnslist_counters *counters = gauges->lists;
+
+#define STATS_ADD(name, help) add(out, "reeve_dnslist_" #name, (double)counters->name);
+    DNSLIST_COUNTER_LIST(STATS_ADD)
+#undef STATS_ADD
+    add(out, "reeve_dnslist_kept", (double)gauges->lists_kept);
+    for (size_t i = 0; i < gauges->list_count; i++) {
+        const struct dnslist_view *view = &gauges->list[i];
+
+        add_labelled(out, "reeve_dnslist_hits", (double)view->hits, "list", view->zone);
+        add_labelled(out, "reeve_dnslist_off", view->is_off, "list", view->zone);
+    }
+}
+
 void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges,
                     struct stats_snapshot *out)
 {
@@ -136,4 +152,6 @@ void stats_snapshot(struct stats *stats, const struct stats_gauges *gauges,
     add_gateways(gauges, out);
     if (gauges->probe != NULL)
         add_probe(gauges->probe, out);
+    if (gauges->lists != NULL)
+        add_lists(gauges, out);
 }

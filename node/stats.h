@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "node/core/reason.h"
+#include "node/dnslist/dnslist.h"
 #include "node/probe/probe.h"
 #include "node/store/store.h"
 #include "proto/msg.h"
@@ -70,10 +71,14 @@ struct stats_gauges {
     bool geo_known;     // there is a database of countries
     bool geo_asn_known; // and one of ASs
     const struct store *store;
-    const struct probe_counters *probe; // NULL = nobody can be asked
+    const struct probe_counters *probe;   // NULL = nobody can be asked
+    const struct dnslist_counters *lists; // likewise: no list can be asked
+    uint64_t lists_kept;
+    const struct dnslist_view *list;
+    size_t list_count;
 };
 
-enum { STATS_METRICS_MAX = 384, STATS_GATEWAYS_MAX = 32 };
+enum { STATS_METRICS_MAX = 512, STATS_GATEWAYS_MAX = 32 };
 // A snapshot in its own memory, ready for wire_encode_stats.
 struct stats_snapshot {
     struct msg_stats stats;

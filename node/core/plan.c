@@ -102,9 +102,10 @@ struct plan plan_recipient(const struct chain_in *in, struct facts_recipient *re
     const bool permitted = start->verdict.direction == MSG_INBOUND && permit_admin_lets(in);
 
     plan = plan_person(in, &start->verdict, permitted);
-    plan.reputation = start->verdict.direction == MSG_INBOUND && !permitted && !facts->trusted &&
-                      facts->client.family != 0 &&
-                      in->policy->settings.reputation.mode != POLICY_REPUTATION_OFF;
+    plan.dns_lists = start->verdict.direction == MSG_INBOUND && !permitted && !facts->trusted &&
+                     facts->client.family != 0;
+    plan.reputation =
+        plan.dns_lists && in->policy->settings.reputation.mode != POLICY_REPUTATION_OFF;
     expect(recipient->person, &plan);
     if (ring->count == 0 || permitted || !greylist_is_due(in, &start->verdict))
         return plan;

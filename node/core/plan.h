@@ -4,12 +4,13 @@
 #include "node/core/chain.h"
 
 struct plan {
-    bool passed; // read the passed triplet (its current slice) that recipient->triplet names
-    bool list;   // read the personal list of its mailbox
-    bool allow;  // and to whom that has written
-    bool row;    // read its row of the directory
+    bool passed;     // read the passed triplet (its current slice) that recipient->triplet names
+    bool list;       // read the personal list of its mailbox
+    bool allow;      // and to whom that has written
+    bool row;        // read its row of the directory
     bool reputation; // read what its address and sender have sent: the same for all recipients
-    bool answer; // read what another server said of it, and whether it has sent mail
+    bool dns_lists;  // ask what DNS lists say of these: likewise
+    bool answer;     // read what another server said of it, and whether it has sent mail
 };
 
 // plan_recipient: decides from the facts that need no store whether the chain can reach

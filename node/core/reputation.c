@@ -175,8 +175,9 @@ static void say_lists(const struct chain_in *in, const struct listing *found, st
 static bool is_over(const struct chain_in *in, double weight)
 {
     const double threshold = in->policy->settings.reputation.dns_threshold;
+    const double half = 0.5e-6; // of the last decimal that a weight has: .1 and .2 and .7 are 1
 
-    return threshold > 0 && weight >= threshold;
+    return threshold > 0 && weight > threshold - half;
 }
 
 bool reputation_is_good(const struct chain_in *in)

@@ -141,6 +141,7 @@ static enum check_state check_read(struct server *server, struct seat *seat)
     read_persons(server, seat);
     if (seat->levels != NULL)
         levels_read(server, seat, when_answered(server, seat));
+    lists_ask(server, seat);
     return CHECK_READ_ALIAS;
 }
 

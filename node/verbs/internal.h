@@ -100,6 +100,11 @@ const struct msg_reputation *levels_fill(const struct server *server, struct sea
 
 // gateways_watch: tells of gateways that lose trust. Once a second.
 void gateways_watch(struct server *server);
+// seat_time_to_wait: for another server's answer, so that time is left for what comes behind it (probing.c).
+uint64_t seat_time_to_wait(const struct seat *seat);
+// lists_prepare: room for what DNS lists say, if a recipient's verdict may depend on that. lists_ask: asks them; the seat waits for them.
+MUST_USE enum err lists_prepare(const struct server *server, struct seat *seat);
+void lists_ask(struct server *server, struct seat *seat);
 
 // limits_list: what the recipients that are counting, and their message, count of the sender's day, as the store wants
 // it: a list. NULL: nothing, or nothing can be named; then it is not known.

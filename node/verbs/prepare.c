@@ -204,6 +204,7 @@ static enum err prepare_reads(struct server *server, struct seat *seat, struct r
 
     recipient->reading = plan.passed;
     seat->reads_levels |= plan.reputation;
+    seat->asks_lists |= plan.dns_lists;
     recipient->reading_person = plan.list || plan.allow || plan.row || plan.answer;
     if (!recipient->reading_person)
         return ERR_NONE;
@@ -312,5 +313,7 @@ enum err check_prepare(struct server *server, struct seat *seat, struct err_deta
         named[i] = &seat->recipients[i].facts;
         err = prepare_recipient(server, seat, i);
     }
-    return err == ERR_NONE ? levels_prepare(seat) : err;
+    if (err == ERR_NONE)
+        err = levels_prepare(seat);
+    return err == ERR_NONE ? lists_prepare(server, seat) : err;
 }

@@ -21,7 +21,7 @@ enum err probes_prepare(struct seat *seat, struct recipient *recipient)
     return recipient->asked.why != NULL ? ERR_NONE : ERR_MEMORY;
 }
 
-static uint64_t time_to_wait(const struct seat *seat)
+uint64_t seat_time_to_wait(const struct seat *seat)
 {
     const uint64_t now_ms = clock_mono_ms();
     const uint64_t left_ms = seat->deadline_ms > now_ms ? seat->deadline_ms - now_ms : 0;
@@ -55,7 +55,7 @@ static void ask(struct server *server, struct seat *seat, struct recipient *reci
     const struct probe_question question = {.domain = recipient->facts.domain,
                                             .settings = &seat_policy(seat)->settings,
                                             .address = recipient->person.address,
-                                            .within_ms = time_to_wait(seat)};
+                                            .within_ms = seat_time_to_wait(seat)};
 
     server->out.probe(server->out.arg, &question, done);
 }

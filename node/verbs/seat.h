@@ -82,10 +82,12 @@ struct seat {
     struct recipient *recipients;
     size_t recipient_count;
     struct msg_verdict *verdicts;
-    enum reason *reasons; // room for merging them
-    bool reads_levels;          // a recipient's verdict may depend on its reputation
-    struct levels *levels;      // where it comes from; NULL = not asked
-    uint64_t transaction; // key_transaction; 0 = none, or none that anybody could be carried by
+    enum reason *reasons;     // room for merging them
+    bool reads_levels;        // a recipient's verdict may depend on its reputation
+    struct levels *levels;    // where it comes from; NULL = not asked
+    bool asks_lists;          // and on what DNS lists say
+    struct facts_list *lists; // what DNS lists say of that; NULL = likewise
+    uint64_t transaction;     // key_transaction; 0 = none, or none that anybody could be carried by
     struct key_count counted_mail; // as what this message counts
     struct limit_count mail_count;
     struct store_limit mail_limit;

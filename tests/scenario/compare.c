@@ -216,7 +216,8 @@ static void compare_ack(const struct want *want, const struct msg_ack *ack, stru
         pairs[FIELDS * i] = (struct msg_pair){"skipped", ack->skipped_why[i - 1]};
         rows[i] = (struct msg_row){&pairs[FIELDS * i], 1};
     }
-    compare_rows(want, &(struct msg_admin_reply){.rows = rows, .row_count = count, .cursor = ""}, to);
+    compare_rows(want, &(struct msg_admin_reply){.rows = rows, .row_count = count, .cursor = ""},
+                 to);
     mem_free(rows);
     mem_free(pairs);
     mem_free(recorded);

@@ -75,9 +75,9 @@ static void same_verdict(struct foretold *to, const struct msg_verdict *dry,
                          const struct msg_verdict *live)
 {
     static const char *const KEYS[] = {
-        "recipient",   "enhanced", "rule",     "narrative",     "shadow",          "direction",
-        "retry_after", "waited",   "hold_for", "skip_greylist", "skip_reputation", "skip_spam",
-        "score"};
+        "recipient",       "enhanced",    "rule",   "narrative", "shadow",
+        "direction",       "retry_after", "waited", "hold_for",  "skip_greylist",
+        "skip_reputation", "skip_spam",   "score"};
     char dry_number[REPLY_NUMBER_TEXT];
     char live_number[REPLY_NUMBER_TEXT];
 

@@ -216,6 +216,18 @@ static void step_probe(struct step_line *line)
         probes_name(line->world, word(line, 1), names ? word(line, 4) : "");
 }
 
+static void step_list(struct step_line *line)
+{
+    const bool says = line->words.count == 4 &&
+                      dns_lists_say(line->world, word(line, 1), word(line, 2), word(line, 3));
+    const bool mutes =
+        line->words.count == 3 && dns_lists_mute(line->world, word(line, 1), word(line, 2));
+
+    if (!says && !mutes)
+        misunderstood(line, "list ZONE ADDRESS|DOMAIN 127.0.0.2[,127.0.0.4...]|-, or "
+                            "list ZONE silent|fails|answers");
+}
+
 static void step_listen(struct step_line *line)
 {
     mem_free(line->world->topic);
@@ -360,6 +372,7 @@ static const struct {
     {"expect", step_expect}, {"given", step_given},
     {"geo", step_geo},       {"reputation", step_reputation},
     {"probe", step_probe},   {"directory", step_directory},
+    {"list", step_list},
 };
 
 // asks_for: the words of a check, up to its ->, have one that begins so.

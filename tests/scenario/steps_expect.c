@@ -222,6 +222,12 @@ enum err expect_run(struct world *world, const struct words *words, struct err_d
         world->probes.expected = world->probes.asked;
         return err;
     }
+    if (strcmp(subject, "lists") == 0) {
+        err = compare_number("questions", words->word[2],
+                             world->dns_lists.asked - world->dns_lists.expected, detail);
+        world->dns_lists.expected = world->dns_lists.asked;
+        return err;
+    }
     if (strcmp(subject, "waiting") == 0)
         return compare_number("requests", words->word[2], world_waiting(world), detail);
     if (strcmp(subject, "events") == 0)
@@ -229,5 +235,5 @@ enum err expect_run(struct world *world, const struct words *words, struct err_d
                               world_heard(world, words->count > 3 ? words->word[3] : ""), detail);
     return err_say(
         detail, ERR_SYNTAX,
-        "expect store|stats NAME=N ..., expect waiting|probes N, expect events N [TOPIC]");
+        "expect store|stats NAME=N ..., expect waiting|probes|lists N, expect events N [TOPIC]");
 }

@@ -5,8 +5,9 @@
 #include "tests/scenario/steps_line.h"
 #include "tests/scenario/when.h"
 
-static const char USAGE[] = "reputation KIND NAME spam=N ham=N [by=mx1,mx2] [age=SPAN] [first=SPAN] "
-                            "[hour=N] [week=N], KIND as reputation_kind_text";
+static const char USAGE[] =
+    "reputation KIND NAME spam=N ham=N [by=mx1,mx2] [age=SPAN] [first=SPAN] "
+    "[hour=N] [week=N], KIND as reputation_kind_text";
 
 static double number_of(const struct step_line *line, const char *key, double unsaid)
 {
@@ -91,9 +92,10 @@ static void share_out(const struct step_line *line, struct reputation_state *is)
         const bool is_last = *end == '\0';
 
         *end = '\0';
-        is->slot[i] = (struct reputation_slot){.reporter = memory_reporter(line->world->memory, name),
-                                               .spam = is->spam / count,
-                                               .ham = is->ham / count};
+        is->slot[i] =
+            (struct reputation_slot){.reporter = memory_reporter(line->world->memory, name),
+                                     .spam = is->spam / count,
+                                     .ham = is->ham / count};
         name = is_last ? end : end + 1;
     }
 }

@@ -206,6 +206,7 @@ static void node_start(struct node *node)
                                    .event = on_event,
                                    .country = on_country,
                                    .asn = on_asn,
+                                   .lists = node->config.replay ? NULL : dns_lists_on_ask,
                                    .probe = node->config.replay ? NULL : probes_on_ask,
                                    .arg = node};
     const struct keeper_config config = {
@@ -213,6 +214,7 @@ static void node_start(struct node *node)
     struct err_detail detail = {""};
 
     node->store = memory_connect(node->world->memory);
+    node->lists = node->config.replay ? NULL : dns_lists_open(node);
     node->keeper = keeper_new(&config, &node->stats);
     node->config.keeper = node->keeper;
     server_new(&node->server, &node->config, node->store, &node->stats, out);
@@ -228,6 +230,7 @@ static void node_stop(struct node *node)
 {
     node->is_dying = true;
     probes_forget(node->world, node);
+    dns_lists_close(&node->lists);
     store_free(&node->store);
     keeper_stop(node->keeper);
     server_free(&node->server);
@@ -378,13 +381,13 @@ struct trail {
     uint64_t stored;
     struct memory_used used;
     struct stats stats;
-    uint64_t probes;
+    uint64_t probes, lists; // questions to others
 };
 
 static struct trail trail_of(const struct world *world, const struct node *node)
 {
     return (struct trail){memory_digest(world->memory), *memory_used(world->memory), node->stats,
-                          world->probes.asked};
+                          world->probes.asked, world->dns_lists.asked};
 }
 
 static void compare_trails(struct world *world, const struct place *place,
@@ -394,7 +397,7 @@ static void compare_trails(struct world *world, const struct place *place,
         world_fail(world, place, "a dry run of it changed what is stored");
     if (memory_writes_asked(&before->used) != memory_writes_asked(&after->used))
         world_fail(world, place, "a dry run of it asked the store to write");
-    if (before->probes != after->probes)
+    if (before->probes != after->probes || before->lists != after->lists)
         world_fail(world, place, "a dry run of it asked another server");
     if (before->stats.checks != after->stats.checks ||
         before->stats.events != after->stats.events ||
@@ -451,10 +454,11 @@ void world_ask(struct world *world, const struct place *place, const struct ask 
     question = add_question(world, place, node, world->last_id);
     if (can_rehearse(world, node, ask))
         question->dry = rehearse(world, place, node, ask);
-    const uint64_t probes = world->probes.asked;
+    const uint64_t asked = world->probes.asked + world->dns_lists.asked;
 
     receive(node, ask->admin_door, &bytes, ask->age_ms);
-    if (world->probes.asked != probes) { // what another server says cannot be foretold
+    if (world->probes.asked + world->dns_lists.asked !=
+        asked) { // what another server says cannot be foretold
         mem_free(question->dry);
         question->dry = NULL;
     }

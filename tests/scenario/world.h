@@ -14,6 +14,7 @@
 
 #include "node/verbs/server.h"
 #include "tests/scenario/ask.h"
+#include "tests/scenario/dns_lists.h"
 #include "tests/scenario/probes.h"
 #include "tests/scenario/script.h"
 #include "tests/support/store_memory.h"
@@ -34,6 +35,7 @@ struct node {
     struct store *store;
     struct server *server;
     struct keeper *keeper;
+    struct dnslist *lists; // NULL: it replays
     struct stats stats;
     struct server_config config;
     char *policy;  // its own text; NULL = the world's
@@ -55,7 +57,8 @@ struct world {
     char *policy;                               // text of the policy set, "" = none was given
     struct world_place place[WORLD_PLACES_MAX]; // of all nodes
     size_t place_count;
-    struct probes probes; // the other servers, of all nodes
+    struct probes probes;       // the other servers, of all nodes
+    struct dns_lists dns_lists; // likewise
     uint64_t start_ms;
     uint64_t now_ms;
     struct arena scratch; // of one line or one reply

@@ -71,13 +71,10 @@ struct refused_row {
 static const struct refused_row refused_rows[] = {
     {"unknown key", "node: a\nlisten: b\n",
      ":2: unknown key 'listen' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store, geo, ldap)"},
+     "stats, store, geo, ldap, dns)"},
     {"a section of later: http", "http: {listen: \"127.0.0.1:7172\"}\n",
      ":1: unknown key 'http' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store, geo, ldap)"},
-    {"a section of later: dns", "dns: {}\n",
-     ":1: unknown key 'dns' (known: node, state_dir, secret_file, policy, log, lookups, admin, "
-     "stats, store, geo, ldap)"},
+     "stats, store, geo, ldap, dns)"},
     {"a database of later", "geo: {city: a.mmdb}\n",
      ":1: unknown key 'city' in 'geo' (known: country, asn)"},
     {"unknown key in a section", "lookups:\n  port: 7170\n",
@@ -106,6 +103,20 @@ static const struct refused_row refused_rows[] = {
      ":1: lookups.budget: expected a duration like 60s between 10ms and 1min, not '9ms'"},
     {"seats", "lookups: {seats: 0}\n",
      ":1: lookups.seats: expected a number between 1 and 65536, not '0'"},
+    {"a name server by name", "dns:\n  servers: [\"127.0.0.1:53\", localhost:53]\n",
+     ":2: dns.servers: 'localhost:53' is no name server: write 127.0.0.1:53 or [::1]:53"},
+    {"a name server without a port", "dns: {servers: \"127.0.0.1\"}\n",
+     ":1: dns.servers: '127.0.0.1' is no name server: write 127.0.0.1:53 or [::1]:53"},
+    {"a name server's port", "dns: {servers: \"[::1]:65536\"}\n",
+     ":1: dns.servers: '[::1]:65536' is no name server: write 127.0.0.1:53 or [::1]:53"},
+    {"too many name servers",
+     "dns: {servers: [\"1.1.1.1:1\", \"1.1.1.1:2\", \"1.1.1.1:3\", \"1.1.1.1:4\", "
+     "\"1.1.1.1:5\", \"1.1.1.1:6\", \"1.1.1.1:7\", \"1.1.1.1:8\", \"1.1.1.1:9\"]}\n",
+     ":1: dns.servers: expected a list of 0 to 8 texts, none of them empty, not a list"},
+    {"no time for a name server", "dns: {timeout: 99ms}\n",
+     ":1: dns.timeout: expected a duration like 60s between 100ms and 10s, not '99ms'"},
+    {"hardly a cache", "dns: {cache: 15}\n",
+     ":1: dns.cache: expected a number between 16 and 1000000, not '15'"},
     {"addresses", "stats: {addresses: yes}\n",
      ":1: stats.addresses: expected hidden or shown, not 'yes'"},
     {"store mode of later", "store: {mode: cluster}\n",

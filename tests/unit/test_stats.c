@@ -47,8 +47,17 @@ static void scene_close(struct scene *scene)
 static const struct msg_stats *take(struct scene *scene)
 {
     static const struct probe_counters probe = {.questions = 7, .tls = 3};
-    const struct stats_gauges gauges = {
-        .node = "n", .at_ms = 1000, .uptime_ms = 5, .store = scene->store, .probe = &probe};
+    static const struct dnslist_counters lists = {.questions = 5, .silent = 2};
+    static const struct dnslist_view list[] = {{"bl.example", true, 0}, {"wl.example", false, 9}};
+    const struct stats_gauges gauges = {.node = "n",
+                                        .at_ms = 1000,
+                                        .uptime_ms = 5,
+                                        .store = scene->store,
+                                        .probe = &probe,
+                                        .lists = &lists,
+                                        .lists_kept = 4,
+                                        .list = list,
+                                        .list_count = 2};
 
     stats_snapshot(&scene->stats, &gauges, scene->snapshot);
     return &scene->snapshot->stats;
@@ -106,6 +115,12 @@ static void verdicts_are_counted_by_reason(void **state)
     assert_true(value_of(stats, "reeve_store_up", "") == 0);
     assert_true(value_of(stats, "reeve_probe_questions", "") == 7);
     assert_true(value_of(stats, "reeve_probe_tls", "") == 3);
+    assert_true(value_of(stats, "reeve_dnslist_questions", "") == 5);
+    assert_true(value_of(stats, "reeve_dnslist_silent", "") == 2);
+    assert_true(value_of(stats, "reeve_dnslist_kept", "") == 4);
+    assert_true(value_of(stats, "reeve_dnslist_off", "bl.example") == 1);
+    assert_true(value_of(stats, "reeve_dnslist_off", "wl.example") == 0);
+    assert_true(value_of(stats, "reeve_dnslist_hits", "wl.example") == 9);
     assert_int_equal(stats->sequence, 1);
     assert_int_equal(take(&scene)->sequence, 2);
     scene_close(&scene);
