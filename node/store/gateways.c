@@ -80,6 +80,12 @@ static bool hear_row(struct store *store, const struct redisReply *field,
     return reporter != NULL;
 }
 
+static void read_end(struct store *store)
+{
+    store->reputing.knows_reporters = true;
+    reporters_read_end(&store->reputing.reporters);
+}
+
 bool gateways_take_all(struct store *store, const struct redisReply *reply)
 {
     bool is_sound = reply->type == REDIS_REPLY_ARRAY && reply->elements % 2 == 0;
@@ -88,7 +94,7 @@ bool gateways_take_all(struct store *store, const struct redisReply *reply)
     for (size_t i = 0; is_sound && i + 1 < reply->elements; i += 2)
         is_sound = hear_row(store, reply->element[i], reply->element[i + 1]);
     if (is_sound)
-        reporters_read_end(&store->reputing.reporters);
+        read_end(store);
     return is_sound;
 }
 
@@ -105,11 +111,6 @@ static bool is_over(const struct redisReply *field, const struct redisReply *val
 static void read_begin(struct store *store)
 {
     reporters_read_begin(&store->reputing.reporters);
-}
-
-static void read_end(struct store *store)
-{
-    reporters_read_end(&store->reputing.reporters);
 }
 
 void gateways_reread(struct store *store)

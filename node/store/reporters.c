@@ -64,6 +64,12 @@ static struct reporter *insert(struct reporters *reporters, size_t at)
     return &reporters->item[at];
 }
 
+static void forget_trust(struct reporters *reporters, const struct reporter *gone)
+{
+    if (reporters->trust != NULL)
+        reporters->trust[gone->row.id] = 1;
+}
+
 struct reporter *reporters_set(struct reporters *reporters, const struct store_reporter *row)
 {
     bool found = false;
@@ -73,6 +79,8 @@ struct reporter *reporters_set(struct reporters *reporters, const struct store_r
         return NULL;
     struct reporter *reporter = found ? &reporters->item[at] : insert(reporters, at);
 
+    if (found && reporter->row.id != row->id) // the store lost the old one
+        forget_trust(reporters, reporter);
     reporter->row = *row;
     reporter->reading = reporters->reading;
     reporters_refresh(reporters, reporter);
@@ -89,12 +97,6 @@ void reporters_read_begin(struct reporters *reporters)
 static bool has_news(const struct reporter *reporter)
 {
     return reporter->is_sending || reporter->news.last_ms != 0;
-}
-
-static void forget_trust(struct reporters *reporters, const struct reporter *gone)
-{
-    if (reporters->trust != NULL)
-        reporters->trust[gone->row.id] = 1;
 }
 
 void reporters_read_end(struct reporters *reporters)

@@ -50,13 +50,14 @@ struct volumes {
     struct volume *chain[VOLUME_CHAINS];
     size_t count;
     unsigned batches; // under way
-    unsigned at;      // the chain that is next
+    unsigned left;    // chains that were not looked at in this second
 };
 
 struct reputing {
     struct parents *parents; // NULL = nothing was ever read
     struct reporters reporters;
     struct scan reading;
+    bool knows_reporters; // all of them were read
     struct climb climb;
     struct volumes volumes;
     unsigned report_count; // under way
@@ -110,5 +111,6 @@ void climb_flush(struct store *store);
 void climb_forget(struct store *store, uint16_t reporter);
 void climb_clear(struct climb *climb);
 
+// volumes_flush: begins to write what waits.
 void volumes_flush(struct store *store);
 void volumes_clear(struct volumes *volumes);

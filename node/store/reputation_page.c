@@ -341,8 +341,8 @@ void store_reputation_undo(struct store *store, uint64_t cursor, size_t limit, c
 {
     const struct reporter *reporter = reporters_find(&store->reputing.reporters, gateway);
 
-    if (reporter == NULL) { // it holds nothing
-        done.fn(done.arg, store_state(store), NULL, 0, 0);
+    if (reporter == NULL) { // it holds nothing, as far as this node has read who reports
+        done.fn(done.arg, store->reputing.knows_reporters ? STORE_UP : STORE_SLOW, NULL, 0, 0);
         return;
     }
     struct paging *paging = mem_new(sizeof(*paging));

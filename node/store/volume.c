@@ -91,6 +91,8 @@ static void got_volume(struct store *store, struct op *op, const struct redisRep
         volume->waiting -= mails < volume->waiting ? mails : volume->waiting;
 }
 
+static void go_on(struct store *store);
+
 static void end_volumes(struct store *store, struct op *op)
 {
     struct batch *batch = op->work;
@@ -101,6 +103,8 @@ static void end_volumes(struct store *store, struct op *op)
         batch->volume[i]->is_sent = false;
     mem_free(batch);
     store->reputing.volumes.batches--;
+    if (!store->is_closing)
+        go_on(store);
 }
 
 static const struct op_kind VOLUMES = {got_volume, end_volumes};
@@ -162,21 +166,24 @@ static struct batch *look(struct store *store, struct volume **at, uint64_t hour
     return batch;
 }
 
-// Where one second is not enough for all, the next goes on behind the last chain.
-void volumes_flush(struct store *store)
+static void go_on(struct store *store)
 {
     struct volumes *volumes = &store->reputing.volumes;
     const uint64_t hour = store_now_ms(store) / HOUR_MS;
     struct batch *batch = NULL;
 
-    for (unsigned i = 0; i < VOLUME_CHAINS && volumes->count > 0; i++) {
-        if (volumes->batches >= VOLUME_BATCHES)
-            break;
-        batch = look(store, &volumes->chain[volumes->at], hour, batch);
-        volumes->at = (volumes->at + 1) % VOLUME_CHAINS;
-    }
+    while (volumes->left > 0 && volumes->count > 0 && volumes->batches < VOLUME_BATCHES)
+        batch = look(store, &volumes->chain[--volumes->left], hour, batch);
     if (batch != NULL)
         send_batch(store, batch);
+}
+
+// Where one second is not enough for all of it, the next second's writing begins when that is done.
+void volumes_flush(struct store *store)
+{
+    if (store->reputing.volumes.left == 0)
+        store->reputing.volumes.left = VOLUME_CHAINS;
+    go_on(store);
 }
 
 void volumes_clear(struct volumes *volumes)
