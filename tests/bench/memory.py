@@ -1,8 +1,9 @@
 """Memory: of Redis for each stored identity of a client, and of the node itself."""
+import json
 import subprocess
 
 from tests.bench.servers import Bench, fill, load, only, used_memory
-from tests.support.processes import tool
+from tests.support.processes import program, tool
 
 MIX = "known=96,new=2,cached=2"
 
@@ -38,6 +39,17 @@ def measure_redis(report, bench, triplets):
     return redis
 
 
+def measure_reputation(report, bench, options):
+    """What an entity of reputation takes, and a report that counted: few of them, and as many as fill their hashes."""
+    entities, few, many = (2000, 1000, 4000) if options.quick else (500000, 10000, 10000000 if options.long else 1000000)
+    for what, count, goal in (("entities", entities, "<= 170"), ("events", few, None), ("events", many, "<= 60")):
+        redis = bench.redis()
+        before = used_memory(redis)
+        done = subprocess.run([program("bench/entities"), redis.socket, str(count), what], capture_output=True, text=True, check=True)
+        report.add(f"memory of Redis, {count:,} {what} of reputation", (used_memory(redis) - before) / count, "bytes each", goal,
+                   f"{json.loads(done.stdout)['usec']} us of Redis a script")
+
+
 def measure_node(report, node, triplets, options):
     """Resident memory after so many lookups, and after many times that; the store is what measure_redis left."""
     first, last = (2000, 10000) if options.quick else (1000000, 10000000 if options.long else 3000000)
@@ -56,6 +68,7 @@ def run(report, options):
     bench = Bench()
     try:
         check_fill(bench)
+        measure_reputation(report, bench, options)
         redis = measure_redis(report, bench, triplets)
         measure_node(report, bench.bench_node({"mode": "single", "address": redis.address}, "cached"), triplets, options)
     finally:
