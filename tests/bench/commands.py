@@ -1,13 +1,14 @@
 """Redis commands a lookup, as the server itself counts them."""
 from tests.bench.servers import Bench, command_calls, load, only
 
-AGREEMENTS_MAX = 3  # readings while one row is counted: one each ten seconds
+READINGS_MAX = 3  # while one row is counted: of the agreement one each ten seconds, of the roots of reputation each five
 IDENTITIES = {"net": "net alone", "name": "with a name", "spf": "with a name and SPF"}
 
 
 def calls_of(redis, count, run):
     """Calls of each command that run() caused with so many lookups, without what is nobody's: the counts of retries, which a node
-    adds up and writes once a second (HINCRBY, and an EXPIREAT with it), and its reading of the agreement (HGETALL)."""
+    adds up and writes once a second (HINCRBY, and an EXPIREAT with it), its reading of the agreement (HGETALL), and its look whether
+    anybody has ever reported (MGET)."""
     before = command_calls(redis)
     run()
     after = command_calls(redis)
@@ -15,8 +16,9 @@ def calls_of(redis, count, run):
     counted = calls.pop("hincrby", 0)
     if counted:
         calls["expireat"] -= min(counted, calls["expireat"])
-    if calls.get("hgetall", 0) % count <= AGREEMENTS_MAX:
-        calls["hgetall"] = calls.get("hgetall", 0) // count * count
+    for name in ("hgetall", "mget"):
+        if calls.get(name, 0) % count <= READINGS_MAX:
+            calls[name] = calls.get(name, 0) // count * count
     return {name: number for name, number in calls.items() if number > 0}
 
 
