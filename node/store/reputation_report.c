@@ -269,17 +269,16 @@ static void begin_chains(struct job *job)
 
 // ---- trip 1: claim and levels
 
-static void take_levels(struct store *store, struct op *op, const struct redisReply *reply)
+static bool take_levels(struct store *store, struct job *job, const struct redisReply *reply)
 {
-    struct reputation_facts *facts = &((struct job *)op->work)->report->facts;
+    struct reputation_facts *facts = &job->report->facts;
 
-    if (!reply_is_array(reply, facts->count)) {
-        store_note_garbage(store, op);
-        return;
-    }
+    if (!reply_is_array(reply, facts->count))
+        return false;
     for (unsigned i = 0; i < facts->count; i++)
         if (!reputation_take(store, &facts->level[i], reply->element[i]))
             reputation_complain(store); // the level is unknown; the report counts all the same
+    return true;
 }
 
 // Which of its replies comes now: those that were not asked for are skipped.
@@ -295,25 +294,29 @@ static unsigned which_reply(const struct store *store, const struct job *job)
     return which;
 }
 
+static bool take_claimed(struct store *store, struct job *job, unsigned which,
+                         const struct redisReply *reply)
+{
+    switch (which) {
+    case CLAIM_REPLY:
+        job->is_claimed = reply_is_integer(reply) && reply->integer == 1;
+        return reply_is_integer(reply);
+    case ID_REPLY: // nil: there are too many gateways, and nobody says so
+        return reply->type == REDIS_REPLY_NIL || gateways_take(store, job->gateway, reply) != NULL;
+    case ALL_REPLY:
+        return gateways_take_all(store, reply);
+    default:
+        return take_levels(store, job, reply);
+    }
+}
+
 static void got_claimed(struct store *store, struct op *op, const struct redisReply *reply)
 {
     struct job *job = op->work;
     const unsigned which = which_reply(store, job);
 
     job->replies++;
-    if (reply->type == REDIS_REPLY_ERROR)
-        return;
-    if (which == CLAIM_REPLY && reply_is_integer(reply))
-        job->is_claimed = reply->integer == 1;
-    else if (which == ID_REPLY && reply->type == REDIS_REPLY_NIL)
-        return; // there are too many gateways: nobody says so
-    else if (which == ID_REPLY && gateways_take(store, job->gateway, reply) != NULL)
-        return;
-    else if (which == ALL_REPLY && gateways_take_all(store, reply))
-        return;
-    else if (which == LEVELS_REPLY)
-        take_levels(store, op, reply);
-    else
+    if (reply->type != REDIS_REPLY_ERROR && !take_claimed(store, job, which, reply))
         store_note_garbage(store, op);
 }
 

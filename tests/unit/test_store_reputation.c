@@ -100,11 +100,12 @@ static void parents_are_read_once_in_a_while(void **state)
     scene_close(&scene);
 }
 
+// As long as an entity, and of a weight that nobody writes.
+#define TOO_HEAVY "\x01zz0123456789012345678901234567890123456789A"
+
 static void what_is_none_of_ours_is_unknown(void **state)
 {
-    static const char *const VALUES[] = {"", "x", "\x02spam",
-                                         "\x01"
-                                         "0123456789012345678901234567890123456789012"};
+    static const char *const VALUES[] = {"", "x", "\x02spam", TOO_HEAVY};
     struct scene scene;
     struct reputation_facts facts;
     struct store_report report;
@@ -207,7 +208,7 @@ static void an_event_counts_once(void **state)
     scene_close(&scene);
 }
 
-// Twelve stores are as many nodes; each says the same 24 events at once, of four gateways, in another order.
+// Stores are as many nodes; each says the same events at once, in another order.
 enum { NODES = 6, EVENTS = 24, GATEWAYS = 4 };
 
 struct crowd {

@@ -144,8 +144,7 @@ static void step_undo(struct desk *desk, struct twin *twin, struct random *rando
                      reputation_undo(twin->kind, &twin->level, reporter, now_s, &twin->is));
 }
 
-static void step_volume(struct desk *desk, struct twin *twin, struct random *random,
-                        uint32_t now_s)
+static void step_volume(struct desk *desk, struct twin *twin, struct random *random, uint32_t now_s)
 {
     const struct script_volume volume = {1 + random_below(random, 5000), now_s,
                                          random_chance(random, 50)};
@@ -203,8 +202,7 @@ static void scripts_do_what_the_core_does(void **state)
         twin.kind = id.kind;
         twin.level.strength = RANDOM_OF(&random, STRENGTH);
         twin.level.half_life_ms = RANDOM_OF(&random, DAYS) * 86400000 + random_below(&random, 999);
-        twin.is.slot_count =
-            reputation_is_root(id.kind) ? REPUTATION_ROOT_SLOTS : REPUTATION_SLOTS;
+        twin.is.slot_count = reputation_is_root(id.kind) ? REPUTATION_ROOT_SLOTS : REPUTATION_SLOTS;
         resp_begin(&resp, "DEL");
         resp_text(&resp, twin.key);
         (void)ask_number(&desk, &resp);
