@@ -69,7 +69,8 @@ const struct command ctl_commands[] = {
      "--ip ADDRESS | --ip NETWORK | --asn NUMBER | --country CODE | --domain DOMAIN [--asn NUMBER]",
      "what was reported of an address, a network, a domain and what stands above it",
      run_reputation_show},
-    {"reputation", "explain", "[TICKET | LOGLINE ...] [--at TIME] [--policy FILE ...] " QUESTION_USAGE,
+    {"reputation", "explain",
+     "[TICKET | LOGLINE ...] [--at TIME] [--policy FILE ...] " QUESTION_USAGE,
      "how likely a mail is spam: the whole computation", run_reputation_explain},
     {"reputation", "top",
      "[--kind ip | net | wide | asn | country | sender | domain | tld] [--by worst | best | mails] "

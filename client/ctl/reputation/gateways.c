@@ -37,6 +37,7 @@ static void add_row(struct table *table, const struct reeve_row *row)
 struct listing {
     struct ctl *ctl;
     struct table table;
+    bool has_begun;
     size_t count;
 };
 
@@ -72,31 +73,43 @@ static void take_page(struct listing *listing, const struct reeve_answer *answer
     listing->count += answer->row_count;
 }
 
+// list_page: *cursor becomes where the next page begins (owned), "" at the end.
+static int list_page(struct listing *listing, char **cursor)
+{
+    const struct reeve_pair arg = {"cursor", *cursor};
+    struct reeve_answer *answer = NULL;
+    const int code = ctl_admin(listing->ctl, "reputation.gateways", &arg, 1, false, &answer);
+
+    if (code != CTL_FINE)
+        return code;
+    if (!listing->has_begun)
+        begin(listing);
+    listing->has_begun = true;
+    take_page(listing, answer);
+    mem_free(*cursor);
+    *cursor = mem_text(answer->cursor);
+    reeve_answer_free(&answer);
+    return CTL_FINE;
+}
+
 int run_reputation_gateways(struct ctl *ctl, const struct command *command, int argc, char **argv)
 {
     int code = args_read_all(ctl, command, NULL, argc, argv);
     struct listing listing = {.ctl = ctl};
-    struct reeve_answer *answer = NULL;
-    bool has_begun = false;
+    char *cursor;
 
-    while (code == CTL_FINE && (answer == NULL || answer->cursor[0] != '\0')) {
-        const struct reeve_pair cursor = {"cursor", answer == NULL ? "" : answer->cursor};
-        struct reeve_answer *page = NULL;
-
-        code = ctl_admin(ctl, "reputation.gateways", &cursor, 1, false, &page);
-        reeve_answer_free(&answer);
-        answer = page;
-        if (code != CTL_FINE)
-            break;
-        if (!has_begun)
-            begin(&listing);
-        has_begun = true;
-        take_page(&listing, answer);
-    }
-    reeve_answer_free(&answer);
-    if (has_begun)
+    if (code != CTL_FINE)
+        return code;
+    cursor = mem_text("");
+    do {
+        code = list_page(&listing, &cursor);
+    } while (code == CTL_FINE && cursor[0] != '\0');
+    mem_free(cursor);
+    if (listing.has_begun)
         end(&listing);
-    if (code == CTL_FINE && listing.count == 0 && !ctl->want_json)
+    if (code != CTL_FINE || listing.count > 0)
+        return code;
+    if (!ctl->want_json)
         (void)puts("no gateway has reported anything yet");
-    return code == CTL_FINE && listing.count == 0 ? CTL_NEGATIVE : code;
+    return CTL_NEGATIVE;
 }
