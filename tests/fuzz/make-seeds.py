@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Writes the seed corpora of the fuzz targets endpoint, ip, mail, host, spf, dnslist and wire: one small file for each thing that a
-parser tells apart.
+"""Writes the seed corpora of the fuzz targets endpoint, ip, mail, host, reputation, spf, dnslist and wire: one small file for each thing
+that a parser tells apart.
 
 Usage: tests/fuzz/make-seeds.py        (from the top; needs protoc and Debian's python3-protobuf)
 Run it again after the contract has grown. It only adds and replaces files called seed-*; what a fuzzer found stays.
 """
 import importlib
+import math
 import pathlib
 import struct
 import subprocess
@@ -234,6 +235,27 @@ def dnslist():
     yield "failed", message(failed, [hit])
 
 
+def reputation():
+    """Keys, entities and roots; the first byte says which."""
+    keys = ["r:i:c0000201", "r:i:20010db8000000000000000000000001", "r:n:c00002", "r:w:20010db80001", "r:a:4294967295", "r:c:DE", "r:g:address",
+            "r:g:sender", "r:e:64500/example.org", "r:d:xn--mnchen-3ya.example", "r:t:org", "r:a:0", "r:i:c00002", "r:e:1/", "r:x:1"]
+    for number, key in enumerate(keys):
+        yield f"key-{number:02}", b"\0" + key.encode()
+    at = struct.pack(">IH", 1700000000, 19675)
+    volumes = struct.pack(">f", 20)[:3] + struct.pack(">f", 25)
+    slot = struct.pack(">H", 7) + (384 << 12 | 64).to_bytes(3, "big")
+    entity = b"\1" + struct.pack(">d", 3)[:5] + struct.pack(">d", 0.5)[:5] + at + volumes + slot
+    full = b"\1" + struct.pack(">d", 16)[:5] * 2 + at + volumes + b"\0\x01\xff\xff\xff\0\2\x10\0\1\0\3\0\x10\0\0\4\0\0\0"
+    yield "entity", b"\1" + entity + bytes(15)
+    yield "entity-full", b"\1" + full
+    yield "entity-short", b"\1" + entity
+    yield "entity-of-no-number", b"\1\1" + struct.pack(">d", math.nan)[:5] + full[6:]
+    root = b"\2" + struct.pack(">dd", 60, 51.5) + at + volumes + struct.pack(">Hdd", 7, 60, 1.5)
+    yield "root", b"\2" + root + bytes(18 * 15)
+    yield "root-short", b"\2" + root
+    yield "root-below-0", b"\2\2" + struct.pack(">d", -1) + root[9:] + bytes(18 * 15)
+
+
 def write(target, name, data):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -254,6 +276,8 @@ def main():
         write("spf", name, data)
     for name, data in dnslist():
         write("dnslist", name, data)
+    for name, data in reputation():
+        write("reputation", name, data)
     for name, data in track():
         write("track", name, data)
     for name, data in wire(contract()):

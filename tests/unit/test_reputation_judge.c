@@ -65,7 +65,7 @@ static void take_levels(const struct given *given, size_t count, struct reputati
         struct reputation_level *level = &out->level[i];
 
         level->id.kind = given[i].kind;
-        level->state = given[i].is_unread ? FACT_UNKNOWN
+        level->state = given[i].is_unread               ? FACT_UNKNOWN
                        : given[i].state == FACT_UNKNOWN ? FACT_PRESENT
                                                         : given[i].state;
         level->is.spam = given[i].spam;
