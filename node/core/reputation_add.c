@@ -74,8 +74,7 @@ struct reputation_added reputation_add(enum reputation_kind kind,
     reputation_decay(&is, report->now_s, half_life_s(level));
     held = is.spam + is.ham;
     slot = &is.slot[slot_for(&is, report->reporter)];
-    room = at_least_0(reputation_room(at_least_0(held - weight_of(slot)), report->active) -
-                      weight_of(slot));
+    room = at_least_0(reputation_room(held - weight_of(slot), report->active) - weight_of(slot));
     result.at_cap = report->weight > room;
     result.added = result.at_cap ? room : report->weight;
     if (!is_root && result.added > REPUTATION_FULL)
@@ -104,7 +103,7 @@ bool reputation_undo(enum reputation_kind kind, const struct reputation_level_se
     for (unsigned i = 0; i < state->slot_count; i++) {
         struct reputation_slot *slot = &state->slot[i];
 
-        if (slot->reporter != reporter || reporter == 0 || !(weight_of(slot) > 0))
+        if (slot->reporter != reporter || !(weight_of(slot) > 0))
             continue;
         reputation_decay(state, now_s, half_life_s(level));
         state->spam = at_least_0(state->spam - slot->spam);

@@ -169,8 +169,7 @@ static double take_real(struct reader *in, struct real real)
     if (!real.is_double)
         value = (double)single;
     // Written so that what is no number fails as well; -0 is nothing that we write.
-    if (!(value >= 0 && value <= REAL_MAX) || signbit(value) ||
-        (value > 0 && value < REPUTATION_DUST))
+    if (!(value <= REAL_MAX) || signbit(value) || (value > 0 && value < REPUTATION_DUST))
         in->is_bad = true;
     return value;
 }

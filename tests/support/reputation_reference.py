@@ -238,7 +238,7 @@ class Reference:
         held = entity.spam + entity.ham
         slot = entity.slot_of(number)
         own = slot[1] + slot[2]
-        free = max(0.0, room(max(0.0, held - own), active) - own)
+        free = max(0.0, room(held - own, active) - own)
         added = min(weight, free)
         if not root:
             added = min(added, FULL)
@@ -408,20 +408,29 @@ def read_client(words):
     return Client(ip if ip != "-" else "", int(asn), country if country != "-" else "", domain if domain != "-" else "", int(auth))
 
 
+EXACT_EVERY = 3
+
+
 class Checker:
-    """Plays a history once more, line by line: an operation, and behind `|` what the node made of it."""
+    """Plays a history once more, line by line: an operation, and behind `|` what the node made of it. Every few histories also without
+    any rounding, as long as it is plain: nobody came to a cap, lost trust or was undone."""
     def __init__(self):
-        self.reference = Reference()
+        self.reference = self.exact = Reference()
         self.counts = collections.Counter()
+        self.is_plain = True
 
     def history(self, words, told):
         del told
-        self.reference = Reference({kind: (float.fromhex(words[2 * i]), int(words[2 * i + 1]))
-                                    for i, kind in enumerate(KINDS)})
+        settings = {kind: (float.fromhex(words[2 * i]), int(words[2 * i + 1])) for i, kind in enumerate(KINDS)}
+        self.reference, self.exact = Reference(settings), Reference(settings, packed=False)
+        self.is_plain = self.counts["history"] % EXACT_EVERY == 0
 
     def report(self, words, told):
         client = read_client(words[1:6])
         here = self.reference.report(client, words[6], words[7] == "1", float.fromhex(words[8]), int(words[0]), words[9] == "1")
+        if self.is_plain:
+            self.exact.report(client, words[6], words[7] == "1", float.fromhex(words[8]), int(words[0]), words[9] == "1")
+        self.is_plain &= self.reference.gateways[words[6]].trust == 1 and not any(added.at_cap for added in here)
         keys = [key for chain in levels(client) for _, key in chain]
         expect("levels that heard of it", int(told[0]), len(here))
         expect("trust", float.fromhex(told[1]), self.reference.gateways[words[6]].trust)
@@ -445,6 +454,7 @@ class Checker:
         here = self.reference.judge(client, now)
         for name, text in zip(Judgement._fields[:-1], told):
             expect(name, float.fromhex(text), float(getattr(here, name)))
+        self.unpacked(client, now, here)
         self.counts["warm"] += here.warm
         self.counts["doubted"] += any(gateway.trust < 1 for gateway in self.reference.gateways.values())
         if client.ip:
@@ -452,20 +462,32 @@ class Checker:
             expect("surge", int(told[12]), surges)
             self.counts["surge"] += surges
 
+    def unpacked(self, client, now, here):
+        """That reals are kept in few bits does not change what is judged; slots are kept in fewer, but matter only for caps and distrust."""
+        if self.is_plain and abs(self.exact.judge(client, now).p - here.p) > 1e-6:
+            raise Mismatch(f"p: {here.p!r}, and {self.exact.judge(client, now).p!r} if nothing is rounded")
+        self.counts["plain"] += self.is_plain
+
     def flood(self, words, told):
         now, weight = int(words[0]), float.fromhex(words[3])
         number = self.reference.gateway(words[1]).number
         here = self.reference.add("world", "r:g:address", number, self.reference.active(now), words[2] == "1", weight, now)
+        if self.is_plain:
+            self.exact.add("world", "r:g:address", number, self.reference.active(now), words[2] == "1", weight, now)
+        self.is_plain &= not here.at_cap
         expect("added to the root", float.fromhex(told[0]), here.added)
         expect("cap of the root", int(told[2]), here.at_cap)
         self.packed("r:g:address", told[3])
 
     def undo(self, words, told):
+        self.is_plain = False
         expect("entities undone", int(told[0]), self.reference.undo(words[1], int(words[0])))
 
     def volume(self, words, told):
         key = address_keys(words[1])[0][1]
         self.reference.volume("ip", key, int(words[2]), int(words[0]))
+        if self.is_plain:
+            self.exact.volume("ip", key, int(words[2]), int(words[0]))
         self.packed(key, told[0])
 
     def check(self, lines):
@@ -480,6 +502,9 @@ class Checker:
             except Mismatch as mismatch:
                 sys.exit(f"line {number}, history {self.counts['history']}: {asked}: {mismatch}")
         print(" ".join(f"{name} {count}" for name, count in sorted(self.counts.items())))
+        unseen = [name for name in ("cap", "doubted", "flood", "plain", "surge", "undo", "volume", "warm") if not self.counts[name]]
+        if unseen and self.counts["history"] >= 500:
+            sys.exit(f"never seen: {', '.join(unseen)}")
 
 
 if __name__ == "__main__":

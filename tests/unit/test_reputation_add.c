@@ -122,6 +122,7 @@ static const struct add_row {
     {"less than none", ENTITY, {1, 0, 0, {{0}}}, {ME, 1, true, -1, 1}, {0, 0, false}, {1, 0, 0, 0, 0}},
     {"no number", ENTITY, {1, 0, 0, {{0}}}, {ME, 1, true, NAN, 1}, {0, 0, false}, {1, 0, 0, 0, 0}},
     {"nobody reports", ENTITY, {1, 0, 0, {{0}}}, {0, 1, true, 1, 1}, {0, 0, false}, {1, 0, 0, 0, 0}},
+    {"no weight, of one that holds too much", ENTITY, {2, 0, 0, {{ME, 9, 0}}}, {ME, 5, true, 0, 1}, {0, 0, false}, {2, 0, 0, 9, 0}},
     {"who may add nothing takes no slot", ENTITY, // and none of theirs: all are at eight, which six leave to each
      {32, 0, 0, {{1, 8, 0}, {2, 8, 0}, {3, 8, 0}, {4, 8, 0}}}, {ME, 6, true, 0, 1}, {0, 0, false}, {32, 0, 0, 0, 0}},
 };
@@ -155,6 +156,9 @@ static void check_add(void **state)
         assert_memory_equal(&is, &before, sizeof(is));
         return;
     }
+    before = is;
+    reputation_round(row->kind, &is);
+    assert_memory_equal(&is, &before, sizeof(is));
     assert_int_equal(slot->reporter, ME);
     assert_within(slot->spam, row->then.slot_spam, 1 / 128.0);
     assert_within(slot->ham, row->then.slot_ham, 1 / 128.0);
@@ -270,6 +274,22 @@ static void check_undo(void **state)
     else
         assert_int_equal(is.slot[0].reporter + is.slot[0].spam + is.slot[0].ham, 0);
     assert_false(reputation_undo(REPUTATION_IP, &level, row->reporter, NOW_S, &is));
+}
+
+static void what_is_left_is_as_it_is_kept(void **state)
+{
+    static const struct reputation_level_settings level = {1, 1000ULL * MONTH_S};
+    struct reputation_state is = {.spam = 3,
+                                  .at_s = NOW_S - 1,
+                                  .slot_count = REPUTATION_SLOTS,
+                                  .slot = {{ME, 1, 0}, {8, 1, 1}}};
+    struct reputation_state kept;
+
+    (void)state;
+    assert_true(reputation_undo(REPUTATION_IP, &level, ME, NOW_S, &is));
+    kept = is;
+    reputation_round(REPUTATION_IP, &kept);
+    assert_memory_equal(&is, &kept, sizeof(is));
 }
 
 // ---- whole stories: one address, its network and a root, as the store would keep them
@@ -399,6 +419,7 @@ int main(void)
     TABLE_TEST(&table, who_is_new_has_no_slots_yet);
     TABLE_TEST(&table, a_busy_child_tells_its_parent_little);
     TABLE_ROWS(&table, UNDOS, check_undo);
+    TABLE_TEST(&table, what_is_left_is_as_it_is_kept);
     TABLE_TEST(&table, one_of_five_cannot_poison);
     TABLE_TEST(&table, one_of_five_cannot_poison_where_only_the_cap_holds_it);
     TABLE_TEST(&table, a_hijack_is_seen_within_100);

@@ -468,7 +468,8 @@ static const struct surge_row {
     {"an hour ago, too little", 39.99, 39.99, 3600, 0, 0, 20, 8, false},
     {"a week ago", 1e6, 1e6, 7 * DAY_S, 0, 1, 20, 8, false},
     {"a week that decays as well", 80, 950, 3600, 0, 0, 20, 8, false},
-    {"it was written a moment later", 20, 20, -3600, 0, 0, 20, 8, true},
+    {"it was written an hour later", 19.9, 19.9, -3600, 0, 0, 20, 8, false},
+    {"just as much as is asked", 0, 0, 0, 0, 0, 0, 1, true},
     {"nothing", 0, 0, 0, 0, 1, 20, 8, false},
 };
 
