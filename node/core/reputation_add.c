@@ -106,10 +106,10 @@ bool reputation_undo(enum reputation_kind kind, const struct reputation_level_se
         if (slot->reporter != reporter || !(weight_of(slot) > 0))
             continue;
         reputation_decay(state, now_s, half_life_s(level));
-        state->spam = at_least_0(state->spam - slot->spam);
-        state->ham = at_least_0(state->ham - slot->ham);
+        state->spam -= slot->spam;
+        state->ham -= slot->ham;
         *slot = (struct reputation_slot){0};
-        reputation_round(kind, state);
+        reputation_round(kind, state); // what is below 0, since slots are rounded, becomes 0
         return true;
     }
     return false;

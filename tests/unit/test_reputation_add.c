@@ -82,6 +82,8 @@ static const struct add_row {
      {6, 1, 0, {{1, 2, 0}, {2, 1, 0.5}, {3, 0.5, 0.5}, {4, 2.5, 0}}}, {ME, 1, true, 1, 1}, {1, 0.125, false}, {7, 1, 2, 1.5, 0.5}},
     {"the first of the smallest", ENTITY,
      {4, 0, 0, {{1, 2, 0}, {2, 1, 0}, {3, 0, 1}, {4, 1, 0}}}, {ME, 1, false, 1, 1}, {1, 0.2, false}, {4, 1, 1, 1, 1}},
+    {"a free slot rather than one that holds nothing", ENTITY,
+     {2, 0, 0, {{8, 2, 0}, {9, 0, 0}, {0}}}, {ME, 1, true, 1, 1}, {1, 1 / 3.0, false}, {3, 0, 2, 1, 0}},
     {"a root has sixteen slots", ROOT,
      {4, 0, 0, {{1, 1, 0}, {2, 1, 0}, {3, 1, 0}, {4, 1, 0}}}, {ME, 1, false, 1, 0}, {1, 0, false}, {4, 1, 4, 0, 1}},
 
@@ -113,6 +115,7 @@ static const struct add_row {
      {4, 4, 0, {{8, 4, 4}}}, {ME, 1, true, 100, 1}, {32, 32 / 9.0, false}, {32, 0, 1, 4095 / 128.0, 0}},
     {"more than it holds, of one that was empty", ENTITY,
      {0, 0, 0, {{0}}}, {ME, 1, false, 100, 1}, {32, 32, false}, {0, 32, 0, 0, 4095 / 128.0}},
+    {"the first of a root", ROOT, {0, 0, 0, {{0}}}, {ME, 1, true, 1, 0}, {1, 0, false}, {1, 0, 0, 1, 0}},
     {"a root is never full", ROOT, {100, 0, 0, {{0}}}, {ME, 1, true, 50, 0}, {50, 0, false}, {150, 0, 0, 50, 0}},
 
     {"the least that climbs", ENTITY, {0, 0, 0, {{0}}}, {ME, 1, true, 0.001, 1}, {0.001, 0.001, false}, {0.001, 0, 0, 0, 0}},

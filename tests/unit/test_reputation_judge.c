@@ -153,6 +153,13 @@ static const struct judge_row {
     {"both beyond what is counted", 2, {{WORLD, 1e12, 0, {{0}}, 0, 0, false}, {SENDERS, 0, 1e12, {{0}}, 0, 0, false}},
      PASSED, true, true, 0.5, 1, 0, 1, 1, 0.499999177500, 0.500000822500, 0, 0},
 
+    {"one beyond what is counted", 4, // odds 999999 : 1 of the address, 1 : 1 of the sender
+     {{IP, 1e12, 0, {{0}}, 0, 0, false}, {WORLD, 0, 0, {{0}}, 0, 0, false}, {DOMAIN, 0, 0, {{0}}, 0, 0, false}, {SENDERS, 0, 0, {{0}}, 0, 0, false}},
+     PASSED, true, true, 0.999000998502, 1, 0.5, 1, 1, 0.999000946534, 0.999001050470, 1e12, 0},
+    {"each level has its half-life", 2,
+     {{IP, 0, 0, {{0}}, 0, FACT_ABSENT, false}, {WORLD, 4, 0, {{0}}, 180 * DAY_S, 0, false}},
+     UNASKED, true, false, 0.75, 0.75, 0.5, 0.75, 0, 0.246323671640, 1, 0, 0},
+
     {"a reporter that is not trusted", 2,
      {{IP, 5, 3, {{1, 1, 1}, {NONE, 2, 1}}, 0, 0, false}, {WORLD, 0, 0, {{0}}, 0, 0, false}},
      UNASKED, true, false, 3.5 / 6, 3.5 / 6, 0.5, 3.5 / 6, 0, 0.276805681418, 0.889860985249, 5, 0},
