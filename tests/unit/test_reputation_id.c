@@ -186,7 +186,7 @@ static const struct foreign_row {
     {"r:c:[D"},
     {"r:c:D["},
     {"r:g:"},
-    {"r:g:addres"},
+    {"r:g:addr"},
     {"r:g:addresses"},
     {"r:g:senders"},
     {"r:g:x"},
