@@ -126,7 +126,7 @@ static enum err read_rows(struct reading *reading, struct lines *lines, bool ski
                            reading->path, reading->line, why.text);
         if (out->left_out++ == 0) {
             out->left_out_line = reading->line;
-            (void)snprintf(out->left_out_why, sizeof(out->left_out_why), "%s", why.text);
+            out->left_out_why = why;
         }
     }
     return ERR_NONE;
@@ -174,7 +174,7 @@ static enum err finish(const struct reading *reading, struct err_detail *detail)
     if (out->count == 0 && out->left_out > 0)
         return err_say(detail, ERR_SYNTAX,
                        "%s: no row could be read; the first, line %" PRIu64 ": %s", reading->path,
-                       out->left_out_line, out->left_out_why);
+                       out->left_out_line, out->left_out_why.text);
     if (out->count == 0)
         return err_say(detail, ERR_SYNTAX, "%s: there are no messages in it", reading->path);
     qsort(out->item, out->count, sizeof(*out->item), by_time);

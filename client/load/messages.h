@@ -45,7 +45,7 @@ struct messages {
     size_t addresses; // different ones
     size_t left_out;  // rows that could not be read (skip_bad)
     uint64_t left_out_line;
-    char left_out_why[200]; // of the first of them
+    struct err_detail left_out_why; // of the first of them
 };
 
 // messages_read: path "-" = standard input. skip_bad: a row that is none is left out and counted, instead of ending it.

@@ -9,8 +9,10 @@
 
 #include "proto/base/mem.h"
 #include "proto/ip.h"
+#include "proto/mail.h"
 #include "proto/text.h"
 
+enum { LOCAL_MAX = 64 };                  // RFC 5321 4.5.3.1.1
 #define AT_MAX_MS UINT64_C(8796093022207) // as a node's: 2248
 
 // ---- columns
@@ -239,26 +241,32 @@ static char *read_text(const char *text, size_t max)
     return mem_text(clean);
 }
 
-// The address, whole or of its two parts. Who is known by the domain alone sends as "mail".
-static enum err read_sender(struct message *out, const char *const value[COLUMN_COUNT],
-                            struct err_detail *detail)
+// What stands before the @ decides nothing of a reputation. What would make the address wrong, or too long, gives way to "mail".
+static bool is_plain(const char *local, size_t len)
 {
-    const char *domain = is_unknown(value[COLUMN_dom]) ? "" : value[COLUMN_dom];
-    const char *local = is_unknown(value[COLUMN_mfrom_h]) ? "mail" : value[COLUMN_mfrom_h];
-    char address[MSG_ADDRESS_MAX + 1];
-    int len = 0;
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_+=.";
 
-    if (!is_unknown(value[COLUMN_sender]))
-        len = snprintf(address, sizeof(address), "%s", value[COLUMN_sender]);
-    else if (domain[0] != '\0')
-        len =
-            snprintf(address, sizeof(address), "%.*s@%s", (int)strcspn(local, "@"), local, domain);
-    else
-        address[0] = '\0';
-    if (len < 0 || (size_t)len >= sizeof(address))
-        return say_wrong(detail, COLUMN_dom, domain, "an address of at most 320 bytes");
-    out->sender = read_text(address, MSG_ADDRESS_MAX);
-    return ERR_NONE;
+    return len > 0 && len <= LOCAL_MAX && strspn(local, plain) >= len && local[0] != '.' &&
+           local[len - 1] != '.' && memmem(local, len, "..", 2) == NULL;
+}
+
+// The address, whole or of its two parts. Of what is no domain there is no sender: a node would not judge a wrong address.
+static char *read_sender(const char *const value[COLUMN_COUNT])
+{
+    const bool is_whole = !is_unknown(value[COLUMN_sender]);
+    const char *local = is_whole ? value[COLUMN_sender] : value[COLUMN_mfrom_h];
+    const char *at = strrchr(local, '@');
+    const char *domain = !is_whole ? value[COLUMN_dom] : at != NULL ? at + 1 : "";
+    size_t len = at != NULL ? (size_t)(at - local) : strlen(local);
+    char clean[MAIL_DOMAIN_MAX + 1], normal[MAIL_DOMAIN_MAX + 1];
+
+    (void)text_clean(clean, MAIL_DOMAIN_MAX, domain, strlen(domain));
+    if (is_unknown(domain) || !mail_domain_normalise(clean, normal))
+        return mem_text("");
+    if (!is_plain(local, len) || is_unknown(local))
+        return mem_format("mail@%s", normal);
+    return mem_format("%.*s@%s", (int)len, local, normal);
 }
 
 static enum err fill_client(struct message *out, const char *const value[COLUMN_COUNT],
@@ -285,10 +293,9 @@ enum err message_fill(struct message *out, const char *const value[COLUMN_COUNT]
 {
     enum err err = fill_client(out, value, detail);
 
-    if (err == ERR_NONE)
-        err = read_sender(out, value, detail);
     if (err != ERR_NONE)
         return err;
+    out->sender = read_sender(value);
     out->helo = read_text(value[COLUMN_helo], MSG_HELO_MAX);
     out->recipient = read_text(value[COLUMN_rcpt_h], MSG_ADDRESS_MAX);
     out->spf_domain = read_text(value[COLUMN_spf_domain], MSG_HELO_MAX);

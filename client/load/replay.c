@@ -211,7 +211,7 @@ static enum err take_prediction(void *arg, size_t index, const struct msg_reply 
     out->band = band_of(replay->out, found->band);
     for (size_t i = 0; i < found->level_count; i++)
         note_trust(replay->out, &found->level[i]);
-    if (!replay->is_any_judged)
+    if (!replay->is_any_judged && replay->out->reports == 0)
         err = check_first(replay, found, detail);
     replay->is_any_judged = true;
     return err;

@@ -109,7 +109,7 @@ static void print_head(const struct replay_about *about, FILE *out)
         about->config->delay_ms / 1000, (double)about->result->took_us / 1e6);
     if (messages->left_out > 0)
         (void)fprintf(out, "left out: %zu rows; the first, line %" PRIu64 ": %s\n",
-                      messages->left_out, messages->left_out_line, messages->left_out_why);
+                      messages->left_out, messages->left_out_line, messages->left_out_why.text);
     if (about->result->unjudged > 0)
         (void)fprintf(out,
                       "not judged, and not counted below: %zu messages (the first is line %" PRIu64

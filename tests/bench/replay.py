@@ -38,7 +38,8 @@ def compare(report, path, when, delay, goals):
         for kind in ("both", "address", "ip"):
             add(report, f"{title}, labels {when}: {kind}", found[kind][figure], goal=goals.get((figure, kind)))
         for name, figures in others.items():
-            add(report, f"... {name}", figures[figure])
+            if not math.isnan(figures[figure]):  # scores that are no probabilities have no calibration
+                add(report, f"... {name}", figures[figure])
     report.add(f"spam until first flagged, labels {when}: both", found["both"]["mean_spam_until_flagged"], "messages of an address")
     report.add("replayed through two nodes", found["messages"] / found["seconds"], "messages/s, two requests each")
     report.add("memory of Redis", found["bytes_an_entity"], f"bytes an entity of {found['entities']:,}")

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "proto/ip.h"
+#include "proto/mail.h"
 #include "proto/text.h"
 
 // The parts of reeve-load that read.
@@ -22,6 +23,19 @@ static void check_text(const char *text, size_t max)
     assert(text_is_clean(text, strlen(text), max));
 }
 
+// A node would judge it.
+static void check_sender(const char *sender)
+{
+    unsigned char memory[4096];
+    struct mail_address address;
+    struct arena arena;
+
+    check_text(sender, MSG_ADDRESS_MAX);
+    arena_init(&arena, memory, sizeof(memory));
+    assert(mail_parse(sender, &arena, &address) == ERR_NONE);
+    assert(address.flaw == MAIL_OK && address.ascii);
+}
+
 static void check_message(const struct messages *messages, size_t i)
 {
     const struct message *message = &messages->item[i];
@@ -32,7 +46,7 @@ static void check_message(const struct messages *messages, size_t i)
     assert(ip_parse(message->ip, &ip) && message->is_ipv4 == (ip.family == 4));
     assert(strlen(message->country) == 0 || strlen(message->country) == 2);
     assert(message->address < messages->addresses);
-    check_text(message->sender, MSG_ADDRESS_MAX);
+    check_sender(message->sender);
     check_text(message->helo, MSG_HELO_MAX);
     check_text(message->recipient, MSG_ADDRESS_MAX);
     check_text(message->spf_domain, MSG_HELO_MAX);
