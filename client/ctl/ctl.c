@@ -150,6 +150,17 @@ void ctl_end(struct ctl *ctl)
     mem_free(ctl->own_node);
 }
 
+const char *ctl_bare(const char *address)
+{
+    const size_t len = address != NULL ? strlen(address) : 0;
+    char *text = (char *)(uintptr_t)address; // of argv, which a program may change
+
+    if (len < 2 || address[0] != '<' || address[len - 1] != '>')
+        return address;
+    text[len - 1] = '\0';
+    return text + 1;
+}
+
 int ctl_connect(struct ctl *ctl, const char *const *nodes, size_t count, struct reeve **out)
 {
     const unsigned deadline_ms = (unsigned)ctl->deadline_ms;
@@ -157,6 +168,7 @@ int ctl_connect(struct ctl *ctl, const char *const *nodes, size_t count, struct 
         .nodes = nodes,
         .node_count = count,
         .admin = ctl->admin,
+        .gateway = ctl->gateway,
         .deadline_ms = deadline_ms > 0 ? deadline_ms : LOOKUP_DEADLINE_MS,
         .admin_deadline_ms = deadline_ms > 0   ? deadline_ms
                              : ctl->is_patient ? PATIENCE_MS

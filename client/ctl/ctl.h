@@ -30,6 +30,7 @@ struct ctl {
     const char *node; // endpoints of lookup doors, with commas between; unless --node names some
     struct arg_texts nodes;    // --node; after ctl_nodes all of them, one by one
     const char *admin, *stats; // endpoints
+    const char *gateway;       // --gateway: in whose name; NULL = the host's
     uint64_t deadline_ms;      // 0 = each kind of request has its own
     uint64_t at_ms;            // --at: for a node started with --replay
     bool want_json;
@@ -88,6 +89,9 @@ int ctl_misuse(struct ctl *ctl, const struct command *command, const char *fmt, 
 // ctl_fail_answer: tells what went wrong with a request, and the exit code for it.
 int ctl_fail_answer(struct ctl *ctl, const char *endpoint, const struct reeve_answer *answer);
 
+// ctl_bare: an address of the command line without the angle brackets that it may have been typed with; NULL stays NULL.
+const char *ctl_bare(const char *address);
+
 // ctl_warn: something odd that does not end the command.
 void ctl_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
@@ -104,6 +108,7 @@ int run_spared(struct ctl *ctl, const struct command *command, int argc, char **
 int run_allow(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_allow_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_sent(struct ctl *ctl, const struct command *command, int argc, char **argv);
+int run_report(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_blocked(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_grey_list(struct ctl *ctl, const struct command *command, int argc, char **argv);
 int run_expect(struct ctl *ctl, const struct command *command, int argc, char **argv);

@@ -57,6 +57,12 @@ const struct command ctl_commands[] = {
      "--from ADDRESS --to ADDRESS ... [--user LOGIN] [--ip ADDRESS] [--transaction ID] "
      "[--accepted TIME] [-]",
      "tell a node of a user's mail that was accepted; - reads the message", run_sent},
+    {NULL, "report",
+     "ham | spam | virus | trap | complaint | not-spam | unknown-recipient "
+     "[TICKET | LOGLINE ... | -] [--ip ADDRESS] [--from ADDRESS] [--to ADDRESS] [--spf OUTCOME] "
+     "[--spf-domain DOMAIN] [--weight N] [--came TIME] [--event NAME] [--gateway NAME] "
+     "[--dry-run]",
+     "tell a node what a mail turned out to be", run_report},
     {"spared", "show", "--ip ADDRESS | --spf-domain DOMAIN",
      "whether greylisting spares a client, and by what", run_spared},
     {"spared", "forget", "--ip ADDRESS | --spf-domain DOMAIN [--dry-run]", "spare a client no more",

@@ -69,17 +69,6 @@ static int tell_with_headers(struct ctl *ctl, const struct reeve_sent *envelope)
     return code;
 }
 
-// bare: an address without the angle brackets that it may have been typed with; it may be changed.
-static const char *bare(char *address)
-{
-    size_t len = strlen(address);
-
-    if (len < 2 || address[0] != '<' || address[len - 1] != '>')
-        return address;
-    address[len - 1] = '\0';
-    return address + 1;
-}
-
 static int check_words(struct ctl *ctl, const struct command *command,
                        const struct reeve_sent *sent, int argc, char **argv)
 {
@@ -113,10 +102,9 @@ int run_sent(struct ctl *ctl, const struct command *command, int argc, char **ar
     if (code == CTL_FINE)
         code = check_words(ctl, command, &sent, argc - first, argv + first);
     if (code == CTL_FINE) {
-        // The texts are those of argv, which a program may change.
-        sent.sender = bare((char *)(uintptr_t)sent.sender);
+        sent.sender = ctl_bare(sent.sender);
         for (size_t i = 0; i < recipients.count; i++)
-            recipients.text[i] = bare((char *)(uintptr_t)recipients.text[i]);
+            recipients.text[i] = ctl_bare(recipients.text[i]);
         sent.recipients = recipients.text;
         sent.at_ms = ctl->at_ms; // --at may stand behind the command
         code = first < argc ? tell_with_headers(ctl, &sent) : tell(ctl, &sent);
