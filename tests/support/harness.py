@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import yaml
 import zmq
@@ -100,6 +101,18 @@ class Node(Process):
             self.wait_log(" ready ", before[0] + 1)
             self.wait_log("store is up", before[1] + 1)
         return self
+
+    def leave(self):
+        """Ends it without the second in which a node that is drained waits for questions: that is what a second signal is for. (Two
+        that come as one are one: then it takes the second.)"""
+        if self.is_running():
+            self.signal(signal.SIGTERM)
+            time.sleep(0.03)
+            self.signal(signal.SIGTERM)
+            self.wait()
+
+    def __exit__(self, *unused):
+        self.leave()
 
     def resident_mib(self):
         pages = int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -345,12 +358,13 @@ class Site:
     def close(self):
         """Stops everything, Postfix first so that it asks nobody who has gone."""
         for server in reversed(self.servers):
-            if server.is_running():
-                server.signal(signal.SIGTERM)
-                try:
-                    server.wait(10)
-                except AssertionError:
-                    server.kill()
+            try:
+                if isinstance(server, Node):
+                    server.leave()
+                else:
+                    server.stop(10)
+            except AssertionError:
+                server.kill()
         for fake in self.fakes:
             fake.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
