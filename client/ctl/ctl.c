@@ -169,6 +169,7 @@ int ctl_connect(struct ctl *ctl, const char *const *nodes, size_t count, struct 
         .node_count = count,
         .admin = ctl->admin,
         .gateway = ctl->gateway,
+        .sent_deadline_ms = deadline_ms,
         .deadline_ms = deadline_ms > 0 ? deadline_ms : LOOKUP_DEADLINE_MS,
         .admin_deadline_ms = deadline_ms > 0   ? deadline_ms
                              : ctl->is_patient ? PATIENCE_MS

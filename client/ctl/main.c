@@ -140,6 +140,8 @@ const struct command ctl_commands[] = {
      "write access maps of Postfix as policies", run_import_access},
     {"import", "correspondents", "LOG ... | - [--inside NETWORK] [--dry-run]",
      "make known whom your own users have written to, by logs of Postfix and Exim", run_import},
+    {"import", "reports", "LOG ... | - [--gateway NAME] [--dry-run]",
+     "report what scanners and rules of yours said of mail, by their logs", run_import},
     {"import", "relay-recipients", "FILE ... | - [--domain DOMAIN] [--force] [--dry-run]",
      "a map of Postfix' relay_recipient_maps becomes the directories of its domains",
      run_directory_import},

@@ -13,6 +13,19 @@
 #include "client/ctl/import/eximlog.c"
 #undef starts
 #undef take_id
+#define starts           starts_of_verdicts
+#define behind           behind_of_verdicts
+#define take_id          take_id_of_verdicts
+#define read_task        read_task_of_verdicts
+#define read_task_sender read_task_sender_of_verdicts
+#define read_postfix     read_postfix_of_verdicts
+#include "client/ctl/import/verdicts.c"
+#undef starts
+#undef behind
+#undef take_id
+#undef read_task
+#undef read_task_sender
+#undef read_postfix
 #define is_loopback is_loopback_of_rest
 #define read_client read_client_of_entry
 #include "client/ctl/import/postgrey_entry.c"
@@ -43,6 +56,20 @@ static void read_exim(const char *line)
     free(text);
 }
 
+static void read_verdict(const char *line)
+{
+    char *text = strdup(line);
+    const char *end = text + strlen(text);
+    struct verdicts_line said;
+
+    verdicts_read(text, &said);
+    const char *const texts[] = {said.id, said.message_id, said.client, said.sender};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        assert(texts[i][0] == '\0' || (texts[i] >= text && texts[i] + strlen(texts[i]) <= end));
+    free(text);
+}
+
 static void read_log(char *text, size_t size)
 {
     struct stamp_clock clock = {.latest_ms = 1795295581000ULL};
@@ -53,6 +80,7 @@ static void read_log(char *text, size_t size)
     if (stamp_read(&clock, text, &at_ms, &took))
         assert(took <= size);
     read_exim(text);
+    read_verdict(text);
     maillog_read(text, &line);
     assert(strlen(line.id) <= 23);
     if (line.login[0] != '\0')

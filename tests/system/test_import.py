@@ -40,8 +40,8 @@ def now_s():
 
 def run_import(node, *words, env=None, stdin=None):
     """The exit code and the JSON document."""
-    done = subprocess.run([program("reevectl"), "--admin", node.admin, "--json", "import", *map(str, words)], input=stdin,
-                          capture_output=True, timeout=60, env={**os.environ, **(env or {})})
+    done = subprocess.run([program("reevectl"), "--node", node.lookups, "--admin", node.admin, "--json", "import", *map(str, words)],
+                          input=stdin, capture_output=True, timeout=60, env={**os.environ, **(env or {})})
     return done.returncode, json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}, done.stderr.decode()
 
 
@@ -339,6 +339,69 @@ def test_what_postfix_delivered_is_known(site, node, policyd, tmp_path):
     shown = json.loads(node.reevectl("--json", "grey", "show", "--from", "split@sender.example", "--to",
                                      "bob@rcpt.example").stdout)
     assert shown[0]["last_seen"] >= ago[2].strftime("%Y-%m-%d")
+
+
+# ---- reports
+
+def at(days):
+    return (datetime.datetime.now().astimezone() - datetime.timedelta(days=days)).isoformat(timespec="seconds")
+
+
+def verdicts_log(path):
+    """What three scanners and Postfix say of mail of 198.18.7.0/24; each line's client tells what becomes of it."""
+    def task(client, action, days=1, middle=" from: <ann@spam.example>,"):
+        return (f"{at(days)} #1(normal) <1b4c6{client}>; task; rspamd_task_write_log: id: <{client}@x>, qid: <4F0{client}>, "
+                f"ip: 198.18.7.{client},{middle} (default: {action}: [1.00/15.00] [R_SPF_ALLOW(-0.20){{+ip4:x;}}]), len: 9, rcpts: <b@rcpt.example>")
+
+    def mail(client, name, between, tail=""):
+        head = f"{at(1)} mx postfix/"
+        return [f"{head}smtpd[1]: 5F0{client}: client=mx.spam.example[198.18.7.{client}]{tail}",
+                f"{head}cleanup[1]: 5F0{client}: message-id=<{name}>",
+                f"{head}qmgr[1]: 5F0{client}: from=<eve@spam.example>, size=9, nrcpt=1 (queue active)",
+                f"{at(1)} mx {between}", f"{head}qmgr[1]: 5F0{client}: removed"]
+    lines = [
+        task(10, "F (no action)"), task(11, "T (reject)"), task(12, "F (soft reject)"), task(13, "T (reject)", days=31),
+        task(14, "F (no action)", middle=" user: ann, from: <ann@rcpt.example>,"),
+        task(11, "T (reject)"),  # one message counts once
+        *mail(20, "twenty@x", "spamd[9]: spamd: result: Y 15 - BAYES_99 scantime=1,size=9,mid=<twenty@x>,autolearn=no"),
+        *mail(21, "other@x", "spamd[9]: spamd: result: . -1 - X scantime=1,size=9,mid=<nobody@x>,autolearn=no"),
+        *mail(22, "own@x", "spamd[9]: spamd: result: . -1 - X scantime=1,mid=<own@x>,autolearn=no",
+              tail=", sasl_method=PLAIN, sasl_username=ann"),
+        *mail(23, "rule@x", "postfix/cleanup[1]: 5F023: reject: header Subject: from b[198.18.7.99] from mx.spam.example"
+              "[198.18.7.23]; from=<eve@spam.example> to=<b@rcpt.example> proto=ESMTP helo=<h>: 5.7.1 no")[:4],
+        f"{at(1)} mx amavis[7]: (7-01) Blocked SPAM {{DiscardedInbound}}, [198.18.7.30]:5 <eve@spam.example> -> <b@rcpt.example>, Hits: 9",
+        f"{at(1)} mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from mx.spam.example[198.18.7.40]: 550 5.7.1 no; from=<a@b.example> "
+        "to=<b@rcpt.example> proto=ESMTP helo=<h>",
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_what_scanners_said_is_reported(redis, node, tmp_path):
+    log = verdicts_log(tmp_path / "mail.log")
+
+    def heard():
+        return set(redis.command("KEYS", "r:i:c61207*").split())
+    code, done, said = run_import(node, "reports", log, "--gateway", "mx-a", "--dry-run")
+    assert (code, said) == (FINE, "")
+    assert (done["reports"], done["taken"]["count"], done["sent"]) == (6, 6, 0) and not heard()
+    code, done, said = run_import(node, "reports", log, "--gateway", "mx-a")
+    assert (code, said) == (FINE, "")
+    assert (done["reports"], done["taken"]["count"], done["known"]["count"], done["sent"]) == (6, 5, 1, 6)
+    assert {name: left["count"] for name, left in done["left"].items() if left["count"]} == {
+        "undecided": 1, "too_old": 1, "outbound": 2, "no_log": 1}
+    wait_for(lambda: heard() == {f"r:i:c61207{client:02x}" for client in (10, 11, 20, 23, 30)}, "the reports to be in the store")
+    code, done, _ = run_import(node, "reports", log, "--gateway", "mx-b")  # another one's word for the same mail is no news
+    assert (code, done["taken"]["count"], done["known"]["count"]) == (FINE, 0, 6)
+
+
+def test_reports_that_no_node_takes_end_the_import(node, tmp_path):
+    log = verdicts_log(tmp_path / "mail.log")
+    done = subprocess.run([program("reevectl"), "--node", f"tcp://127.0.0.1:{free_port()}", "--deadline", "300ms", "import", "reports", log],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == NO_NODE and "no node" in done.stderr.lower(), done.stderr
+    code, _, said = run_import(node, "reports", "/nowhere")
+    assert code == USAGE and "No such file" in said
 
 
 def test_access_maps_become_policies(tmp_path):

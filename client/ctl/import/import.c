@@ -138,7 +138,7 @@ static void print_count_json(struct json *json, const struct send_word *word,
 static bool was_cut_short(const struct import *import, const struct send_result *sent)
 {
     return progress_was_interrupted(import->progress) &&
-           (sent->rows == 0 || sent->sent < sent->rows);
+           (import->format->send->verb == NULL || sent->rows == 0 || sent->sent < sent->rows);
 }
 
 static void print_json(struct import *import, const struct send_result *sent)
@@ -150,8 +150,7 @@ static void print_json(struct import *import, const struct send_result *sent)
     json_text(json, "format", import->format->name);
     json_bool(json, "dry_run", import->options.dry_run);
     json_count(json, "read", import->read);
-    json_count(json, import->format->send == &SEND_GREY ? "triplets" : "correspondents",
-               sent->rows);
+    json_count(json, import->format->counted, sent->rows);
     json_count(json, "sent", sent->sent);
     json_bool(json, "interrupted", was_cut_short(import, sent));
     json_count(json, "took_ms", progress_ms(import->progress));
@@ -198,10 +197,11 @@ enum {
     TAKES_PREFIX = 32,
     TAKES_TIMEOUT = 64,
     TAKES_INSIDE = 128,
+    TAKES_GATEWAY = 256,
 };
 
-#define OF_TRIPLETS                                                       \
-    .send = &SEND_GREY, .rows = "different triplets of mail that passed", \
+#define OF_TRIPLETS                                                                              \
+    .send = &SEND_GREY, .rows = "different triplets of mail that passed", .counted = "triplets", \
     .taken = "taken: known from now on"
 
 static const struct import_format FORMATS[] = {
@@ -213,7 +213,10 @@ static const struct import_format FORMATS[] = {
     {"postfix", import_postfix, 1000, TAKES_DRY_RUN, .is_log = true, OF_TRIPLETS},
     {"correspondents", import_correspondents, 1000, TAKES_DRY_RUN | TAKES_INSIDE, .is_log = true,
      .send = &SEND_ALLOW, .rows = "different pairs of a user and whom he has written to",
-     .taken = "taken: answers are let through from now on"},
+     .counted = "correspondents", .taken = "taken: answers are let through from now on"},
+    {"reports", import_reports, 1000, TAKES_DRY_RUN | TAKES_GATEWAY, .is_log = true,
+     .send = &SEND_REPORT, .rows = "mails of which a scanner or a rule said what they are",
+     .counted = "reports", .taken = "taken: they count from now on"},
 };
 
 static const struct import_format *find_format(const char *name)
@@ -235,11 +238,13 @@ static int run(struct import *import, char **sources, int count)
                                 import->options.dry_run, &code);
     if (code != CTL_FINE)
         return code;
+    import->sent = &sent;
     progress_begin(import->progress, "reading");
     code = format->read(import, sources, count);
     if (code == CTL_FINE && import->is_full)
         code = import_fail_full(import);
-    if (code == CTL_FINE && !progress_was_interrupted(import->progress))
+    if (code == CTL_FINE && format->send->verb != NULL &&
+        !progress_was_interrupted(import->progress))
         code = send_all(import, format->send, &sent);
     code = conclude(import, &sent, code);
     if (!exempt_close(&import->exempt, code == CTL_FINE))
@@ -250,7 +255,8 @@ static int run(struct import *import, char **sources, int count)
 }
 
 // fill_rows: the options of a format; those of the others are not known to it.
-static void fill_rows(struct import_options *options, unsigned takes, struct arg_row *rows)
+static void fill_rows(struct import_options *options, const char **gateway, unsigned takes,
+                      struct arg_row *rows)
 {
     const struct arg_row all[] = {
         {.name = "dry-run", .kind = ARG_FLAG, .into = &options->dry_run},
@@ -261,6 +267,7 @@ static void fill_rows(struct import_options *options, unsigned takes, struct arg
         {.name = "prefix", .kind = ARG_TEXT, .into = (void *)&options->prefix},
         {.name = "timeout", .kind = ARG_COUNT, .into = &options->timeout_s, .max = 86400},
         {.name = "inside", .kind = ARG_TEXTS, .into = &options->inside},
+        {.name = "gateway", .kind = ARG_TEXT, .into = (void *)gateway},
     };
     size_t used = 0;
 
@@ -278,11 +285,11 @@ int run_import(struct ctl *ctl, const struct command *command, int argc, char **
         .format = find_format(command->name),
         .options = {.policy = "", .delay_s = 300, .clients = 5, .prefix = "rg", .timeout_s = 300},
     };
-    struct arg_row rows[9];
+    struct arg_row rows[10];
     const char *why = "";
     int first = 0;
 
-    fill_rows(&import.options, import.format->options, rows);
+    fill_rows(&import.options, &ctl->gateway, import.format->options, rows);
     int code = args_read(ctl, command, rows, argc, argv, &first);
 
     if (code == CTL_FINE && (first == argc || argc - first > import.format->sources_max))

@@ -7,6 +7,8 @@
 //         |
 //         `--> policy file: who is known there without a recipient
 //
+//      reports  --------------------------------------------------->  the verb Report, a mail each, as it is read
+//
 // A reader has one function, which reads all of its source and hands over what it finds. What it
 // hands over may be any bytes: it is cleaned here.
 #pragma once
@@ -47,6 +49,8 @@ struct import_exemption {
     X(MANY, "many", "to more than 50 recipients at once")                                         \
     X(RETURNED, "returned", "brought by this host itself: a filter, or a program")                \
     X(NO_KEY, "no_key", "in the log, but not in rspamd's greylist")                               \
+    X(UNDECIDED, "undecided", "deferred, or nobody said what it was")                             \
+    X(OLD, "too_old", "longer ago than 30 days")                                                  \
     X(UNREADABLE, "unreadable", "not of the expected format")
 enum import_left {
 #define IMPORT_LEFT_ENUM(name, word, text) IMPORT_##name,
@@ -67,6 +71,7 @@ struct gather;
 struct exempt;
 struct progress;
 struct send_how;
+struct send_result;
 
 struct import_options {
     bool dry_run;
@@ -88,8 +93,9 @@ struct import_format {
     unsigned options; // bits: which of the options it takes
     bool is_log;      // it reads lines, not entries
     const struct send_how *send;
-    const char *rows;  // what is gathered: "different triplets of mail that passed"
-    const char *taken; // what becomes of a row that is taken
+    const char *rows;    // what is gathered: "different triplets of mail that passed"
+    const char *counted; // their key in JSON
+    const char *taken;   // what becomes of a row that is taken
 };
 
 struct import {
@@ -104,6 +110,7 @@ struct import {
     uint64_t keys; // rspamd: keys in its Redis
     uint64_t keys_used;
     struct import_count left[IMPORT_LEFT_COUNT];
+    struct send_result *sent; // what became of the rows
 };
 
 // import_take: a triplet. import_exempt: somebody without a recipient. import_leave: neither; what
@@ -128,3 +135,5 @@ int import_sqlgrey(struct import *import, char **sources, int count);
 int import_rspamd(struct import *import, char **sources, int count);
 int import_postfix(struct import *import, char **sources, int count);
 int import_correspondents(struct import *import, char **sources, int count);
+// import_reports: sends what it finds by itself, in the order of the logs.
+int import_reports(struct import *import, char **sources, int count);

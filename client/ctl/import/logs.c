@@ -86,6 +86,9 @@ static void take_line(struct reading *reading, char *text)
     reading->import->read++;
     if (!stamp_read(&reading->clock, text, &at_ms, &took) || text[took] != ' ')
         return;
+    if (reading->how->line != NULL &&
+        reading->how->line(reading->how->arg, reading->queue, text + took + 1, at_ms))
+        return;
     read_line(reading, text + took + 1, &line);
     switch (line.kind) {
     case MAILLOG_CAME:

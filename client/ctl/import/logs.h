@@ -8,6 +8,8 @@
 struct logs_how {
     bool want_tasks; // rspamd's, each of which is a whole message
     bool want_exim;
+    // line: is shown each line with a time first, behind the stamp. True: it was its own. NULL = nobody is.
+    bool (*line)(void *arg, struct queue *queue, char *text, uint64_t at_ms);
     void (*tell)(void *arg, const struct queue_mail *mail);
     void *arg;
 };

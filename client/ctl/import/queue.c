@@ -16,6 +16,7 @@ enum {
 
 struct mail {
     struct mail *chain;         // of one hash
+    struct mail *namesake;      // of one hash of the message id, the newest first; if it has one
     struct mail *older, *newer; // in the order in which they came
     char id[ID_BYTES];
     size_t bytes;
@@ -28,16 +29,22 @@ struct queue {
     struct mail *oldest, *newest;
     size_t count, bytes;
     struct mail *chain[CHAINS];
+    struct mail *named[CHAINS];
 };
 
 // FNV-1a.
-static struct mail **chain_of(struct queue *queue, const char *id)
+static size_t hash_of(const char *id)
 {
     uint32_t hash = 2166136261U;
 
     for (; *id != '\0'; id++)
         hash = (hash ^ (uint8_t)*id) * 16777619U;
-    return &queue->chain[(hash ^ hash >> 16) % CHAINS];
+    return (hash ^ hash >> 16) % CHAINS;
+}
+
+static struct mail **chain_of(struct queue *queue, const char *id)
+{
+    return &queue->chain[hash_of(id)];
 }
 
 static struct mail *find(struct queue *queue, const char *id)
@@ -49,6 +56,17 @@ static struct mail *find(struct queue *queue, const char *id)
     return mail;
 }
 
+static void unlink_name(struct queue *queue, struct mail *mail)
+{
+    if (mail->said.message_id == NULL)
+        return;
+    struct mail **at = &queue->named[hash_of(mail->said.message_id)];
+
+    while (*at != mail)
+        at = &(*at)->namesake;
+    *at = mail->namesake;
+}
+
 static void unlink_mail(struct queue *queue, struct mail *mail)
 {
     struct mail **at = chain_of(queue, mail->id);
@@ -56,6 +74,7 @@ static void unlink_mail(struct queue *queue, struct mail *mail)
     while (*at != mail)
         at = &(*at)->chain;
     *at = mail->chain;
+    unlink_name(queue, mail);
     *(mail->older == NULL ? &queue->oldest : &mail->older->newer) = mail->newer;
     *(mail->newer == NULL ? &queue->newest : &mail->newer->older) = mail->older;
     queue->count--;
@@ -68,12 +87,14 @@ static void leave(struct queue *queue, struct mail *mail)
     struct queue_mail *said = &mail->said;
 
     unlink_mail(queue, mail);
-    if (said->count > 0)
+    said->id = mail->id;
+    if (said->count > 0 || said->class != 0)
         queue->tell(queue->arg, said);
     mem_free(said->client);
     mem_free(said->name);
     mem_free(said->sender);
     mem_free(said->login);
+    mem_free(said->message_id);
     for (size_t i = 0; i < said->count; i++)
         mem_free(said->recipient[i]);
     mem_free((void *)said->recipient);
@@ -181,4 +202,51 @@ void queue_removed(struct queue *queue, const char *id)
 
     if (mail != NULL)
         leave(queue, mail);
+}
+
+void queue_named(struct queue *queue, const char *id, const char *message_id)
+{
+    struct mail *mail = find_or_begin(queue, id);
+    struct mail **named = &queue->named[hash_of(message_id)];
+
+    if (mail->said.message_id != NULL)
+        return;
+    mail->said.message_id = mem_text(message_id);
+    mail->namesake = *named;
+    *named = mail;
+    add_bytes(queue, mail, strlen(message_id) + 1);
+}
+
+void queue_judged(struct queue *queue, const char *id, int class, uint64_t at_ms)
+{
+    struct mail *mail = find_or_begin(queue, id);
+
+    if (mail->said.class != 0)
+        return;
+    mail->said.class = class;
+    mail->said.judged_ms = at_ms;
+}
+
+// What this host gives back to itself is the same message once more, and has no client of its own.
+static bool is_of(const struct mail *mail, const char *message_id)
+{
+    return strcmp(mail->said.message_id, message_id) == 0 && !mail->said.is_returned &&
+           mail->said.client != NULL;
+}
+
+bool queue_judged_by_name(struct queue *queue, const char *message_id, int class, uint64_t at_ms)
+{
+    struct mail *found = NULL;
+
+    for (struct mail *mail = queue->named[hash_of(message_id)]; mail != NULL;
+         mail = mail->namesake) {
+        if (!is_of(mail, message_id))
+            continue;
+        if (found != NULL && strcmp(found->said.client, mail->said.client) != 0)
+            return false;
+        found = found == NULL ? mail : found;
+    }
+    if (found != NULL)
+        queue_judged(queue, found->id, class, at_ms);
+    return found != NULL;
 }

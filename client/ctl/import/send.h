@@ -21,6 +21,7 @@ struct send_how {
 extern const struct send_how SEND_GREY; // grey.seed: triplets
 extern const struct send_how
     SEND_ALLOW; // allow.seed: sender, and whom he has written to as recipient
+extern const struct send_how SEND_REPORT; // reports.c: nothing is gathered; verb and write are NULL
 
 struct send_result {
     uint64_t rows; // gathered
