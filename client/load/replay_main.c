@@ -43,7 +43,10 @@ static void draw(const struct replay_about *about, FILE *out)
         figures_make(about->messages, about->result->prediction, kind, false, &figures[kind]);
         curve[kind] = (struct diagram_curve){figures_kind_name(kind), &figures[kind]};
     }
-    (void)snprintf(title, sizeof(title), "%s: %zu messages", about->path, about->messages->count);
+    const char *slash = strrchr(about->path, '/');
+
+    (void)snprintf(title, sizeof(title), "%s: %zu messages",
+                   slash != NULL ? slash + 1 : about->path, about->messages->count);
     diagram_print(title, curve, FIGURES_KIND_COUNT, out);
 }
 

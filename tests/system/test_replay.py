@@ -2,6 +2,7 @@
 reference says, and what a gateway that lies can do. tests/bench/README.md has the same with more figures."""
 import collections
 import json
+import re
 import subprocess
 import xml.etree.ElementTree
 
@@ -13,6 +14,19 @@ from tests.support.harness import free_port, program
 from tests.support.replaying import MAIL, read_scores, replay, replay_nodes, replay_report
 
 HEAD = "ts,ip,label\n"
+
+
+@pytest.fixture
+def play(site):
+    """Nodes that replay, on a Redis of their own. They keep nothing, so nobody waits for them to drain."""
+    started = []
+
+    def start(redis=None, count=2):
+        started.extend(replay_nodes(site, redis or site.redis(), count))
+        return started
+    yield start
+    for node in started:
+        node.kill()
 
 
 class Reeve:
@@ -32,9 +46,9 @@ class Reeve:
         self.reference.report(self.client(row), "replay-1", bool(row["label"]), 1.0, int(row["learnt"]))
 
 
-def test_real_mail_through_two_nodes(site, tmp_path):
+def test_real_mail_through_two_nodes(site, play, tmp_path):
     redis = site.redis()
-    nodes = replay_nodes(site, redis)
+    nodes = play(redis)
     report = replay_report(nodes, "--serial", "--scores", tmp_path / "scores.csv", "--svg", tmp_path / "mail.svg", "--redis", redis.address)
 
     # The goals.
@@ -73,9 +87,8 @@ def test_real_mail_through_two_nodes(site, tmp_path):
 
 
 @pytest.mark.parametrize("what", ["flip", "spam"])
-def test_one_gateway_of_five_lies(site, what):
-    redis = site.redis()
-    report = replay_report(replay_nodes(site, redis), "--gateways", 5, "--poison", f"5={what}")
+def test_one_gateway_of_five_lies(play, what):
+    report = replay_report(play(), "--gateways", 5, "--poison", f"5={what}")
     assert report["both"]["tpr_at_1%"] >= .785 - .07
     assert report["gateways"][4]["trust"] < .5 and report["gateways"][4]["says"] == what
     assert all(gateway["trust"] > .9 for gateway in report["gateways"][:4])
@@ -89,7 +102,6 @@ def run(path, *words):
 
 
 @pytest.mark.parametrize("text, words, code, said", [
-    (HEAD + "1017612000,192.0.2.1,1\n", [], 1, "no node answers at 'tcp://127.0.0.1:"),
     (HEAD + "1017612000,192.0.2.1,2\n", [], 1, "mail.csv:2: label: expected spam or ham, 1 or 0, not '2'; with --skip-bad"),
     ("1017612000,192.0.2.1,1\n", [], 1, "mail.csv:1: there is no column ts; the first line must name the columns"),
     (HEAD, [], 1, "there are no messages in it"),
@@ -135,13 +147,13 @@ def test_a_node_that_is_silent(site, one):
     assert done.returncode == 1 and "did not answer within 100 ms" in done.stderr
 
 
-def test_fewer_columns_and_words(site, tmp_path):
+def test_fewer_columns_and_words(play, tmp_path):
     """The least that a file may hold: no AS, no country, no sender, IPv6 as well, and rows in any order."""
     path = tmp_path / "words.csv"
     path.write_text("Class;Client;Timestamp\n" + "".join(
         f"{'Spam' if number % 2 else 'ham'};{'2001:db8:1::' if number % 2 else '203.0.113.'}{number % 7 + 1};2024-03-0{number % 5 + 1}T10:00:{number:02}Z\n"
         for number in range(40)))
-    nodes = replay_nodes(site, site.redis(), count=1)
+    nodes = play(count=1)
     done = replay(nodes, "--delay", 0, path=path)
     assert done.returncode == 0, done.stderr
     assert "40 messages (20 spam, 20 ham) from 14 addresses, 2024-03-01 to 2024-03-05" in done.stdout
@@ -150,18 +162,37 @@ def test_fewer_columns_and_words(site, tmp_path):
     assert report["both"]["auc"] == 1 and report["both"]["mean_spam_until_flagged"] == 1
 
 
-def test_clients_that_are_trusted_are_not_judged(site, tmp_path):
+def test_clients_that_are_trusted_are_not_judged(play, tmp_path):
     path = tmp_path / "mail.csv"
     path.write_text("ts,ip,label,dom\n" + "".join(
         f"{1017612000 + number},{'198.51.100.1' if number % 3 else '203.0.113.1'},{'spam' if number % 2 else 'ham'},sender.example\n"
         for number in range(30)))
-    done = replay(replay_nodes(site, site.redis(), count=1), "--delay", 0, path=path)
+    done = replay(play(count=1), "--delay", 0, "--gateways", 3, "--scores", tmp_path / "scores.csv", path=path)
     assert done.returncode == 0, done.stderr
     assert "not judged, and not counted below: 20 messages (the first is line 3), of clients whom the nodes trust" in done.stdout
+    assert "replay-3" in done.stdout and "replay-4" not in done.stdout
+    scores = read_scores(tmp_path / "scores.csv")
+    assert [score["line"] for score in scores] == [str(line) for line in range(2, 32, 3)]
+    assert {score["gateway"] for score in scores} == {"1"}, "they take turns, and every third message is judged"
+
+
+def test_chance_deals_the_messages(play, tmp_path):
+    path = tmp_path / "mail.csv"
+    path.write_text(HEAD + "".join(f"{1017612000 + number},203.0.113.{number},{number % 2}\n" for number in range(60)))
+    nodes, dealt = play(count=1), []
+    for seed in (0, 7, 7, 8):
+        done = replay(nodes, "--gateways", 5, "--seed", seed, "--poison", "2=silent", "--delay", "1d", "--continue", "--json",
+                      "--scores", tmp_path / "scores.csv", path=path)
+        assert done.returncode == 0, done.stderr
+        dealt.append([score["gateway"] for score in read_scores(tmp_path / "scores.csv")])
+        assert json.loads(done.stdout)["reports"] == 60 - dealt[-1].count("2")
+        path = late(path)
+    assert dealt[0] == list("12345") * 12
+    assert dealt[1] == dealt[2] != dealt[3] and all(set(deal) == set("12345") for deal in dealt)
 
 
 def late(path):
-    """The same a month later."""
-    later = path.with_name("late.csv")
-    later.write_text(path.read_text().replace("2024-03", "2024-04"))
+    """The same a month later, for nodes whose clock does not go back."""
+    later = path.with_name("late-" + path.name)
+    later.write_text(re.sub(r"^10\d{8}|2024-03", lambda found: "2024-04" if "-" in found[0] else str(int(found[0]) + 2600000), path.read_text(), flags=re.M))
     return later
