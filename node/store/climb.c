@@ -151,6 +151,11 @@ static void got_sum(struct store *store, struct op *op, const struct redisReply 
     struct script_added taken;
     char key[REPUTATION_KEY_MAX];
 
+    if (reply_state(reply) == STORE_NOSCRIPT) { // nothing was done: again, whole
+        reputation_unname(store);
+        climb_add(store, &part);
+        return;
+    }
     if (reply->type == REDIS_REPLY_ERROR) {
         store->counters.lost_writes++;
         return;
@@ -196,7 +201,9 @@ static void send_sum(struct store *store, struct op *op, const struct climb_sum 
 
     (void)split(sum->path, key);
     (void)reputation_id_read(key, &id); // a path is made of keys
-    script_put_add(&resp, key, &climb->settings.level[id.kind], &report, store_keeps_expiry(store));
+    const struct script_how how = reputation_how(store);
+
+    script_put_add(&resp, key, &climb->settings.level[id.kind], &report, &how);
     op_send(store->ops, op, store->lane[STORE_ADMIN], &resp);
 }
 

@@ -96,6 +96,51 @@ void reputation_learn(struct store *store, const struct reputation_level *level)
     parents_put(store->reputing.parents, key, level, clock_mono_ms());
 }
 
+// ---- scripts by name
+
+struct script_how reputation_how(const struct store *store)
+{
+    return (struct script_how){.keeps = store_keeps_expiry(store), .names = &store->reputing.names};
+}
+
+// Where it is refused they are sent whole.
+static void got_name(void *arg, uint64_t script, const struct redisReply *reply)
+{
+    struct store *store = arg;
+
+    store_note_error(store, reply_state(reply), reply);
+    (void)script_take_name(reply, store->reputing.names.of[script]);
+}
+
+void reputation_name_scripts(struct store *store)
+{
+    struct redis_wait wait = {.fn = got_name, .arg = store};
+    struct resp resp;
+
+    if (store->reputing.has_asked_names)
+        return;
+    store->reputing.has_asked_names = true;
+    for (int script = 0; script < SCRIPT_COUNT; script++) {
+        script_put_load(&resp, (enum script)script);
+        wait.tag = (uint64_t)script;
+        (void)redis_send(store->lane[STORE_ADMIN], &resp, wait); // fails only with the connection
+    }
+}
+
+static void forget_names(struct store *store)
+{
+    store->reputing.names = (struct script_names){.of = {""}};
+    store->reputing.has_asked_names = false;
+}
+
+void reputation_unname(struct store *store)
+{
+    if (store->reputing.names.of[0][0] == '\0')
+        return; // it was said before
+    forget_names(store);
+    reputation_name_scripts(store);
+}
+
 // ---- reading
 
 struct reading {
@@ -247,6 +292,7 @@ void reputation_tick(struct store *store)
 
 void reputation_lost(struct store *store)
 {
+    forget_names(store);
     store->reputing.has_looked = false;
     store->reputing.reading.due_ms = 0;
     if (store->reputing.parents != NULL)

@@ -54,6 +54,8 @@ struct volumes {
 };
 
 struct reputing {
+    struct script_names names;
+    bool has_asked_names;    // of this connection
     struct parents *parents; // NULL = nothing was ever read
     struct reporters reporters;
     struct scan reading;
@@ -84,6 +86,11 @@ bool reputation_take(struct store *store, struct reputation_level *level,
                      const struct redisReply *reply);
 // reputation_complain: somebody has written what is none of ours.
 void reputation_complain(struct store *store);
+// reputation_how: how scripts are sent now. reputation_name_scripts: asks for their names, once a connection. reputation_unname: the server
+// did not know one: they are asked for again.
+struct script_how reputation_how(const struct store *store);
+void reputation_name_scripts(struct store *store);
+void reputation_unname(struct store *store);
 // reputation_learn: what was read, or has just become, of a level.
 void reputation_learn(struct store *store, const struct reputation_level *level);
 

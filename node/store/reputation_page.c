@@ -150,6 +150,7 @@ static void keep_holders(struct paging *paging)
 static void undo_rows(struct store *store, struct paging *paging)
 {
     const uint32_t now_s = (uint32_t)(store_now_ms(store) / 1000);
+    const struct script_how how = {.keeps = store_keeps_expiry(store)};
     struct op *op = NULL;
 
     keep_holders(paging);
@@ -165,7 +166,7 @@ static void undo_rows(struct store *store, struct paging *paging)
         struct resp resp;
 
         script_put_undo(&resp, row->text, &paging->settings.level[row->id.kind], paging->reporter,
-                        now_s, store_keeps_expiry(store));
+                        now_s, &how);
         send(store, op, &resp);
     }
 }

@@ -159,7 +159,9 @@ static void got_added(struct store *store, struct op *op, const struct redisRepl
     struct script_added taken = {.value = NULL};
 
     job->replies++;
-    if (reply->type != REDIS_REPLY_ERROR && !script_take_add(reply, &taken))
+    if (reply->type == REDIS_REPLY_ERROR)
+        return;
+    if (!script_take_add(reply, &taken))
         store_note_garbage(store, op);
     if (taken.value != NULL && !reputation_take(store, level, taken.value))
         store_note_garbage(store, op);
@@ -176,7 +178,10 @@ static void end_adding(struct store *store, struct op *op)
 {
     struct job *job = op->work;
 
-    if (op->state != STORE_UP) {
+    if (op->state == STORE_NOSCRIPT) { // what was not done is asked again, whole
+        reputation_unname(store);
+        add(store, job);
+    } else if (op->state != STORE_UP) {
         store->counters.lost_writes++;
         finish(store, job, op->state);
     } else if (!store->config->replay) {
@@ -201,7 +206,9 @@ static void send_add(struct store *store, struct op *op, const struct job *job, 
     struct resp resp;
 
     (void)reputation_key(id, key);
-    script_put_add(&resp, key, &report->settings.level[id->kind], &part, store_keeps_expiry(store));
+    const struct script_how how = reputation_how(store);
+
+    script_put_add(&resp, key, &report->settings.level[id->kind], &part, &how);
     send(store, op, &resp);
 }
 
@@ -320,11 +327,18 @@ static void got_claimed(struct store *store, struct op *op, const struct redisRe
         store_note_garbage(store, op);
 }
 
+static void claim(struct store *store, struct job *job);
+
 static void end_claimed(struct store *store, struct op *op)
 {
     struct job *job = op->work;
     struct reporter *reporter = reporter_of(store, job);
 
+    if (op->state == STORE_NOSCRIPT) {
+        reputation_unname(store);
+        claim(store, job);
+        return;
+    }
     if (op->state != STORE_UP || !job->is_claimed) {
         store->counters.reports_again += op->state == STORE_UP;
         finish(store, job, op->state);
@@ -344,15 +358,15 @@ static const struct op_kind CLAIMING = {got_claimed, end_claimed};
 static void send_claim(struct store *store, struct op *op, struct job *job)
 {
     struct store_report *report = job->report;
-    const bool keeps = store_keeps_expiry(store);
+    const struct script_how how = reputation_how(store);
     const struct script_news none = {.last_ms = store_now_ms(store)};
     char key[REPUTATION_KEY_MAX];
     struct resp resp;
 
-    script_put_claim(&resp, report->event, report->claim, store_now_ms(store), keeps);
+    script_put_claim(&resp, report->event, report->claim, store_now_ms(store), &how);
     send(store, op, &resp);
     if (job->asks_id) {
-        script_put_gateway(&resp, job->gateway, &none, keeps);
+        script_put_gateway(&resp, job->gateway, &none, how.keeps);
         send(store, op, &resp);
     }
     if (store->config->replay) {
@@ -364,6 +378,15 @@ static void send_claim(struct store *store, struct op *op, struct job *job)
     for (unsigned i = 0; i < report->facts.count; i++)
         resp_bytes(&resp, key, reputation_key(&report->facts.level[i].id, key));
     send(store, op, &resp);
+}
+
+static void claim(struct store *store, struct job *job)
+{
+    struct op *op =
+        begin(store, &CLAIMING, job, 2U + job->asks_id + (unsigned)store->config->replay);
+
+    if (op != NULL)
+        send_claim(store, op, job);
 }
 
 static struct job *job_new(struct store *store, struct store_report *report, struct store_done done)
@@ -391,10 +414,6 @@ void store_report(struct store *store, struct store_report *report, struct store
         done.fn(done.arg, done.token, report->facts.count > 0 ? STORE_CROWDED : STORE_UP);
         return;
     }
-    struct job *job = job_new(store, report, done);
-    struct op *op =
-        begin(store, &CLAIMING, job, 2U + job->asks_id + (unsigned)store->config->replay);
-
-    if (op != NULL)
-        send_claim(store, op, job);
+    claim(store, job_new(store, report, done));
+    reputation_name_scripts(store);
 }

@@ -1,7 +1,7 @@
 // reputation_script.c: see reputation_script.h. Promises: a value that is none of ours counts as nothing and is replaced; what
 // is written is exactly what core/reputation_*.c would write, as Lua's numbers are IEEE doubles and its ^ is pow.
 //
-// Each is sent whole: Redis has it compiled, and so no server that was restarted, or replaced by its replica, ever has to be told first.
+// A script that is sent whole needs no server to be told first, whichever was restarted, or replaced by its replica.
 #include "node/store/reputation_script.h"
 
 #include <hiredis/hiredis.h>
@@ -22,31 +22,32 @@
 static const char ENTITY[] =
     "local A,D,F,fr,ld=ARGV,2^-20,math.floor,math.frexp,math.ldexp\n"
     "local what,root,half,now=A[1],A[2]=='1',tonumber(A[3]),tonumber(A[4])\n"
-    "local n,Z=root and 16 or 4,'\\0\\0\\0\\0'\n"
-    "local s,h,at,d,v,w,I,P,H\n"
-    "local function none()\n"
-    " s,h,at,d,v,w,I,P,H=0,0,0,0,0,0,{},{},{}\n"
-    " for i=1,n do I[i],P[i],H[i]=0,0,0 end\n"
-    "end\n"
+    "local n=root and 16 or 4\n"
+    "local pack,unpack,sub=struct.pack,struct.unpack,string.sub\n"
+    "local s,h,at,d,v,w,I,P,H=0,0,0,0,0,0,{},{},{}\n"
     "local function ok(x) return x==0 and 1/x>0 or x>=D and x<=1e15 end\n"
-    "none()\n"
     "local old=redis.call('GET',KEYS[1])\n"
     "local is=old and #old==(root and 318 or 44) and old:byte(1)==(root and 2 or 1)\n"
     "if is then\n"
-    " local p=24\n"
-    " if root then s,h,at,d=struct.unpack('>ddI4I2',old,2)\n"
-    " else s=struct.unpack('>d',old:sub(2,6)..Z) h=struct.unpack('>d',old:sub(7,11)..Z)\n"
-    "  at,d=struct.unpack('>I4I2',old,12) p=18 end\n"
-    " v=struct.unpack('>f',old:sub(p,p+2)..Z) w=struct.unpack('>f',old,p+3) p=p+7\n"
-    " is=ok(s) and ok(h) and ok(v) and ok(w)\n"
-    " for i=1,n do\n"
-    "  if root then I[i],P[i],H[i]=struct.unpack('>I2dd',old,p) p=p+18\n"
-    "   is=is and ok(P[i]) and ok(H[i])\n"
-    "  else local b I[i],b=struct.unpack('>I2I3',old,p) p=p+5\n"
-    "   H[i]=b%4096 P[i]=(b-H[i])/4096/128 H[i]=H[i]/128 end\n"
-    "  is=is and (I[i]>0 or P[i]+H[i]==0)\n"
+    " if root then\n"
+    "  s,h,at,d=unpack('>ddI4I2',old,2)\n"
+    "  v,w=unpack('>ff',sub(old,24,26)..'\\0'..sub(old,27,30))\n"
+    "  for i=1,n do I[i],P[i],H[i]=unpack('>I2dd',old,13+18*i) is=is and ok(P[i]) and ok(H[i]) "
+    "end\n"
+    " else\n"
+    "  "
+    "s,h,v=unpack('>ddf',sub(old,2,6)..'\\0\\0\\0'..sub(old,7,11)..'\\0\\0\\0'..sub(old,18,20)..'"
+    "\\0')\n"
+    "  at,d=unpack('>I4I2',old,12)\n"
+    "  w,I[1],P[1],I[2],P[2],I[3],P[3],I[4],P[4]=unpack('>fI2I3I2I3I2I3I2I3',old,21)\n"
+    "  for i=1,4 do local b=P[i] local low=b%4096 P[i],H[i]=(b-low)/524288,low/128 end\n"
     " end\n"
-    " if not is then none() end\n"
+    " is=is and ok(s) and ok(h) and ok(v) and ok(w)\n"
+    " for i=1,n do is=is and (I[i]>0 or P[i]+H[i]==0) end\n"
+    "end\n"
+    "if not is then\n"
+    " s,h,at,d,v,w=0,0,0,0,0,0\n"
+    " for i=1,n do I[i],P[i],H[i]=0,0,0 end\n"
     "end\n"
     "local function decay()\n"
     " if now<=at then return end\n"
@@ -63,21 +64,27 @@ static const char ENTITY[] =
     " return bits==53 and x or ld(F(ld(f,bits)+0.5),e-bits)\n"
     "end\n"
     "local function parts(x,place)\n"
-    " return math.min(4095,F(x*128+(40503*at+24109*place)%65536/65536))\n"
+    " x=F(x*128+(40503*at+24109*place)%65536/65536)\n"
+    " return x<4095 and x or 4095\n"
     "end\n"
     "local function put()\n"
     " local b=root and 53 or 29\n"
     " s,h=round(s,b),round(h,b)\n"
-    " local f=struct.pack('>f',round(v,16)):sub(1,3)..struct.pack('>f',round(w,24))\n"
-    " local o=root and {struct.pack('>BddI4I2',2,s,h,at,d),f} or "
-    "{'\\1',struct.pack('>d',s):sub(1,5),\n"
-    "  struct.pack('>d',h):sub(1,5),struct.pack('>I4I2',at,d),f}\n"
-    " for i=1,n do\n"
-    "  if I[i]==0 then P[i],H[i]=0,0 end\n"
-    "  o[#o+1]=root and struct.pack('>I2dd',I[i],round(P[i],b),round(H[i],b))\n"
-    "   or struct.pack('>I2I3',I[i],parts(P[i],2*i-2)*4096+parts(H[i],2*i-1))\n"
+    " v,w=round(v,16),round(w,24)\n"
+    " for i=1,n do if I[i]==0 then P[i],H[i]=0,0 end end\n"
+    " local new\n"
+    " if root then\n"
+    "  new={pack('>BddI4I2',2,s,h,at,d),sub(pack('>f',v),1,3),pack('>f',w)}\n"
+    "  for i=1,n do new[i+3]=pack('>I2dd',I[i],round(P[i],b),round(H[i],b)) end\n"
+    "  new=table.concat(new)\n"
+    " else\n"
+    "  new=pack('>ddf',s,h,v)\n"
+    "  "
+    "new='\\1'..sub(new,1,5)..sub(new,9,13)..pack('>I4I2',at,d)..sub(new,17,19)..pack('>"
+    "fI2I3I2I3I2I3I2I3',w,\n"
+    "   I[1],parts(P[1],0)*4096+parts(H[1],1),I[2],parts(P[2],2)*4096+parts(H[2],3),\n"
+    "   I[3],parts(P[3],4)*4096+parts(H[3],5),I[4],parts(P[4],6)*4096+parts(H[4],7))\n"
     " end\n"
-    " local new=table.concat(o)\n"
     " if A[5]=='1' then\n"
     "  redis.call('SET',KEYS[1],new,'EX',math.ceil(half*math.log(8*math.max(1,s+h))/math.log(2)))\n"
     " else redis.call('SET',KEYS[1],new) end\n"
@@ -121,6 +128,53 @@ static const char ENTITY[] =
     "if on<0.001 then on=0 end\n"
     "return {string.format('%.17g',add),string.format('%.17g',on),cap,new}\n";
 
+// KEYS: the hash of this period, of the one before, and of the one after, in which a node whose clock is a little ahead may be; ARGV: field,
+// claim, moment of expiry (0: none).
+static const char CLAIM[] = "for i=1,3 do\n"
+                            " local has=redis.call('HGET',KEYS[i],ARGV[1])\n"
+                            " if has then return has==ARGV[2] and 1 or 0 end\n"
+                            "end\n"
+                            "redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])\n"
+                            "if ARGV[3]~='0' then redis.call('EXPIREAT',KEYS[1],ARGV[3]) end\n"
+                            "return 1\n";
+
+// ---- how they are sent
+
+static const struct {
+    const char *text;
+    size_t len;
+} SCRIPTS[SCRIPT_COUNT] = {
+    [SCRIPT_ENTITY] = {ENTITY, sizeof(ENTITY) - 1},
+    [SCRIPT_CLAIM] = {CLAIM, sizeof(CLAIM) - 1},
+};
+
+static void begin_script(struct resp *resp, enum script script, const struct script_how *how)
+{
+    const char *name = how->names != NULL ? how->names->of[script] : "";
+
+    resp_begin(resp, name[0] != '\0' ? "EVALSHA" : "EVAL");
+    if (name[0] != '\0')
+        resp_text(resp, name);
+    else
+        resp_bytes(resp, SCRIPTS[script].text, SCRIPTS[script].len);
+}
+
+void script_put_load(struct resp *resp, enum script script)
+{
+    resp_begin(resp, "SCRIPT");
+    resp_text(resp, "LOAD");
+    resp_bytes(resp, SCRIPTS[script].text, SCRIPTS[script].len);
+}
+
+bool script_take_name(const struct redisReply *reply, char out[SCRIPT_NAME_MAX])
+{
+    if (!reply_is_text(reply) || reply->len != SCRIPT_NAME_MAX - 1 ||
+        strspn(reply->str, "0123456789abcdef") != reply->len)
+        return false;
+    memcpy(out, reply->str, SCRIPT_NAME_MAX);
+    return true;
+}
+
 static void put_real(struct resp *resp, double number)
 {
     char text[40];
@@ -135,26 +189,26 @@ static void put_flag(struct resp *resp, bool is)
 }
 
 static void put_entity(struct resp *resp, const char *what, const char *key,
-                       const struct reputation_level_settings *level, uint32_t now_s, bool keeps)
+                       const struct reputation_level_settings *level, uint32_t now_s,
+                       const struct script_how *how)
 {
     struct reputation_id id;
 
-    resp_begin(resp, "EVAL");
-    resp_bytes(resp, ENTITY, sizeof(ENTITY) - 1);
+    begin_script(resp, SCRIPT_ENTITY, how);
     resp_number(resp, 1);
     resp_text(resp, key);
     resp_text(resp, what);
     put_flag(resp, reputation_id_read(key, &id) && reputation_is_root(id.kind));
     put_real(resp, (double)level->half_life_ms / 1000);
     resp_number(resp, now_s);
-    put_flag(resp, keeps);
+    put_flag(resp, how->keeps);
 }
 
 void script_put_add(struct resp *resp, const char *key,
                     const struct reputation_level_settings *level,
-                    const struct reputation_report *report, bool keeps)
+                    const struct reputation_report *report, const struct script_how *how)
 {
-    put_entity(resp, "add", key, level, report->now_s, keeps);
+    put_entity(resp, "add", key, level, report->now_s, how);
     resp_number(resp, report->reporter);
     resp_number(resp, report->active);
     put_flag(resp, report->is_spam);
@@ -190,32 +244,22 @@ bool script_take_add(const struct redisReply *reply, struct script_added *out)
 
 void script_put_undo(struct resp *resp, const char *key,
                      const struct reputation_level_settings *level, uint16_t reporter,
-                     uint32_t now_s, bool keeps)
+                     uint32_t now_s, const struct script_how *how)
 {
-    put_entity(resp, "undo", key, level, now_s, keeps);
+    put_entity(resp, "undo", key, level, now_s, how);
     resp_number(resp, reporter);
 }
 
 void script_put_volume(struct resp *resp, const char *key,
                        const struct reputation_level_settings *level,
-                       const struct script_volume *volume, bool keeps)
+                       const struct script_volume *volume, const struct script_how *how)
 {
-    put_entity(resp, "volume", key, level, volume->now_s, keeps);
+    put_entity(resp, "volume", key, level, volume->now_s, how);
     put_real(resp, volume->mails);
     put_flag(resp, volume->founds);
 }
 
 // ---- events
-
-// KEYS: the hash of this period, of the one before, and of the one after, in which a node whose clock is a little ahead may be; ARGV: field,
-// claim, moment of expiry (0: none).
-static const char CLAIM[] = "for i=1,3 do\n"
-                            " local has=redis.call('HGET',KEYS[i],ARGV[1])\n"
-                            " if has then return has==ARGV[2] and 1 or 0 end\n"
-                            "end\n"
-                            "redis.call('HSET',KEYS[1],ARGV[1],ARGV[2])\n"
-                            "if ARGV[3]~='0' then redis.call('EXPIREAT',KEYS[1],ARGV[3]) end\n"
-                            "return 1\n";
 
 enum { EVENT_BUCKETS = 1 << 17, EVENT_HASH_BYTES = 16, EVENT_FIELD_BYTES = 8, EVENT_KEYS = 3 };
 
@@ -228,7 +272,7 @@ static void put_event_key(struct resp *resp, uint32_t bucket, uint64_t period)
 }
 
 void script_put_claim(struct resp *resp, const char *event, uint32_t claim, uint64_t now_ms,
-                      bool keeps)
+                      const struct script_how *how)
 {
     const uint64_t period = now_ms / SCRIPT_EVENT_MS;
     const uint64_t expiry_ms = (period + 2) * SCRIPT_EVENT_MS;
@@ -238,15 +282,14 @@ void script_put_claim(struct resp *resp, const char *event, uint32_t claim, uint
     (void)crypto_generichash(hash, sizeof(hash), (const uint8_t *)event, strlen(event), NULL, 0);
     memcpy(&bucket, hash + EVENT_FIELD_BYTES, sizeof(bucket));
     bucket %= EVENT_BUCKETS;
-    resp_begin(resp, "EVAL");
-    resp_bytes(resp, CLAIM, sizeof(CLAIM) - 1);
+    begin_script(resp, SCRIPT_CLAIM, how);
     resp_number(resp, EVENT_KEYS);
     put_event_key(resp, bucket, period);
     put_event_key(resp, bucket, period > 0 ? period - 1 : 0);
     put_event_key(resp, bucket, period + 1);
     resp_bytes(resp, hash, EVENT_FIELD_BYTES);
     resp_bytes(resp, &claim, sizeof(claim));
-    resp_number(resp, keeps ? expiry_ms / 1000 : 0);
+    resp_number(resp, how->keeps ? expiry_ms / 1000 : 0);
 }
 
 // ---- gateways

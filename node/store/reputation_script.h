@@ -11,12 +11,29 @@
 
 struct redisReply;
 
+// ---- how they are sent
+
+// The two that are sent for each report are sent by the names that the server gave them, as soon as it has: that spares it a third of its
+// work. A server that forgot them says NOSCRIPT, has done nothing, and is sent them whole again.
+enum script { SCRIPT_ENTITY, SCRIPT_CLAIM, SCRIPT_COUNT };
+enum { SCRIPT_NAME_MAX = 41 };
+struct script_names {
+    char of[SCRIPT_COUNT][SCRIPT_NAME_MAX]; // "" = not known
+};
+struct script_how {
+    bool keeps;                       // keys get their expiry
+    const struct script_names *names; // NULL = whole
+};
+// script_put_load: asks for a name. script_take_name: false: it is none.
+void script_put_load(struct resp *resp, enum script script);
+bool script_take_name(const struct redisReply *reply, char out[SCRIPT_NAME_MAX]);
+
 // ---- entities: r:...
 
-// script_put_add: reputation_add of a key. keeps: it gets its life (reputation_life_ms).
+// script_put_add: reputation_add of a key, whose expiry is its life (reputation_life_ms).
 void script_put_add(struct resp *resp, const char *key,
                     const struct reputation_level_settings *level,
-                    const struct reputation_report *report, bool keeps);
+                    const struct reputation_report *report, const struct script_how *how);
 // Its reply. value is what is stored now; NULL where nothing was added. False: it is none.
 struct script_added {
     struct reputation_added added;
@@ -27,7 +44,7 @@ bool script_take_add(const struct redisReply *reply, struct script_added *out);
 // script_put_undo: reputation_undo of a key; the reply is 1 where the reporter held something there, else 0.
 void script_put_undo(struct resp *resp, const char *key,
                      const struct reputation_level_settings *level, uint16_t reporter,
-                     uint32_t now_s, bool keeps);
+                     uint32_t now_s, const struct script_how *how);
 // script_put_volume: reputation_add_volume of a key of which something is kept, or, with founds, of any; the reply is 1, or 0 where
 // nothing is kept of it.
 struct script_volume {
@@ -37,14 +54,14 @@ struct script_volume {
 };
 void script_put_volume(struct resp *resp, const char *key,
                        const struct reputation_level_settings *level,
-                       const struct script_volume *volume, bool keeps);
+                       const struct script_volume *volume, const struct script_how *how);
 
 // ---- events: e:{<bucket>}:<period>, field = 8 bytes of a hash, value = 4 bytes of the claim
 
 #define SCRIPT_EVENT_MS (31ULL * 24 * 3600 * 1000) // so long an event is known at least
 // script_put_claim: the reply is 1 where this claim has the event, else 0.
 void script_put_claim(struct resp *resp, const char *event, uint32_t claim, uint64_t now_ms,
-                      bool keeps);
+                      const struct script_how *how);
 
 // ---- gateways:{p}, field = name, value = "<id> <last_ms> <spam> <ham> <agreed, disagreed of ham> <of spam>"; the field "" is the
 // id that was given last

@@ -83,6 +83,10 @@ static void got_volume(struct store *store, struct op *op, const struct redisRep
     struct volume *volume = batch->volume[batch->at];
     const unsigned mails = batch->mails[batch->at++];
 
+    if (reply_state(reply) == STORE_NOSCRIPT) { // nothing was done: again, whole
+        reputation_unname(store);
+        volume->asked = 0;
+    }
     if (reply->type == REDIS_REPLY_ERROR)
         return;
     if (!reply_is_integer(reply))
@@ -97,7 +101,7 @@ static void end_volumes(struct store *store, struct op *op)
 {
     struct batch *batch = op->work;
 
-    if (op->state != STORE_UP)
+    if (op->state != STORE_UP && op->state != STORE_NOSCRIPT)
         store->counters.lost_writes++;
     for (unsigned i = 0; i < batch->count; i++)
         batch->volume[i]->is_sent = false;
@@ -112,6 +116,7 @@ static const struct op_kind VOLUMES = {got_volume, end_volumes};
 static void send_batch(struct store *store, struct batch *batch)
 {
     const uint32_t now_s = (uint32_t)(store_now_ms(store) / 1000);
+    const struct script_how how = reputation_how(store);
     enum store_state why = STORE_UP;
     struct op *op = op_begin(store->ops, store->lane[STORE_ADMIN], &VOLUMES, batch->count, &why);
 
@@ -129,7 +134,7 @@ static void send_batch(struct store *store, struct batch *batch)
         batch->mails[i] = volume->waiting;
         volume->asked = volume->mails;
         volume->is_sent = true;
-        script_put_volume(&resp, volume->key, &volume->level, &said, store_keeps_expiry(store));
+        script_put_volume(&resp, volume->key, &volume->level, &said, &how);
         op_send(store->ops, op, store->lane[STORE_ADMIN], &resp);
     }
 }

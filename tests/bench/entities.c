@@ -29,7 +29,7 @@ static void put_entity(struct resp *resp, uint32_t number)
     char key[REPUTATION_KEY_MAX];
 
     (void)snprintf(key, sizeof(key), "r:i:%08" PRIx32, number);
-    script_put_add(resp, key, &LEVEL, &report, true);
+    script_put_add(resp, key, &LEVEL, &report, &(struct script_how){.keeps = true});
 }
 
 static void put_event(struct resp *resp, uint32_t number)
@@ -37,8 +37,9 @@ static void put_event(struct resp *resp, uint32_t number)
     char event[32];
 
     (void)snprintf(event, sizeof(event), "event %" PRIu32, number);
-    script_put_claim(resp, event, CLAIM, NOW_S * 1000ULL,
-                     false); // a moment that is over would expire at once
+    script_put_claim(
+        resp, event, CLAIM, NOW_S * 1000ULL,
+        &(struct script_how){.keeps = false}); // a moment that is over would expire at once
 }
 
 static void send_one(redisContext *redis, uint32_t number, bool is_event)

@@ -304,7 +304,8 @@ static void claims_look_at_the_period_before_and_after(void **state)
             redisContext *redis = redisConnectUnix(scene.stage.socket);
             void *reply = NULL;
 
-            script_put_claim(&resp, rows[i].name, 7 + k, at_ms[k], false);
+            script_put_claim(&resp, rows[i].name, 7 + k, at_ms[k],
+                             &(struct script_how){.keeps = false});
             const char *bytes = resp_finish(&resp, &len);
 
             assert_int_equal(redisAppendFormattedCommand(redis, bytes, len), REDIS_OK);
@@ -316,6 +317,60 @@ static void claims_look_at_the_period_before_and_after(void **state)
         }
     }
     scene_close(&scene);
+}
+
+static bool has_names(void *store)
+{
+    return ((struct store *)store)->reputing.names.of[SCRIPT_COUNT - 1][0] != '\0';
+}
+
+static bool is_all_told(void *store)
+{
+    return ((struct store *)store)->reputing.volumes.batches == 0;
+}
+
+// A server that forgot what was sent by name is sent it whole, and nothing of it is lost.
+static void scripts_are_sent_by_name(void **state)
+{
+    struct crowd *crowd = mem_new(sizeof(*crowd));
+    struct scene scene;
+
+    (void)state;
+    scene_open(&scene);
+    for (unsigned i = 0; i < EVENTS; i++) {
+        struct store_report *report = &crowd->report[0][i];
+        char event[16];
+
+        (void)snprintf(event, sizeof(event), "event %u", i);
+        report_make(report, scene.store, event, true);
+    }
+    assert_int_equal(report_of(&scene, scene.store, &crowd->report[0][0]), STORE_UP);
+    stage_until(&scene.stage, has_names, scene.store);
+    assert_int_equal(report_of(&scene, scene.store, &crowd->report[0][1]), STORE_UP);
+    stage_do(&scene.stage, "SCRIPT FLUSH");
+    crowd->done = NODES * EVENTS - (EVENTS - 2);
+    for (unsigned i = 2; i < EVENTS; i++)
+        store_report(scene.store, &crowd->report[0][i], stage_done(crowd_done, crowd, 0));
+    stage_until(&scene.stage, crowd_is_done, crowd);
+    assert_int_equal(crowd->failed, 0);
+    for (unsigned i = 0; i < EVENTS; i++)
+        assert_true(crowd->report[0][i].is_new);
+    assert_near(held(&scene, "r:i:c0000201"), EVENTS, 1e-4);
+    stage_until(&scene.stage, has_names, scene.store);
+    stage_do(&scene.stage, "SCRIPT FLUSH"); // and what climbs, and is counted
+    store_reputation_volume(scene.store, &crowd->report[0][0].facts.level[0].id, 5,
+                            &crowd->report[0][0].settings.level[REPUTATION_IP]);
+    volumes_flush(scene.store);
+    climb_all(&scene, scene.store);
+    stage_until(&scene.stage, is_all_told, scene.store);
+    volumes_flush(scene.store);
+    stage_until(&scene.stage, is_all_told, scene.store);
+    assert_near(stored(&scene, "r:i:c0000201").hour, 5, 0.05);
+    assert_true(held(&scene, "r:n:c00002") >= 3);
+    assert_true(held(&scene, "r:g:address") >= 3);
+    assert_int_equal(store_counters(scene.store)->lost_writes, 0);
+    scene_close(&scene);
+    mem_free(crowd);
 }
 
 // ---- trouble
@@ -430,6 +485,7 @@ int main(void)
         cmocka_unit_test(an_event_counts_once),
         cmocka_unit_test(many_at_once_lose_and_double_nothing),
         cmocka_unit_test(claims_look_at_the_period_before_and_after),
+        cmocka_unit_test(scripts_are_sent_by_name),
         cmocka_unit_test(while_it_is_away_nothing_is_claimed),
         cmocka_unit_test(a_full_server_claims_nothing),
         cmocka_unit_test(who_was_not_heard_asks_again),

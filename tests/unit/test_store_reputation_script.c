@@ -122,7 +122,8 @@ static void step_add(struct desk *desk, struct twin *twin, struct random *random
     struct script_added is;
     struct resp resp;
 
-    script_put_add(&resp, twin->key, &twin->level, &report, random_chance(random, 50));
+    script_put_add(&resp, twin->key, &twin->level, &report,
+                   &(struct script_how){.keeps = random_chance(random, 50)});
     redisReply *reply = ask(desk, &resp);
 
     assert_true(script_take_add(reply, &is));
@@ -139,7 +140,8 @@ static void step_undo(struct desk *desk, struct twin *twin, struct random *rando
     const uint16_t reporter = (uint16_t)random_below(random, GATEWAYS);
     struct resp resp;
 
-    script_put_undo(&resp, twin->key, &twin->level, reporter, now_s, true);
+    script_put_undo(&resp, twin->key, &twin->level, reporter, now_s,
+                    &(struct script_how){.keeps = true});
     assert_int_equal(ask_number(desk, &resp),
                      reputation_undo(twin->kind, &twin->level, reporter, now_s, &twin->is));
 }
@@ -151,7 +153,7 @@ static void step_volume(struct desk *desk, struct twin *twin, struct random *ran
     const bool counts = twin->exists || volume.founds;
     struct resp resp;
 
-    script_put_volume(&resp, twin->key, &twin->level, &volume, true);
+    script_put_volume(&resp, twin->key, &twin->level, &volume, &(struct script_how){.keeps = true});
     assert_int_equal(ask_number(desk, &resp), counts);
     if (!counts)
         return;
