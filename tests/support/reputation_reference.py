@@ -274,7 +274,7 @@ class Reference:
         return None
 
     def active(self, now):
-        return sum(now - gateway.last <= ACTIVE for gateway in self.gateways.values() if gateway.last is not None)
+        return sum(now - gateway.last < ACTIVE for gateway in self.gateways.values() if gateway.last is not None)
 
     def report(self, client, name, is_spam, weight, now, judges=True):
         """Weighed with the trust that the gateway had before. What was added, chain by chain, leaf to root."""

@@ -136,7 +136,7 @@ static unsigned active(void)
 
     for (unsigned i = 0; i < GATEWAYS; i++)
         count += world.gateway[i].number != 0 &&
-                 (world.now_s - world.gateway[i].last_s) * 1000ULL <= REPUTATION_ACTIVE_MS;
+                 (world.now_s - world.gateway[i].last_s) * 1000ULL < REPUTATION_ACTIVE_MS;
     return count;
 }
 
