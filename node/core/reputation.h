@@ -83,6 +83,8 @@ struct reputation_state {
 // less than half of 1/128. It becomes floor(128 weight + d) where d is spread evenly over 0..1 from second to second:
 //     d = ((40503 at_s + 24109 (2 slot + (1 for ham))) mod 65536) / 65536
 // so it is right on average, and what is written again within its second stays as it is.
+// The hour's counter, of 16 bits, is right to a fifteenth where it is written every second; the week's has 24 because it would not hear of
+// single mails.
 #define REPUTATION_DUST 0x1p-20
 // reputation_pack: returns the bytes. reputation_unpack: ERR_SYNTAX if they are none of ours: another version or length, a number that is
 // not finite, negative or beyond 1e15.
