@@ -17,11 +17,12 @@
 #define REPORT_FUTURE_MS (60ULL * 1000)
 
 // Why a report teaches nothing: words of Ack.skipped_why.
-#define SKIP_SEEN "seen" // its event was counted before
-#define SKIP_OFF  "off"  // settings.reputation.mode is off
-#define SKIP_WEIGHTLESS \
-    "weightless"             // its evidence, or its gateway, is worth nothing by the settings
-#define SKIP_NOBODY "nobody" // neither a client from outside nor a sender that may be meant
+static const char SEEN[] = "seen"; // its event was counted before
+static const char OFF[] = "off";   // settings.reputation.mode is off
+static const char WEIGHTLESS[] =
+    "weightless"; // by the settings its evidence or its gateway is worth nothing
+static const char NOBODY[] =
+    "nobody"; // neither a client from outside nor a sender that may be meant
 
 // One Report under way; lives in its seat.
 struct report_work {
@@ -178,11 +179,11 @@ static const char *why_not(const struct seat *seat, const struct report_item *it
     struct reputation_facts levels;
 
     if (seat_policy(seat)->settings.reputation.mode == POLICY_REPUTATION_OFF)
-        return SKIP_OFF;
+        return OFF;
     if (!(item->weight > 0))
-        return SKIP_WEIGHTLESS;
+        return WEIGHTLESS;
     reputation_levels(&item->client, &levels);
-    return levels.count == 0 ? SKIP_NOBODY : NULL;
+    return levels.count == 0 ? NOBODY : NULL;
 }
 
 static enum err fill_item(const struct server *server, struct seat *seat, struct report_work *work)
@@ -265,7 +266,7 @@ static void over(struct report_flight *flight, enum report_end end)
     if (seat == NULL)
         return;
     if (end == REPORT_RECORDED || end == REPORT_SEEN)
-        answer(server, seat, end == REPORT_SEEN ? SKIP_SEEN : NULL);
+        answer(server, seat, end == REPORT_SEEN ? SEEN : NULL);
     else
         answer_degraded(server, seat, flight);
 }
