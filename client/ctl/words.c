@@ -22,6 +22,12 @@ static const struct reason_words {
      "If this is a mail server of yours or of a partner, exempt it (a policy of kind greylist, "
      "with "
      "its source), or raise settings.greylist.new_per_hour."},
+    {"reputation",
+     "its address and its sender have sent little but spam so far, or DNS lists name them",
+     "reevectl reputation explain shows the computation. If it is wanted, let it through: a policy "
+     "of kind permit, with its source."},
+    {"reputation_defer", "it would be refused for its reputation, and is deferred first",
+     "reevectl reputation explain shows the computation."},
     {"dha", "its client tried out which recipients exist, and is banned for a while",
      "reevectl blocked show says what it named. If it is a mail server of yours or of a partner, "
      "end the ban "

@@ -8,7 +8,7 @@
 #include "node/verbs/admin.h"
 #include "proto/base/log.h"
 
-enum { LIST_DEFAULT = 100, LIST_MOST = 250, GATEWAYS_MOST = 1024 };
+enum { LIST_DEFAULT = 100, LIST_MOST = 150, GATEWAYS_MOST = 1024 };
 #define TRUSTED_AGAIN 0.6
 
 static const struct reputation_settings *settings_of(const struct admin_call *call)

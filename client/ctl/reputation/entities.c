@@ -9,7 +9,7 @@
 #include "proto/base/mem.h"
 #include "proto/text.h"
 
-enum { PAGE = 200, KINDS_TEXT_MAX = 256 };
+enum { PAGE = 150, KINDS_TEXT_MAX = 256 };
 
 double entity_number(const struct reeve_row *row, const char *key)
 {

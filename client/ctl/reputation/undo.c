@@ -98,9 +98,10 @@ static void take_row(struct undo *undo, const struct reeve_row *row)
 
 static int undo_page(struct undo *undo)
 {
-    const struct reeve_pair args[] = {{"gateway", undo->gateway}, {"cursor", undo->cursor}};
+    const struct reeve_pair args[] = {
+        {"gateway", undo->gateway}, {"limit", "150"}, {"cursor", undo->cursor}};
     struct reeve_answer *answer = NULL;
-    int code = ctl_admin(undo->ctl, "reputation.undo", args, 2, undo->dry_run, &answer);
+    int code = ctl_admin(undo->ctl, "reputation.undo", args, 3, undo->dry_run, &answer);
 
     if (code != CTL_FINE)
         return code;
