@@ -1,5 +1,5 @@
 // fuzz_ctl.c: a line that somebody pasted from a mail log, into what `reevectl why` looks for in it
-// (a ticket, addresses), and into a time, a word of a shell and a JSON text.
+// (a ticket, addresses), and into a time, a word of a shell, a JSON text and a domain in a zone.
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 // The pure parts, which are in no library.
 #include "client/ctl/json.c"
+#include "client/ctl/reputation/zone.c"
 #include "client/ctl/ticket.c"
 #include "client/ctl/when.c"
 #include "client/ctl/words.c"
@@ -71,6 +72,33 @@ static void write_json(const char *line)
     free(text);
 }
 
+// write_zone: a domain that a sender chose makes no line but its own.
+static void write_zone(const char *line)
+{
+    struct zone_entry entry = {
+        .domain = line, .p = 1, .weight = 2, .reporters = 1, .is_listed = true};
+    struct zone zone = {.entry = &entry,
+                        .count = 1,
+                        .origin = "bl.example",
+                        .server = "",
+                        .contact = "x.example",
+                        .rater = "x.example",
+                        .of_domains = true};
+    const bool is_name = zone_is_name(line, strlen("bl.example") + strlen("*.."));
+    char *text = NULL;
+    size_t size = 0, lines = 0, left_out = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    assert(zone_sort(&zone) == !is_name && zone.count == is_name);
+    assert(zone_write_bind(&zone, out, &left_out) == zone.count && left_out == 0);
+    assert(zone_write_rbldnsd(&zone, out) == zone.count);
+    (void)fclose(out);
+    for (const char *at = text; *at != '\0'; at++)
+        lines += *at == '\n';
+    assert(lines == (is_name ? 15 : 10));
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *line = malloc(size + 1);
@@ -82,6 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_time(line);
     quote(line, size);
     write_json(line);
+    write_zone(line);
     free(line);
     return 0;
 }

@@ -180,6 +180,7 @@ def test_ten_thousand_reports_of_a_gateway_that_lies(nodes):
     assert abs(nodes.explain(ip)["address"] - before) <= 0.02
     assert not any(reporter["gateway"] == "liar" for level in nodes.explain(ip)["levels"][:1] for reporter in level["reporters"])
     wait_for(lambda: trust_of(nodes, "liar")["trust"] == "1.000", "its record to be new")
+    nodes.b.wait_log('gateway is trusted again gateway="liar"')
     assert nodes.ctl("reputation", "undo", "--gateway", "liar").returncode == NEGATIVE
 
 
