@@ -75,7 +75,7 @@ static enum err say_wrong(struct err_detail *detail, enum column column, const c
     char shown[41];
     size_t len = 0;
 
-    for (; text[len] != '\0' && len < sizeof(shown) - 1; len++)
+    for (; len < sizeof(shown) - 1 && text[len] != '\0'; len++)
         shown[len] = text[len] >= ' ' && text[len] < 0x7f ? text[len] : '?';
     shown[len] = '\0';
     return err_say(detail, ERR_SYNTAX, "%s: expected %s, not '%s'", column_name(column), expected,
