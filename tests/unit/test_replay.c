@@ -62,6 +62,7 @@ static const struct wrong_row wrong_rows[] = {
     {"ts: 0", HEAD "0,192.0.2.1,1,,,,\n", "ts: expected"},
     {"ts: negative", HEAD "-1,192.0.2.1,1,,,,\n", "ts: expected"},
     {"ts: far away", HEAD "99999999999999999999,192.0.2.1,1,,,,\n", "ts: expected"},
+    {"ts: milliseconds with decimals", HEAD "1017612000123.5,192.0.2.1,1,,,,\n", "ts: expected"},
     {"ts: half a stamp", HEAD "2002-08-22,192.0.2.1,1,,,,\n", "ts: expected"},
     {"ts: a zone", HEAD "2002-08-22T12:36:23+02:00,192.0.2.1,1,,,,\n", "ts: expected"},
     {"ts: decimals without a digit", HEAD "12.,192.0.2.1,1,,,,\n", "ts: expected"},
@@ -97,6 +98,8 @@ struct right_row {
     const char *text;
     struct message first; // of the messages; ip NULL = 192.0.2.1, sender NULL = ""
 };
+
+#define SIXTEEN "abcdefghijklmnop"
 
 static const struct right_row right_rows[] = {
     {"row: what is needed",
@@ -171,6 +174,21 @@ static const struct right_row right_rows[] = {
       .sender = (char[]){"mail@xn--mnchen-3ya.example"}}},
     {"row: somebody who is no local part",
      "ts,ip,label,dom,mfrom_h\n1,192.0.2.1,1,sender.example,a..b\n",
+     {.at_ms = 1000, .is_spam = true, .is_ipv4 = true, .sender = (char[]){"mail@sender.example"}}},
+    {"row: the last seconds",
+     "ts,ip,label\n8796093022.2,192.0.2.1,1\n",
+     {.at_ms = 8796093022200, .is_spam = true, .is_ipv4 = true}},
+    {"row: the first number that is milliseconds",
+     "ts,ip,label\n100000000000,192.0.2.1,1\n",
+     {.at_ms = 100000000000, .is_spam = true, .is_ipv4 = true}},
+    {"row: the longest local part",
+     "ts,ip,label,dom,mfrom_h\n1,192.0.2.1,1,sender.example," SIXTEEN SIXTEEN SIXTEEN SIXTEEN "\n",
+     {.at_ms = 1000,
+      .is_spam = true,
+      .is_ipv4 = true,
+      .sender = (char[]){SIXTEEN SIXTEEN SIXTEEN SIXTEEN "@sender.example"}}},
+    {"row: too long a local part",
+     "ts,ip,label,dom,mfrom_h\n1,192.0.2.1,1,sender.example,a" SIXTEEN SIXTEEN SIXTEEN SIXTEEN "\n",
      {.at_ms = 1000, .is_spam = true, .is_ipv4 = true, .sender = (char[]){"mail@sender.example"}}},
     {"row: an address instead of somebody",
      "ts,ip,label,dom,mfrom_h\n1,192.0.2.1,1,sender.example,ann@other.example\n",
@@ -404,6 +422,31 @@ static void senders_until_they_are_flagged(void **state)
     messages_clear(&messages);
 }
 
+// 200 hams, one of which scores more than the spam: that is .5 % of them. One more was not judged.
+static void rates_are_told_of_what_was_judged(void **state)
+{
+    enum { COUNT = 202 };
+    struct message item[COUNT] = {{.at_ms = 0}};
+    struct prediction prediction[COUNT] = {{false}};
+    const struct messages messages = {.item = item, .count = COUNT, .addresses = COUNT};
+    struct figures figures;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        item[i] = (struct message){.is_first = true, .address = i, .is_spam = i == 200};
+        prediction[i] = (struct prediction){.is_judged = i != 201, .p = {i == 0 ? .9 : .1, .5, .5}};
+    }
+    prediction[200].p[FIGURES_both] = .8;
+    prediction[201].p[FIGURES_both] = 1;
+    figures_make(&messages, prediction, FIGURES_both, false, &figures);
+    assert_int_equal(figures.count, 201);
+    check_number("TPR at .1 %", figures.tpr_01, 0);
+    check_number("threshold at .1 %", figures.threshold_01, .9);
+    check_number("TPR at 1 %", figures.tpr_1, 1);
+    check_number("threshold at 1 %", figures.threshold_1, .1);
+    check_number("AUC", figures.auc, 199.0 / 200);
+}
+
 // ---- what is told
 
 static struct replay_config sample_config = {
@@ -602,6 +645,7 @@ int main(void)
     TABLE_TEST(&table, rates_are_rounded_down);
     TABLE_TEST(&table, calibration_has_ten_bins);
     TABLE_TEST(&table, senders_until_they_are_flagged);
+    TABLE_TEST(&table, rates_are_told_of_what_was_judged);
     TABLE_TEST(&table, the_table_tells_all);
     TABLE_TEST(&table, json_tells_the_same);
     TABLE_TEST(&table, scores_are_told_message_by_message);
