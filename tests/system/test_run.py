@@ -4,12 +4,23 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
 from tests.support import harness
 
 RUN = harness.TOP / "scripts" / "run"
+
+
+def is_running(name, pid):
+    """A process of that name, that has not ended. A pid file may name anybody's."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            head, rest = stat.read().rsplit(")", 1)
+    except OSError:
+        return False
+    return head.split("(", 1)[1] == name and rest.split()[0] != "Z"
 
 
 class Pair:
@@ -33,6 +44,16 @@ class Pair:
     def pids(self):
         return {name: int((self.folder / f"{name}.pid").read_text()) for name in ("reeved", "reeve-policyd")}
 
+    def end(self):
+        """As `stop` does, but a node that is told twice waits for nobody."""
+        for path in sorted(self.folder.glob("*.pid")):  # reeve-policyd first, which asks the node
+            pid = int(path.read_text())
+            for _ in range(2):
+                if is_running(path.stem, pid):
+                    os.kill(pid, signal.SIGTERM)
+                    time.sleep(0.03)
+            harness.wait_for(lambda name=path.stem, pid=pid: not is_running(name, pid), f"{path.stem} to end")
+
     def ask(self, **attributes):
         with harness.PolicyClient(("127.0.0.1", self.base + 2)) as client:
             return client.ask(**attributes)
@@ -42,7 +63,7 @@ class Pair:
 def pair(tmp_path):
     one = Pair(tmp_path)
     yield one
-    one.run("stop")
+    one.end()
 
 
 def test_first_start_shows_a_first_lookup(pair):
