@@ -8,7 +8,7 @@
 #include "client/ctl/print.h"
 #include "proto/text.h"
 
-enum { NUMBER_MAX = 32 };
+enum { NUMBER_MAX = 32, DAY_S = 24 * 3600 };
 #define CERTAIN 1e-6 // no p counts as nearer to 0 or 1 than this (node/core/reputation.h)
 
 // exactly: with as many digits as the computation needs; short: as many as a person does.
@@ -49,13 +49,14 @@ static void add_level(struct table *table, const struct reeve_level *level)
     table_cell(table, level->is_known ? shortly(level->hour, text) : "");
     table_cell(table, level->is_known ? shortly(level->week, text) : "");
     table_cell(table, level->is_known ? span(level->age_s, text) : "");
-    table_cell(table, level->is_known ? span(level->first_s, text) : "");
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)(level->first_s / DAY_S));
+    table_cell(table, level->is_known ? text : "");
 }
 
 static void print_table(const struct reeve_level *level, size_t count, FILE *out)
 {
-    static const char *const titles[] = {"LEVEL", "NAME", "SPAM",    "HAM",       "P", "SHARE",
-                                         "HOUR",  "WEEK", "WRITTEN", "KNOWN FOR", NULL};
+    static const char *const titles[] = {"LEVEL", "NAME", "SPAM",    "HAM",        "P", "SHARE",
+                                         "HOUR",  "WEEK", "WRITTEN", "DAYS KNOWN", NULL};
     struct table table;
 
     table_begin(&table, titles);
