@@ -32,6 +32,7 @@
 enum {
     DRAIN_IDLE_MS = 1000,  // without a request, a draining node leaves
     DRAIN_MOST_MS = 30000, // it leaves anyway
+    DRAIN_TELL_MS = 5000,  // what was learnt until then, and is not written, is lost
     DRAIN_TICK_MS = 20,
     LARGE_SEATS = 16,       // from some 30 recipients on, or a dozen with traces
     LOOKUPS_WAITING = 1000, // requests of one gateway
@@ -245,6 +246,14 @@ static void leave(struct node *node)
     loop_stop(node->loop);
 }
 
+// What reports taught has climbed, and those that waited are counted; or the store is away.
+static bool has_told(const struct node *node)
+{
+    store_reputation_flush(node->store);
+    return store_state(node->store) != STORE_UP || (server_reports_waiting(node->server) == 0 &&
+                                                    store_reputation_waiting(node->store) == 0);
+}
+
 static void look_at_drain(void *arg)
 {
     struct node *node = arg;
@@ -255,7 +264,11 @@ static void look_at_drain(void *arg)
         return;
     door_drain(node->doors[SERVER_LOOKUPS]);
     door_drain(node->doors[SERVER_ADMIN]);
-    if (server_seats_used(node->server) == 0 || draining_ms > DRAIN_MOST_MS + DRAIN_IDLE_MS)
+    const uint64_t quiet_ms = idle_ms < draining_ms ? idle_ms : draining_ms;
+    const bool is_done = server_seats_used(node->server) == 0 &&
+                         (quiet_ms > DRAIN_IDLE_MS + DRAIN_TELL_MS || has_told(node));
+
+    if (is_done || draining_ms > DRAIN_MOST_MS + DRAIN_IDLE_MS)
         leave(node);
 }
 

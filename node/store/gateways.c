@@ -226,3 +226,13 @@ void gateways_flush(struct store *store)
         if (reporters->item[i].news.last_ms != 0 && !reporters->item[i].is_sending)
             tell_store(store, &reporters->item[i]);
 }
+
+size_t gateways_waiting(const struct store *store)
+{
+    const struct reporters *reporters = &store->reputing.reporters;
+    size_t count = 0;
+
+    for (size_t i = 0; i < reporters->count; i++)
+        count += reporters->item[i].news.last_ms != 0 || reporters->item[i].is_sending;
+    return count;
+}

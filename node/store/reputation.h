@@ -99,6 +99,8 @@ void reputation_learn(struct store *store, const struct reputation_level *level)
 void gateways_heard(struct store *store);
 void gateways_reread(struct store *store);
 void gateways_flush(struct store *store);
+// gateways_waiting: of how many there is news that the store has not.
+size_t gateways_waiting(const struct store *store);
 struct reporter *gateways_take(struct store *store, const char *name,
                                const struct redisReply *value);
 // gateways_take_all: the reply of HGETALL, which replaces what is known.

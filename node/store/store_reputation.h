@@ -43,7 +43,8 @@ struct store_report {
 // again, with the same claim (whether its event was claimed is not known; if it was, it was by this report); true: it was claimed
 // and may be lost in part, and must not be given again. report must live until done.
 void store_report(struct store *store, struct store_report *report, struct store_done done);
-// store_reputation_flush: what climbs is written now. store_reputation_waiting: sums that wait.
+// store_reputation_flush: what climbs, and what is new of gateways, is written now, and so is what climbs of that. store_reputation_waiting:
+// sums that wait or are under way, and gateways of whom there is news.
 void store_reputation_flush(struct store *store);
 size_t store_reputation_waiting(const struct store *store);
 

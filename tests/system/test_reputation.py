@@ -362,6 +362,16 @@ def test_reputons(listed):
     assert rated["2001:db8:7::1"]["email-id-identity"] == "ipv6" and rated["bad.example"]["email-id-identity"] == "rfc5321.mailfrom"
 
 
+def test_a_node_that_drains_has_told_what_it_learnt(site):
+    """Told a moment before: what climbs has a second to wait at each level, and the node leaves after one."""
+    nodes = Nodes(site)
+    nodes.report("SPAM", "192.0.2.1", ["mx1"], times=3)
+    nodes.a.stop()
+    assert nodes.redis.command("EXISTS", "r:w:c000", "r:g:address", "r:t:example", "r:g:sender") == "4\n"
+    assert nodes.redis.command("HGET", "gateways:{p}", "mx1").split()[2].startswith(("3", "2.99"))
+    assert "forgotten" not in nodes.a.log_path.read_text()
+
+
 def test_without_the_store_nothing_is_exported(listed, site):
     """Last: the store goes away. A file that is there stays as it was."""
     file = pathlib.Path(site.folder) / "kept"
