@@ -81,19 +81,26 @@ static int compare_gateway(const void *key, const void *row)
     return strcmp(key, ((const struct policy_gateway *)row)->name);
 }
 
+double report_gateway_weight(const struct policy *policy, const char *gateway)
+{
+    const struct policy_settings *settings = &policy->settings;
+    const struct policy_gateway *found =
+        settings->reputation.gateway_count == 0
+            ? NULL
+            : bsearch(gateway, settings->reputation.gateway, settings->reputation.gateway_count,
+                      sizeof(*found), compare_gateway);
+
+    return found != NULL ? found->weight : 1;
+}
+
 static double weight_of(const struct seat *seat)
 {
     const struct msg_report *report = &seat->request.report;
-    const struct policy_settings *settings = &seat_policy(seat)->settings;
-    const struct policy_gateway *gateway =
-        settings->reputation.gateway_count == 0
-            ? NULL
-            : bsearch(seat->request.gateway, settings->reputation.gateway,
-                      settings->reputation.gateway_count, sizeof(*gateway), compare_gateway);
+    const struct policy *policy = seat_policy(seat);
     const double weight =
-        report->weight > 0 ? report->weight : settings->reputation.report[report->evidence];
+        report->weight > 0 ? report->weight : policy->settings.reputation.report[report->evidence];
 
-    return gateway != NULL ? weight * gateway->weight : weight;
+    return weight * report_gateway_weight(policy, seat->request.gateway);
 }
 
 // ---- whom it is about

@@ -54,6 +54,8 @@ void report_pump(struct server *server);
 MUST_USE enum err report_prepare(struct server *server, struct seat *seat,
                                  struct err_detail *detail);
 void report_go(struct server *server, struct seat *seat);
+// report_gateway_weight: what a gateway's reports are worth by the policy set, whoever makes them in its name.
+double report_gateway_weight(const struct policy *policy, const char *gateway);
 
 // report_own (report_own.c): what a Check itself has seen, when all is decided: recipients that do not exist, mail of whom
 // somebody here has written to, and how much its client sends.

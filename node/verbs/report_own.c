@@ -7,6 +7,9 @@
 //               address. It is the recipient's act, no verdict of ours
 //     volume    a mail of its client and of its sender, once a transaction, whatever became of it
 //
+// Of the sender nothing is learnt, and nothing counted, unless SPF passed for it: anybody can write as anybody to recipients
+// that do not exist, and so often under so many names as he likes.
+//
 // A verdict of ours is never a label: what was deferred or refused says nothing by that. What is in shadow teaches, too: only what is
 // decided by it is not in force. A dry run teaches nothing.
 #include <stdio.h>
@@ -37,25 +40,36 @@ static bool is_news(struct server *server, const struct facts *facts, const char
     return true;
 }
 
+// Who sent it, as far as that is known. Of a domain of our own nothing is learnt: who sends as it from outside is not it.
+static struct reputation_client source_of(const struct seat *seat)
+{
+    struct reputation_client client = levels_client(&seat->facts);
+
+    if (client.auth != REPUTATION_PASSED ||
+        policy_is_internal(seat_policy(seat), seat->facts.sender.domain))
+        client.domain = "";
+    return client;
+}
+
 static void tell(struct server *server, const struct seat *seat, const char *event, bool is_spam,
-                 double weight)
+                 double evidence)
 {
     const struct facts *facts = &seat->facts;
-    struct report_item item = {.event = event,
-                               .gateway = seat->request.gateway,
-                               .is_spam = is_spam,
-                               .weight = weight,
-                               .at_ms = facts->now_ms,
-                               .client = levels_client(facts),
-                               .spf_domain = "",
-                               .mailbox = "",
-                               .address = "",
-                               .external = ""};
+    const double weight =
+        evidence * report_gateway_weight(seat_policy(seat), seat->request.gateway);
+    const struct report_item item = {.event = event,
+                                     .gateway = seat->request.gateway,
+                                     .is_spam = is_spam,
+                                     .weight = weight,
+                                     .at_ms = facts->now_ms,
+                                     .client = source_of(seat),
+                                     .spf_domain = "",
+                                     .mailbox = "",
+                                     .address = "",
+                                     .external = ""};
 
     if (!(weight > 0) || !is_news(server, facts, event))
         return;
-    if (policy_is_internal(seat_policy(seat), facts->sender.domain))
-        item.client.domain = "";
     server->stats->reports_own++;
     report_keep(server, &item);
 }
@@ -126,7 +140,7 @@ static bool is_counted(struct server *server, const struct seat *seat)
 static void count_volume(struct server *server, const struct seat *seat)
 {
     const struct reputation_settings *settings = &seat_policy(seat)->settings.reputation.levels;
-    const struct reputation_client client = levels_client(&seat->facts);
+    const struct reputation_client client = source_of(seat);
     struct reputation_facts levels;
 
     if (is_counted(server, seat))
