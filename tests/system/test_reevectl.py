@@ -129,8 +129,8 @@ def test_one_mail_from_the_first_try_to_the_story(node, ctl):
     code, [answer] = ctl("explain", *PAIR, "--ip", "192.0.2.7")
     assert code == NEGATIVE
     steps = [step["step"] for step in answer["verdicts"][0]["trace"]]
-    assert steps[:11] == ["geo", "syntax", "direction", "anti_spoof", "block_admin", "block_user", "permit_admin", "permit_user", "auto_allow",
-                          "abuse", "greylist"]
+    assert steps[:12] == ["geo", "syntax", "direction", "anti_spoof", "block_admin", "block_user", "permit_admin", "permit_user", "auto_allow",
+                          "abuse", "reputation", "greylist"]
     assert ctl("grey", "show", *PAIR) == (NEGATIVE, [[]])  # explaining changed nothing
     assert ctl("check", "--dry-run", *PAIR, "--ip", "192.0.2.7")[0] == NEGATIVE
     assert ctl("grey", "show", *PAIR) == (NEGATIVE, [[]])
@@ -275,7 +275,7 @@ def test_words_for_people(node):
     assert done.returncode == NEGATIVE
     assert "asking changed nothing" in done.stdout
     assert "client 192.0.2.7 (mx.sender.example), asked at RCPT" in done.stdout
-    assert "  11. greylist decides: first try" in done.stdout
+    assert "  12. greylist decides: first try" in done.stdout
     assert "verdict: deferred, because first try of this sender, recipient and client (greylist_new)" in done.stdout
     node.reevectl("check", *PAIR, "--ip", "192.0.2.7")
     shown = node.reevectl("grey", "show", *PAIR).stdout.splitlines()
