@@ -82,6 +82,7 @@ static void add_store(const struct stats_gauges *gauges, struct stats_snapshot *
     add(out, "reeve_store_near_entries", (double)store_near_entries(gauges->store));
     add(out, "reeve_store_expected", (double)store_expect_count(gauges->store));
     add(out, "reeve_store_spared", (double)store_spared_count(gauges->store));
+    add(out, "reeve_store_reports_waiting", (double)store_reputation_waiting(gauges->store));
     add(out, "reeve_store_banned", (double)store_ban_count(gauges->store));
     add(out, "reeve_store_up", store_state(gauges->store) == STORE_UP);
     add(out, "reeve_store_clock_ok", store_clock_ok(gauges->store));
