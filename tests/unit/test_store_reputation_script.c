@@ -1,5 +1,6 @@
 // The scripts of reputation beside core/reputation.h, in a real redis-server: thousands of random histories, after each step of which
 // both hold the same bytes; claims; and what a value that is none of ours becomes.
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,7 +110,7 @@ static void check_bytes(struct desk *desk, const struct twin *twin, const char *
 
 static void step_add(struct desk *desk, struct twin *twin, struct random *random, uint32_t now_s)
 {
-    static const double WEIGHT[] = {3, 1, 0.5, 0.3, 0.001, 0.037, 1.0 / 3, 40, 7.25e-4};
+    static const double WEIGHT[] = {3, 1, 0.5, 0.3, 0.001, 0.037, 1.0 / 3, 8, 40, 7.25e-4};
     const struct reputation_report report = {
         .reporter = (uint16_t)random_below(random, GATEWAYS), // 0 is nobody
         .active = random_below(random, 9),
@@ -165,6 +166,7 @@ static void step_volume(struct desk *desk, struct twin *twin, struct random *ran
 static void play(struct desk *desk, struct twin *twin, struct random *random)
 {
     static const uint32_t PAST_S[] = {0, 1, 1, 2, 59, 3600, 86400, 30 * 86400, 400 * 86400};
+    static const uint32_t LATE_S[] = {1, 5, 5000};
     static const struct {
         const char *name;
         void (*fn)(struct desk *, struct twin *, struct random *, uint32_t);
@@ -179,7 +181,8 @@ static void play(struct desk *desk, struct twin *twin, struct random *random)
 
         now_s += RANDOM_OF(random, PAST_S);
         // Now and then something that comes late.
-        DO[which].fn(desk, twin, random, random_chance(random, 10) ? now_s - 5000 : now_s);
+        DO[which].fn(desk, twin, random,
+                     random_chance(random, 10) ? now_s - RANDOM_OF(random, LATE_S) : now_s);
         check_bytes(desk, twin, DO[which].name);
     }
 }
@@ -213,10 +216,109 @@ static void scripts_do_what_the_core_does(void **state)
     desk_close(&desk);
 }
 
+// ---- gateways
+
+static void assert_close(double is, double want)
+{
+    if (!(fabs(is - want) <= 1e-9 * (1 + fabs(want))))
+        fail_msg("%.17g is not %.17g", is, want);
+}
+
+// What is told in parts, with time between them, is what one who notes everything would know.
+static void what_is_told_in_parts_adds_up(void **state)
+{
+    static const uint64_t PAST_MS[] = {0, 1, 1000, 86400000, 40ULL * 86400000};
+    struct random random = {random_seed(12)};
+    struct store_reporter want = {.id = 1};
+    uint64_t now_ms = 1700000000000;
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk);
+    for (unsigned step = 0; step < 200; step++) {
+        struct script_news news = {.last_ms = now_ms += RANDOM_OF(&random, PAST_MS)};
+        struct store_reporter is = {.id = 0};
+        struct resp resp;
+
+        if (random_chance(&random, 10))
+            news.last_ms -= 500; // told late
+        script_decay_counts(&want, news.last_ms);
+        want.last_ms = news.last_ms > want.last_ms ? news.last_ms : want.last_ms;
+        want.spam += news.spam = random_below(&random, 3);
+        want.ham += news.ham = random_below(&random, 3) / 3.0;
+        for (unsigned i = random_below(&random, 5); i > 0; i--) {
+            const bool says_spam = random_chance(&random, 50);
+            const bool agrees = random_chance(&random, 80);
+
+            news.judged[says_spam]++;
+            reputation_record_note(&news.record, says_spam, agrees);
+            reputation_record_note(&want.record, says_spam, agrees);
+        }
+        script_put_gateway(&resp, "mx1", &news, true);
+        redisReply *reply = ask(&desk, &resp);
+
+        assert_int_equal(reply->type, REDIS_REPLY_STRING);
+        assert_true(script_row_read(reply->str, &is));
+        freeReplyObject(reply);
+        assert_int_equal(is.id, want.id);
+        assert_int_equal(is.last_ms, want.last_ms);
+        assert_close(is.spam, want.spam);
+        assert_close(is.ham, want.ham);
+        for (unsigned class = 0; class < 2; class ++) {
+            assert_close(is.record.agreed[class], want.record.agreed[class]);
+            assert_close(is.record.disagreed[class], want.record.disagreed[class]);
+        }
+        assert_close(is.trust, reputation_trust(&want.record));
+    }
+    desk_close(&desk);
+}
+
+static void no_more_gateways_than_fit(void **state)
+{
+    const struct script_news news = {.last_ms = 1};
+    struct desk desk;
+    struct resp resp;
+    char name[32];
+
+    (void)state;
+    desk_open(&desk);
+    resp_begin(&resp, "HSET");
+    resp_text(&resp, SCRIPT_GATEWAYS);
+    resp_text(&resp, "");
+    resp_number(&resp, SCRIPT_GATEWAYS_MAX - 1); // the id that was given last
+    (void)ask_number(&desk, &resp);
+    for (unsigned i = 0; i < SCRIPT_GATEWAYS_MAX - 1; i++) {
+        resp_begin(&resp, "HSET");
+        resp_text(&resp, SCRIPT_GATEWAYS);
+        (void)snprintf(name, sizeof(name), "gateway %u", i);
+        resp_text(&resp, name);
+        (void)snprintf(name, sizeof(name), "%u 1 0 0 0 0 0 0", i + 1);
+        resp_text(&resp, name);
+        (void)ask_number(&desk, &resp);
+    }
+    script_put_gateway(&resp, "one more", &news, true);
+    redisReply *reply = ask(&desk, &resp);
+
+    assert_int_equal(reply->type, REDIS_REPLY_STRING);
+    assert_string_equal(reply->str, "4096 1 0 0 0 0 0 0");
+    freeReplyObject(reply);
+    script_put_gateway(&resp, "too many", &news, true);
+    reply = ask(&desk, &resp);
+    assert_int_equal(reply->type, REDIS_REPLY_NIL);
+    freeReplyObject(reply);
+    script_put_gateway(&resp, "gateway 7", &news, true); // who is there stays
+    reply = ask(&desk, &resp);
+    assert_string_equal(reply->str, "8 1 0 0 0 0 0 0");
+    freeReplyObject(reply);
+    desk_close(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scripts_do_what_the_core_does),
+        cmocka_unit_test(what_is_told_in_parts_adds_up),
+        cmocka_unit_test(no_more_gateways_than_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
