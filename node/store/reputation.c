@@ -23,7 +23,6 @@ bool reputation_is_empty(const struct store *store)
     return reputing->has_looked && reputing->are_roots_empty && reputing->reporters.count == 0;
 }
 
-// What was met while the question was under way is newer than its answer.
 static void got_roots(void *arg, uint64_t tag, const struct redisReply *reply)
 {
     struct store *store = arg;
@@ -32,8 +31,7 @@ static void got_roots(void *arg, uint64_t tag, const struct redisReply *reply)
     (void)tag;
     store->reputing.is_looking = false;
     store_note_error(store, state, reply);
-    if (state != STORE_UP || !reply_is_array(reply, 2) ||
-        (store->reputing.has_looked && !store->reputing.are_roots_empty))
+    if (state != STORE_UP || !reply_is_array(reply, 2))
         return;
     store->reputing.has_looked = true;
     store->reputing.are_roots_empty =
@@ -82,10 +80,6 @@ void reputation_learn(struct store *store, const struct reputation_level *level)
 
     if (level->state == FACT_UNKNOWN)
         return;
-    if (level->state == FACT_PRESENT) { // whoever has a leaf has, or soon has, a root
-        store->reputing.has_looked = true;
-        store->reputing.are_roots_empty = false;
-    }
     if (level->id.kind == REPUTATION_IP || level->id.kind == REPUTATION_SENDER)
         return; // nobody's parent
     if (store->reputing.parents == NULL) {
@@ -294,7 +288,6 @@ void reputation_lost(struct store *store)
 {
     forget_names(store);
     store->reputing.has_looked = false;
-    store->reputing.reading.due_ms = 0;
     if (store->reputing.parents != NULL)
         parents_drop(store->reputing.parents);
 }

@@ -31,6 +31,7 @@ static void while_nobody_reports_nothing_is_asked(void **state)
     store_read_reputation(scene.store, &facts, stage_done(stage_op_done, &op, 0));
     store_reputation_volume(scene.store, &facts.level[0].id, 100,
                             &levels_of_paper().level[REPUTATION_IP]);
+    volumes_flush(scene.store);
     assert_int_equal(op.calls, 1); // at once
     assert_int_equal(op.state, STORE_UP);
     assert_int_equal(store_counters(scene.store)->commands, before);
@@ -86,11 +87,13 @@ static void parents_are_read_once_in_a_while(void **state)
     levels_of(&facts, "192.0.2.1", 64500, "sender.example");
     assert_int_equal(read_of(&scene, scene.store, &facts), STORE_UP);
     // Somebody else writes: of the leaf this node knows at once, of its parents a little later.
-    stage_do(&scene.stage, "DEL r:i:c0000201 r:n:c00002 r:g:address");
+    stage_do(&scene.stage,
+             "DEL r:i:c0000201 r:n:c00002 r:e:64500/sender.example r:d:sender.example");
     assert_int_equal(read_of(&scene, scene.store, &facts), STORE_UP);
     assert_int_equal(facts.level[0].state, FACT_ABSENT);
     assert_int_equal(facts.level[1].state, FACT_PRESENT);
-    assert_int_equal(facts.level[5].state, FACT_PRESENT);
+    assert_int_equal(facts.level[facts.address_count].state, FACT_ABSENT);
+    assert_int_equal(facts.level[facts.address_count + 1].state, FACT_PRESENT);
     levels_of(&facts, "192.0.2.9", 64500, "sender.example");
     const uint64_t before = store_counters(scene.store)->commands;
 
@@ -178,6 +181,40 @@ static void what_climbs_is_what_the_core_says(void **state)
         assert_near(is.spam, serial.level[i].is.spam, 1e-6);
         assert_near(is.ham, serial.level[i].is.ham, 1e-6);
     }
+    scene_close(&scene);
+}
+
+static void what_climbs_waits_for_a_second(void **state)
+{
+    struct scene scene;
+    struct store_report report;
+
+    (void)state;
+    scene_open(&scene);
+    report_make(&report, scene.store, "one", true);
+    assert_int_equal(report_of(&scene, scene.store, &report), STORE_UP);
+    report_make(&report, scene.store, "two", true); // of the same: one sum
+    assert_int_equal(report_of(&scene, scene.store, &report), STORE_UP);
+    climb_flush(scene.store);
+    assert_int_equal(store_reputation_waiting(scene.store), 2); // one a chain
+    assert_int_equal(stored(&scene, "r:n:c00002").at_s, 0);
+    climb_all(&scene, scene.store);
+    assert_near(held(&scene, "r:n:c00002"), 1.5, 1e-6);
+    scene_close(&scene);
+}
+
+static void of_a_sender_that_failed_nothing_is_learnt(void **state)
+{
+    struct scene scene;
+    struct store_report report;
+
+    (void)state;
+    scene_open(&scene);
+    report_make(&report, scene.store, "one", true);
+    report.auth = REPUTATION_FAILED;
+    assert_int_equal(report_of(&scene, scene.store, &report), STORE_UP);
+    assert_near(held(&scene, "r:i:c0000201"), 1, 1e-6);
+    assert_int_equal(stored(&scene, "r:e:64500/sender.example").at_s, 0);
     scene_close(&scene);
 }
 
@@ -482,6 +519,8 @@ int main(void)
         cmocka_unit_test(parents_are_read_once_in_a_while),
         cmocka_unit_test(what_is_none_of_ours_is_unknown),
         cmocka_unit_test(what_climbs_is_what_the_core_says),
+        cmocka_unit_test(what_climbs_waits_for_a_second),
+        cmocka_unit_test(of_a_sender_that_failed_nothing_is_learnt),
         cmocka_unit_test(an_event_counts_once),
         cmocka_unit_test(many_at_once_lose_and_double_nothing),
         cmocka_unit_test(claims_look_at_the_period_before_and_after),
