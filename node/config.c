@@ -419,10 +419,9 @@ static enum err check_store(const struct loaded *loaded, struct err_detail *deta
 static enum err check_dns(const struct loaded *loaded, struct err_detail *detail)
 {
     struct err_detail why = {""};
+    const enum err err = dns_servers_check(&loaded->config.dns.servers, &why);
 
-    if (dns_servers_check(&loaded->config.dns.servers, &why) == ERR_NONE)
-        return ERR_NONE;
-    return complain(loaded, "dns", "servers", detail, "%s", why.text);
+    return err == ERR_NONE ? err : complain(loaded, "dns", "servers", detail, "%s", why.text);
 }
 
 // ---- Texts that are made here

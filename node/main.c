@@ -4,7 +4,6 @@
 // "ready". SIGHUP reads the policy files again. SIGTERM or SIGINT drains: replies say draining, the node leaves after a second without a
 // request (30 s at most), having answered what it had read; a second signal leaves at once. Exit
 // codes are those of sysexits(3).
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "node/net/context.h"
 #include "node/net/door.h"
 #include "node/net/pub.h"
+#include "node/options.h"
 #include "node/policy/set.h"
 #include "node/probe/probe.h"
 #include "node/stats.h"
@@ -39,14 +39,6 @@ enum {
     ADMIN_WAITING = 8,      // each may hold a document of 16 MiB
     EVENT_BYTES = 256 << 10,
     LISTS_SHOWN = 64, // in metrics
-};
-
-enum task { TASK_RUN, TASK_TEST, TASK_PRINT };
-
-struct options {
-    const char *config_path;
-    enum task task;
-    bool replay;
 };
 
 struct node {
@@ -503,58 +495,7 @@ static int run(struct node *node)
     return node->failed ? EX_CONFIG : EX_OK;
 }
 
-// ---- the command line
-
-static int usage(FILE *to, int code)
-{
-    (void)fprintf(
-        to, "usage: reeved [-c reeve.yaml] [-t | -T] [--replay]\n"
-            "  -c, --config FILE  the node's file; without it, the defaults\n"
-            "  -t, --test         check it and the policy files, say what is wrong, and leave\n"
-            "  -T, --print        check them and print what is in force\n"
-            "      --replay       time comes from requests (loopback only; see reeved(8))\n"
-            "  -V, --version\n"
-            "  -h, --help\n");
-    return code;
-}
-
-// Returns -1 to go on, else the exit code.
-static int read_options(int argc, char **argv, struct options *out)
-{
-    static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
-                                          {"test", no_argument, NULL, 't'},
-                                          {"print", no_argument, NULL, 'T'},
-                                          {"replay", no_argument, NULL, 'r'},
-                                          {"version", no_argument, NULL, 'V'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    int option;
-
-    while ((option = getopt_long(argc, argv, "c:tTVh", longs, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            out->config_path = optarg;
-            break;
-        case 't':
-            out->task = TASK_TEST;
-            break;
-        case 'T':
-            out->task = TASK_PRINT;
-            break;
-        case 'r':
-            out->replay = true;
-            break;
-        case 'V':
-            (void)printf("reeved %s\n", REEVE_VERSION);
-            return EX_OK;
-        case 'h':
-            return usage(stdout, EX_OK);
-        default:
-            return usage(stderr, EX_USAGE);
-        }
-    }
-    return optind < argc ? usage(stderr, EX_USAGE) : -1;
-}
+// ---- the whole
 
 static enum err read_config(struct node *node, struct err_detail *detail)
 {
@@ -595,7 +536,7 @@ int main(int argc, char **argv)
 {
     struct node *node = mem_new(sizeof(*node));
     struct err_detail detail = {""};
-    int code = read_options(argc, argv, &node->options);
+    int code = options_read(argc, argv, &node->options);
 
     if (code >= 0) {
         mem_free(node);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/scenario/places.h"
 #include "tests/scenario/protobuf.h"
 #include "tests/scenario/steps_expect.h"
 #include "tests/scenario/steps_line.h"
@@ -175,7 +176,7 @@ static void step_geo(struct step_line *line)
     const char *country = line->words.count - (has_asn ? 1 : 0) > 2 ? word(line, 2) : "";
 
     if (line->words.count > 4 || ip_net_parse(word(line, 1), &net, &detail) != ERR_NONE ||
-        !world_set_place(line->world, &net, country, asn))
+        !places_set(line->world, &net, country, asn))
         misunderstood(line, "geo 192.0.2.0/24 DE AS64500 (either, or none: not known)");
 }
 

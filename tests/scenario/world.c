@@ -8,6 +8,7 @@
 #include "node/policy/set.h"
 #include "proto/base/mem.h"
 #include "proto/wire.h"
+#include "tests/scenario/places.h"
 #include "tests/scenario/promises.h"
 #include "tests/scenario/rehearse.h"
 #include "tests/scenario/want.h"
@@ -154,58 +155,13 @@ static enum err set_node_policy(struct node *node, struct err_detail *detail)
     return reloading.err;
 }
 
-// Of two lines about one network the last.
-static const struct world_place *place_of(const struct world *world, const struct ip *ip)
-{
-    const struct world_place *found = NULL;
-
-    for (size_t i = 0; i < world->place_count; i++) {
-        const struct world_place *one = &world->place[i];
-
-        if (ip_net_contains(&one->net, ip) && (found == NULL || one->net.bits >= found->net.bits))
-            found = one;
-    }
-    return found;
-}
-
-static uint32_t on_asn(void *arg, const struct ip *ip)
-{
-    const struct node *node = arg;
-    const struct world_place *found = place_of(node->world, ip);
-
-    return found != NULL ? found->asn : 0;
-}
-
-static const char *on_country(void *arg, const struct ip *ip, char out[SERVER_COUNTRY_MAX])
-{
-    const struct node *node = arg;
-    const struct world_place *found = place_of(node->world, ip);
-
-    (void)snprintf(out, SERVER_COUNTRY_MAX, "%s", found != NULL ? found->country : "");
-    return out;
-}
-
-bool world_set_place(struct world *world, const struct ip_net *net, const char *country,
-                     uint32_t asn)
-{
-    struct world_place *one = &world->place[world->place_count];
-
-    if (world->place_count == WORLD_PLACES_MAX || strlen(country) >= SERVER_COUNTRY_MAX)
-        return false;
-    one->net = *net;
-    one->asn = asn;
-    (void)snprintf(one->country, sizeof(one->country), "%s", country);
-    world->place_count++;
-    return true;
-}
-
 static void node_start(struct node *node)
 {
     const struct server_out out = {.send = on_reply,
                                    .wants_event = wants_event,
                                    .event = on_event,
-                                   .country = on_country,
-                                   .asn = on_asn,
+                                   .country = places_on_country,
+                                   .asn = places_on_asn,
                                    .lists = node->config.replay ? NULL : dns_lists_on_ask,
                                    .probe = node->config.replay ? NULL : probes_on_ask,
                                    .arg = node};

@@ -98,10 +98,6 @@ void world_restart(struct node *node);
 MUST_USE enum err world_set_policy(struct world *world, struct node *node, const char *text,
                                    struct err_detail *detail);
 
-// world_set_place: from now on all nodes know so of a network; "" and 0 = they know of none. False if there are too many.
-bool world_set_place(struct world *world, const struct ip_net *net, const char *country,
-                     uint32_t asn);
-
 // world_ask: sends a request; its reply is compared with the words behind `->` of the line.
 void world_ask(struct world *world, const struct place *place, const struct ask *ask);
 // world_send: the same with bytes of any kind, which are changed.

@@ -58,11 +58,10 @@ static void reply_to_next(struct dns_reply reply)
 static void answer_next(void)
 {
     struct zone_message *message = mem_new(sizeof(*message));
-    struct dns_reply reply = {.why = "SERVFAIL"};
+    struct dns_reply reply = {.why = "SERVFAIL", .bytes = message->bytes};
 
     assert_true(answered_count < question_count);
     reply.state = zone_answer(zone, &questions[answered_count].query, message);
-    reply.bytes = message->bytes;
     reply.len = message->len;
     reply_to_next(reply);
     mem_free(message);
@@ -71,11 +70,10 @@ static void answer_next(void)
 void dns_ask(struct dns *resolver, const char *name, int type,
              void (*done)(void *arg, const struct dns_reply *reply), void *arg)
 {
-    struct question *question = &questions[question_count];
+    struct question *question = &questions[question_count++];
 
     (void)resolver;
-    assert_true(question_count < QUESTIONS_MAX);
-    question_count++;
+    assert_true(question_count <= QUESTIONS_MAX);
     *question = (struct question){{.type = (enum spf_type)type}, done, arg};
     (void)snprintf(question->query.name, sizeof(question->query.name), "%s", name);
     if (answers_at_once)
