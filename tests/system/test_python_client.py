@@ -270,7 +270,7 @@ def test_decisions_are_published(pb, node, client, fresh):
 # ---- what it forbids
 
 
-@pytest.mark.parametrize("verb", ["report", "access", "held"])
+@pytest.mark.parametrize("verb", ["access", "held"])
 def test_verb_of_a_later_version(client, pb, verb):
     request = pb.Request(id=3)
     getattr(request, verb).SetInParent()
