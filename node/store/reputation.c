@@ -237,7 +237,7 @@ static void send_read(struct store *store, struct op *op, const struct reading *
 void store_read_reputation(struct store *store, struct reputation_facts *facts,
                            struct store_done done)
 {
-    const bool is_empty = reputation_is_empty(store) && !store->config->replay;
+    const bool is_empty = reputation_is_empty(store); // never with replay, which does not look
     enum store_state why = STORE_UP;
 
     for (unsigned i = 0; i < facts->count; i++) {

@@ -94,6 +94,10 @@ static void parents_are_read_once_in_a_while(void **state)
     assert_int_equal(facts.level[1].state, FACT_PRESENT);
     assert_int_equal(facts.level[facts.address_count].state, FACT_ABSENT);
     assert_int_equal(facts.level[facts.address_count + 1].state, FACT_PRESENT);
+    levels_of(&facts, "192.0.2.1", 0, "sender.example"); // and where the domain is the leaf
+    assert_int_equal(read_of(&scene, scene.store, &facts), STORE_UP);
+    assert_int_equal(facts.level[facts.address_count].id.kind, REPUTATION_DOMAIN);
+    assert_int_equal(facts.level[facts.address_count].state, FACT_ABSENT);
     levels_of(&facts, "192.0.2.9", 64500, "sender.example");
     const uint64_t before = store_counters(scene.store)->commands;
 
@@ -196,7 +200,7 @@ static void what_climbs_waits_for_a_second(void **state)
     report_make(&report, scene.store, "two", true); // of the same: one sum
     assert_int_equal(report_of(&scene, scene.store, &report), STORE_UP);
     climb_flush(scene.store);
-    assert_int_equal(store_reputation_waiting(scene.store), 2); // one a chain
+    assert_int_equal(scene.store->reputing.climb.count, 2); // one a chain
     assert_int_equal(stored(&scene, "r:n:c00002").at_s, 0);
     climb_all(&scene, scene.store);
     assert_near(held(&scene, "r:n:c00002"), 1.5, 1e-6);
