@@ -48,7 +48,7 @@ struct msg_level level_tell(const struct level_view *view, const struct reputati
                             struct level_text *text)
 {
     const bool is_root = reputation_is_root(level->id.kind);
-    const double strength = is_root ? 0 : view->settings->level[level->id.kind].strength;
+    const double strength = view->settings->level[level->id.kind].strength; // a root has none
     const double sum = share->spam + share->ham;
     struct msg_level out = {.kind = reputation_kind_text(level->id.kind),
                             .name = reputation_text(&level->id, text->name),
