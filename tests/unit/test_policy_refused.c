@@ -32,6 +32,7 @@ struct refused_row {
     "(known: relay, fail, auth_domain, login_match, auth_failure_voids, timezone, "  \
     "personal_lists, "                                                               \
     "admin_permit_over_user_block, greylist, auto_allow, callforward, abuse, ldap, " \
+    "reputation, reputation_levels, reputation_weights, "                            \
     "limits, leaving, "                                                              \
     "tracking)"
 #define KNOWN_KEYS                                                                                \
