@@ -129,3 +129,44 @@ STAGE_UNUSED static bool is_known_empty(void *store)
 {
     return reputation_is_empty(store);
 }
+
+// ---- all that is ever asked
+
+STAGE_UNUSED static void told_entities(void *arg, enum store_state state,
+                                       const struct store_entity *row, size_t count, uint64_t next)
+{
+    struct told *told = arg;
+
+    (void)row;
+    assert_int_equal(next, 0); // there are few keys
+    told->calls++;
+    told->state = state;
+    told->count = count;
+}
+
+// repute: something is reported, read, listed and undone; and mails are counted.
+STAGE_UNUSED static void repute(struct scene *scene)
+{
+    const struct store_entities_done done = {told_entities, &(struct told){.calls = 0}};
+    const struct reputation_settings settings = levels_of_paper();
+    struct told *told = done.arg;
+    struct store_report report;
+
+    report_make(&report, scene->store, "one", true);
+    assert_int_equal(report_of(scene, scene->store, &report), STORE_UP);
+    climb_all(scene, scene->store);
+    assert_int_equal(read_of(scene, scene->store, &report.facts), STORE_UP);
+    store_reputation_volume(scene->store, &report.facts.level[0].id, 5,
+                            &settings.level[REPUTATION_IP]);
+    volumes_flush(scene->store);
+    store_reputation_page(scene->store, 0, 256, ~0U, done);
+    stage_until(&scene->stage, was_told, told);
+    assert_int_equal(told->state, STORE_UP);
+    assert_int_equal(told->count, 10);
+    told->calls = 0;
+    store_reputation_undo(scene->store, 0, 256, "mx1", &settings, false, done);
+    stage_until(&scene->stage, was_told, told);
+    assert_int_equal(told->state, STORE_UP);
+    assert_int_equal(told->count, 10);
+    assert_true(stored(scene, "r:i:c0000201").hour > 4);
+}
