@@ -536,7 +536,7 @@ int main(int argc, char **argv)
 {
     struct node *node = mem_new(sizeof(*node));
     struct err_detail detail = {""};
-    int code = options_read(argc, argv, &node->options);
+    int code = command_line_read(argc, argv, &node->options);
 
     if (code >= 0) {
         mem_free(node);

@@ -19,7 +19,7 @@ static int usage(FILE *to, int code)
     return code;
 }
 
-int options_read(int argc, char **argv, struct options *out)
+int command_line_read(int argc, char **argv, struct options *out)
 {
     static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
                                           {"test", no_argument, NULL, 't'},

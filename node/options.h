@@ -11,5 +11,5 @@ struct options {
     bool replay;
 };
 
-// options_read: -1 to go on, else the exit code: what was asked for was said, or what was wrong.
-int options_read(int argc, char **argv, struct options *out);
+// command_line_read: -1 to go on, else the exit code: what was asked for was said, or what was wrong.
+int command_line_read(int argc, char **argv, struct options *out);
