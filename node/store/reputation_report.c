@@ -172,6 +172,36 @@ static void got_added(struct store *store, struct op *op, const struct redisRepl
         climb_later(store, job, chain);
 }
 
+// ---- what others say
+
+static void compare(const struct store *store, const struct job *job, struct reporter_note *note)
+{
+    const struct reputation_reporters reporters = store_reporters(store);
+    const struct store_report *report = job->report;
+
+    for (unsigned chain = 0; chain < CHAINS && report->judges; chain++) {
+        bool says_spam = false;
+
+        if (reputation_others(&report->facts, chain == 1, job->reporter, &report->settings,
+                              &reporters, report->at_ms, &says_spam))
+            note->others_say_spam[note->count++] = says_spam;
+    }
+}
+
+// Live, a report is compared when it was added: the script hands back what others hold at that very moment, however many
+// reports of it are under way. (Its own slot does not count.) With replay nothing else is under way, and it was compared before.
+static void judge_added(struct store *store, const struct job *job)
+{
+    struct reporter *reporter = reporter_of(store, job);
+    struct reporter_note note = {.is_spam = job->report->is_spam};
+
+    if (reporter == NULL || store->config->replay)
+        return;
+    compare(store, job, &note);
+    reporters_note(reporter, &note);
+    reporters_refresh(&store->reputing.reporters, reporter);
+}
+
 static void add(struct store *store, struct job *job);
 
 static void end_adding(struct store *store, struct op *op)
@@ -185,6 +215,7 @@ static void end_adding(struct store *store, struct op *op)
         store->counters.lost_writes++;
         finish(store, job, op->state);
     } else if (!store->config->replay) {
+        judge_added(store, job);
         finish(store, job, STORE_UP);
     } else {
         add(store, job);
@@ -221,6 +252,7 @@ static void add(struct store *store, struct job *job)
         return;
     }
     if (count == 0) {
+        judge_added(store, job);
         finish(store, job, STORE_UP);
         return;
     }
@@ -231,21 +263,7 @@ static void add(struct store *store, struct job *job)
             send_add(store, op, job, chain);
 }
 
-// ---- between the trips: who says so, and what others say
-
-static void compare(const struct store *store, const struct job *job, struct reporter_note *note)
-{
-    const struct reputation_reporters reporters = store_reporters(store);
-    const struct store_report *report = job->report;
-
-    for (unsigned chain = 0; chain < CHAINS && report->judges; chain++) {
-        bool says_spam = false;
-
-        if (reputation_others(&report->facts, chain == 1, job->reporter, &report->settings,
-                              &reporters, report->at_ms, &says_spam))
-            note->others_say_spam[note->count++] = says_spam;
-    }
-}
+// ---- between the trips: who says so
 
 static void note_reporter(struct store *store, struct job *job, struct reporter *reporter)
 {
@@ -255,7 +273,8 @@ static void note_reporter(struct store *store, struct job *job, struct reporter 
 
     job->reporter = reporter->row.id;
     report->trusted = reporters_trust(reporter);
-    compare(store, job, &note);
+    if (store->config->replay)
+        compare(store, job, &note);
     reporters_note(reporter, &note);
     reporters_refresh(&store->reputing.reporters, reporter);
     if (job->asks_id && !store->config->replay)

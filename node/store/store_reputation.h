@@ -37,10 +37,10 @@ struct store_report {
     bool is_new;    // false: its event was counted before
     double trusted; // the trust that it was weighed with
 };
-// store_report: claims the event (HSETNX), reads all levels, compares, and adds to the leaves, atomically each. Done when that
-// is written; what climbs is summed for a second by level, reporter and class, and written behind its back; with replay it has
-// climbed to the roots. STORE_UP: it is counted, or was before. Else, told by is_new: false: nothing is counted, and it may be given
-// again, with the same claim (whether its event was claimed is not known; if it was, it was by this report); true: it was claimed
+// store_report: claims the event (HSETNX), reads all levels, adds to the leaves, atomically each, and compares with what others hold
+// at that moment (with replay, before it adds). Done when that is written; what climbs is summed for a second by level, reporter and
+// class, and written behind its back; with replay it has climbed to the roots. STORE_UP: it is counted, or was before. Else, told by
+// is_new: false: nothing is counted, and it may be given again, with the same claim (whether its event was claimed is not known; if it was, it was by this report); true: it was claimed
 // and may be lost in part, and must not be given again. report must live until done.
 void store_report(struct store *store, struct store_report *report, struct store_done done);
 // store_reputation_flush: what climbs, and what is new of gateways, is written now, and so is what climbs of that. store_reputation_waiting:

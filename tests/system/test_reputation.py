@@ -140,10 +140,11 @@ def test_what_is_asked_wrongly(nodes, words, said):
 
 def test_a_hijacked_address_is_noticed_within_100_reports(nodes):
     ip = "203.0.113.50"
-    nodes.report("HAM", ip, ["mx1", "mx2", "mx3", "mx4"], 200, sender="ann@hijacked.example")
+    nodes.report("HAM", ip, ["mx1", "mx2", "mx3", "mx4"], 200, sender="ann@hijacked.example", in_flight=64)
     wait_for(lambda: nodes.explain(ip)["address"] < 0.1, "the other node to have heard of it")
-    nodes.report("SPAM", ip, ["mx1", "mx2", "mx3", "mx4"], 100, sender="ann@hijacked.example")
+    nodes.report("SPAM", ip, ["mx1", "mx2", "mx3", "mx4"], 100, sender="ann@hijacked.example", in_flight=64)
     assert nodes.explain(ip)["address"] >= 0.9
+    assert all(float(trust_of(nodes, gateway, nodes.a)["trust"]) == 1 for gateway in ("mx1", "mx2", "mx3", "mx4"))  # who noticed it is no liar
 
 
 def trust_of(nodes, gateway, node=None):
