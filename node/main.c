@@ -241,9 +241,13 @@ static void leave(struct node *node)
 // What reports taught has climbed, and those that waited are counted; or the store is away.
 static bool has_told(const struct node *node)
 {
+    size_t waiting = 0;
+
     store_reputation_flush(node->store);
-    return store_state(node->store) != STORE_UP || (server_reports_waiting(node->server) == 0 &&
-                                                    store_reputation_waiting(node->store) == 0);
+    waiting += server_reports_waiting(node->server);
+    waiting += store_reputation_waiting(node->store);
+    waiting += store_reporters_waiting(node->store);
+    return waiting == 0 || store_state(node->store) != STORE_UP;
 }
 
 static void look_at_drain(void *arg)

@@ -263,5 +263,5 @@ void store_reputation_flush(struct store *store)
 
 size_t store_reputation_waiting(const struct store *store)
 {
-    return store->reputing.climb.count + store->reputing.climb.batches + gateways_waiting(store);
+    return store->reputing.climb.count + store->reputing.climb.batches;
 }

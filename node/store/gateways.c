@@ -227,7 +227,7 @@ void gateways_flush(struct store *store)
             tell_store(store, &reporters->item[i]);
 }
 
-size_t gateways_waiting(const struct store *store)
+size_t store_reporters_waiting(const struct store *store)
 {
     const struct reporters *reporters = &store->reputing.reporters;
     size_t count = 0;

@@ -44,9 +44,10 @@ struct store_report {
 // and may be lost in part, and must not be given again. report must live until done.
 void store_report(struct store *store, struct store_report *report, struct store_done done);
 // store_reputation_flush: what climbs, and what is new of gateways, is written now, and so is what climbs of that. store_reputation_waiting:
-// sums that wait or are under way, and gateways of whom there is news.
+// sums that wait or are under way. store_reporters_waiting: gateways of whom there is news that the store has not.
 void store_reputation_flush(struct store *store);
 size_t store_reputation_waiting(const struct store *store);
+size_t store_reporters_waiting(const struct store *store);
 
 // store_reputation_volume: so many mails came of this entity; nobody waits. Counted in the node, written once a second where
 // something is kept of it already, or where it sent 10 or more within that hour.
