@@ -223,7 +223,7 @@ void gateways_flush(struct store *store)
     struct reporters *reporters = &store->reputing.reporters;
 
     for (size_t i = 0; i < reporters->count; i++)
-        if (reporters->item[i].news.last_ms != 0 && !reporters->item[i].is_sending)
+        if (reporters_has_news(&reporters->item[i]) && !reporters->item[i].is_sending)
             tell_store(store, &reporters->item[i]);
 }
 
@@ -233,6 +233,6 @@ size_t store_reporters_waiting(const struct store *store)
     size_t count = 0;
 
     for (size_t i = 0; i < reporters->count; i++)
-        count += reporters->item[i].news.last_ms != 0 || reporters->item[i].is_sending;
+        count += reporters_has_news(&reporters->item[i]) || reporters->item[i].is_sending;
     return count;
 }

@@ -94,9 +94,11 @@ void reporters_read_begin(struct reporters *reporters)
     reporters->reading++;
 }
 
-static bool has_news(const struct reporter *reporter)
+bool reporters_has_news(const struct reporter *reporter)
 {
-    return reporter->is_sending || reporter->news.last_ms != 0;
+    const struct script_news *news = &reporter->news;
+
+    return news->last_ms != 0 || news->judged[0] + news->judged[1] > 0;
 }
 
 void reporters_read_end(struct reporters *reporters)
@@ -106,7 +108,8 @@ void reporters_read_end(struct reporters *reporters)
     for (size_t i = 0; i < reporters->count; i++) {
         const struct reporter *reporter = &reporters->item[i];
 
-        if (reporter->reading != reporters->reading && !has_news(reporter))
+        if (reporter->reading != reporters->reading && !reporter->is_sending &&
+            !reporters_has_news(reporter))
             forget_trust(reporters, reporter);
         else
             reporters->item[kept++] = *reporter;

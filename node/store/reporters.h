@@ -44,6 +44,8 @@ struct reporter_note {
     bool others_say_spam[2];
 };
 void reporters_note(struct reporter *reporter, const struct reporter_note *note);
+// reporters_has_news: a report, or what others said of one that the store has heard of already.
+bool reporters_has_news(const struct reporter *reporter);
 void reporters_refresh(struct reporters *reporters, const struct reporter *changed);
 // reporters_view: the row with all that is new of it, at now_ms.
 struct store_reporter reporters_view(const struct reporter *reporter, uint64_t now_ms);

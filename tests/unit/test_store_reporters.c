@@ -25,6 +25,23 @@ static struct reporter *set(struct reporters *reporters, const char *name, uint1
     return reporters_set(reporters, &row);
 }
 
+// A report's comparison comes after its claim: meanwhile the store may have been told of the report.
+static void what_others_say_later_is_news_too(void **state)
+{
+    const struct reporter_note note = {.is_spam = true, .count = 1, .others_say_spam = {true}};
+    struct reporters reporters = {.count = 0};
+    struct reporter *reporter = set(&reporters, "mx", 1, 0);
+
+    (void)state;
+    assert_false(reporters_has_news(reporter));
+    reporters_note(reporter, &note);
+    assert_true(reporters_has_news(reporter));
+    reporters_read_begin(&reporters);
+    reporters_read_end(&reporters);
+    assert_non_null(reporters_find(&reporters, "mx"));
+    reporters_clear(&reporters);
+}
+
 static void readings_remove_who_is_gone(void **state)
 {
     const struct reporter_note note = {.now_ms = 2000, .is_spam = true, .weight = 1};
@@ -156,6 +173,7 @@ static void the_oldest_give_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_others_say_later_is_news_too),
         cmocka_unit_test(readings_remove_who_is_gone),
         cmocka_unit_test(an_id_that_changed_distrusts_nobody),
         cmocka_unit_test(active_is_who_reported_within_a_week),
