@@ -356,8 +356,7 @@ static enum outcome defer_try(const struct chain_in *in, struct verdict *out,
 
 static bool is_ripe(const struct chain_in *in, const struct fact_stamp *first)
 {
-    return first->at_ms + reputation_delay_ms(in) <= in->facts->now_ms &&
-           !is_own_try(in, first);
+    return first->at_ms + reputation_delay_ms(in) <= in->facts->now_ms && !is_own_try(in, first);
 }
 
 static enum outcome judge_first(const struct chain_in *in, struct verdict *out,

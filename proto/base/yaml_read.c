@@ -214,20 +214,6 @@ static void expect_texts(const struct yaml_row *row, struct text_buf *out)
                  row->max);
 }
 
-void yaml_print_text(const char *text, void *stdio_file)
-{
-    FILE *out = stdio_file;
-
-    (void)fputc('"', out);
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        if (*at < 0x20 || *at == 0x7F)
-            (void)fprintf(out, "\\x%02X", *at);
-        else
-            (void)fprintf(out, "%s%c", *at == '"' || *at == '\\' ? "\\" : "", *at);
-    }
-    (void)fputc('"', out);
-}
-
 static uint64_t number_at(const void *field)
 {
     uint64_t value = 0;

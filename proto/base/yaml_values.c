@@ -1,4 +1,4 @@
-// yaml_values.c: numbers with a unit, and sets of words, read and written. Promises: what is written reads back the same.
+// yaml_values.c: numbers with a unit, sets of words, and texts, read and written. Promises: what is written reads back the same.
 #include "proto/base/yaml_values.h"
 
 #include <inttypes.h>
@@ -111,4 +111,18 @@ void words_print(const char *const *words, uint64_t bits, struct text_buf *out)
         text_buf_add(out, "%s%s", before, words[i]);
         before = ", ";
     }
+}
+
+void yaml_print_text(const char *text, void *stdio_file)
+{
+    FILE *out = stdio_file;
+
+    (void)fputc('"', out);
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at < 0x20 || *at == 0x7F)
+            (void)fprintf(out, "\\x%02X", *at);
+        else
+            (void)fprintf(out, "%s%c", *at == '"' || *at == '\\' ? "\\" : "", *at);
+    }
+    (void)fputc('"', out);
 }
