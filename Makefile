@@ -120,10 +120,10 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libnode.a $(BUILD)/libpoli
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(NODE_LIBS) $(CTL_LIBS) $(DNS_LIBS) -lcmocka
 .PRECIOUS: $(BUILD)/obj/%.o
-# Those that need nothing but the pure room, linked without the others: scripts/mutate builds them hundreds of times.
-$(BUILD)/pure/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(wildcard node/core/*.c)) $(BUILD)/libproto.a
+# Those that need nothing but the pure room and DNS lists, linked without the others: scripts/mutate builds them hundreds of times.
+$(BUILD)/pure/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(wildcard node/core/*.c node/dnslist/*.c)) $(BUILD)/libproto.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lcmocka
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(DNS_LIBS) -lcmocka
 unit: $(UNITS)
 	scripts/run-units $(UNITS)
 

@@ -204,13 +204,13 @@ static const struct life_row {
     uint32_t ttl_s;
     uint64_t life_ms;
 } life_rows[] = {
-    {"listed, TTL 0", true, 0, DNSLIST_LIFE_LEAST_MS},
+    {"listed, TTL 0", true, 0, 5000},
     {"listed, right at the least", true, 5, 5000},
     {"listed, above the least", true, 6, 6000},
     {"listed for an hour and more", true, 7200, 7200000},
     {"listed for a week", true, 604800, DNSLIST_LIFE_MOST_MS},
     {"listed for ever", true, UINT32_MAX, DNSLIST_LIFE_MOST_MS},
-    {"clear, minimum 0", false, 0, DNSLIST_LIFE_LEAST_MS},
+    {"clear, minimum 0", false, 0, 5000},
     {"clear, by the minimum", false, 60, 60000},
     {"clear for a day", false, 86400, DNSLIST_LIFE_CLEAR_MS},
 };
@@ -238,6 +238,24 @@ static void an_answer_is_kept(void **state)
     assert_told(&asker, said);
     assert_int_equal(count_asked(name), 2);
     assert_int_equal(close_desk(NULL), 0);
+}
+
+static void what_is_under_way_does_not_give_way(void **unused)
+{
+    struct asker askers[10];
+    char client[24];
+
+    (void)unused;
+    assert_int_equal(close_desk(NULL), 0);
+    assert_int_equal(open_with(4), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        (void)snprintf(client, sizeof(client), "198.51.100.%u", i);
+        ask(&askers[i], client);
+    }
+    assert_int_equal(dnslist_kept(desk), 10);
+    answer_all();
+    for (unsigned i = 0; i < 10; i++)
+        assert_told(&askers[i], FACTS_LIST_CLEAR);
 }
 
 static void the_least_used_give_way(void **unused)
@@ -273,6 +291,7 @@ static void nobody_waits_for_a_list_that_is_always_silent(void **unused)
     for (unsigned i = 0; i < 8; i++) {
         (void)snprintf(client, sizeof(client), "198.51.100.%u", i);
         ask_of(&asker, 1, client, "", 1);
+        assert_int_equal(asker.told, 0); // the eighth waits as well
         run_until_told(&asker);
         assert_told(&asker, FACTS_LIST_SILENT);
     }
@@ -374,6 +393,7 @@ int main(void)
         DESK_TEST(who_does_not_wait_is_told_at_once),
         DESK_TEST(no_answer_is_no_hit),
         DESK_TEST(who_asks_for_what_is_known_asks_nobody),
+        DESK_TEST(what_is_under_way_does_not_give_way),
         DESK_TEST(the_least_used_give_way),
         DESK_TEST(nobody_waits_for_a_list_that_is_always_silent),
         DESK_TEST(what_dns_is_asked_is_bounded),
