@@ -67,7 +67,7 @@ void script_put_claim(struct resp *resp, const char *event, uint32_t claim, uint
 // id that was given last
 
 #define SCRIPT_GATEWAYS "gateways:{p}"
-enum { SCRIPT_GATEWAYS_MAX = 4096 };
+enum { SCRIPT_GATEWAYS_MAX = STORE_REPORTERS_MAX };
 #define SCRIPT_GATEWAY_LIFE_MS (180ULL * 24 * 3600 * 1000)
 
 // What is new of a gateway since its row was written.

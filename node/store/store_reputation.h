@@ -64,6 +64,7 @@ struct store_reporter {
     struct reputation_record record;
     double trust;
 };
+enum { STORE_REPORTERS_MAX = 4096 }; // what one more says is claimed, and adds nothing
 // store_reporters_list: as this node mirrors them, by name; how many.
 size_t store_reporters_list(const struct store *store, struct store_reporter *out, size_t max);
 

@@ -8,7 +8,7 @@
 #include "node/verbs/admin.h"
 #include "proto/base/log.h"
 
-enum { LIST_DEFAULT = 100, LIST_MOST = 150, GATEWAYS_MOST = 1024 };
+enum { LIST_DEFAULT = 100, LIST_MOST = 150 };
 #define TRUSTED_AGAIN 0.6
 
 static const struct reputation_settings *settings_of(const struct admin_call *call)
@@ -50,11 +50,9 @@ static void add_gateway(struct admin_call *call, const struct store_reporter *re
 // all_gateways: on the heap; the caller frees them.
 static struct store_reporter *all_gateways(const struct store *store, size_t *count)
 {
-    struct store_reporter *all = mem_new_array(GATEWAYS_MOST, sizeof(*all));
+    struct store_reporter *all = mem_new_array(STORE_REPORTERS_MAX, sizeof(*all));
 
-    *count = store_reporters_list(store, all, GATEWAYS_MOST);
-    if (*count > GATEWAYS_MOST)
-        *count = GATEWAYS_MOST;
+    *count = store_reporters_list(store, all, STORE_REPORTERS_MAX);
     return all;
 }
 

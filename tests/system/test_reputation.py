@@ -7,6 +7,7 @@ import re
 import socket
 import struct
 import subprocess
+import time
 
 import pytest
 import zmq
@@ -361,6 +362,16 @@ def test_reputons(listed):
     assert rated["100.64.7.1"]["rating"] > 0.9 and rated["100.64.7.1"]["email-id-identity"] == "ipv4"
     assert rated["100.64.7.9"]["rating"] < 0.1 and rated["100.64.7.9"]["sources"] == 4
     assert rated["2001:db8:7::1"]["email-id-identity"] == "ipv6" and rated["bad.example"]["email-id-identity"] == "rfc5321.mailfrom"
+
+
+def test_more_gateways_than_a_page_holds(site):
+    nodes = Nodes(site)
+    now = int(time.time() * 1000)
+    rows = [word for number in range(1, 1201) for word in (f"g{number}", f"{number} {now} 0 0 0 0 0 0")]
+    nodes.redis.command("HSET", "gateways:{p}", "", "1200", *rows)
+    nodes.report("SPAM", "192.0.2.1", ["last"])
+    wait_for(lambda: len(json.loads(nodes.ctl("--json", "reputation", "gateways").stdout)) == 1201, "1201 gateways")
+    assert "it would be taken out" in nodes.ctl("reputation", "undo", "--gateway", "last", "--dry-run").stdout
 
 
 def test_a_node_that_drains_has_told_what_it_learnt(site):
