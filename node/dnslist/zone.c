@@ -10,8 +10,10 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
+SLIST_HEAD(zone_list, dnslist_zone);
+
 struct dnslist_zones {
-    SLIST_HEAD(, dnslist_zone) all;
+    struct zone_list all;
     struct dns *resolver;
     struct dnslist_zone_calls calls;
 };

@@ -197,7 +197,7 @@ static enum err read_weight(const struct yaml_node *node, double weight,
     if (given != NULL && out->is_good)
         return say(given, detail, "a good list has no weight: each counts");
     if (weight <= 0)
-        return say(given, detail,
+        return say(given != NULL ? given : node, detail,
                    "a list of weight 0 is asked in vain: leave it out, or let it be mode: shadow");
     out->weight = weight;
     return ERR_NONE;

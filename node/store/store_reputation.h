@@ -3,6 +3,7 @@
 #pragma once
 
 #include "node/core/reputation.h"
+#include "node/store/store.h"
 
 // ---- Read.
 

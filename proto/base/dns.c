@@ -8,7 +8,7 @@
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/ioctl.h>
 
 #include "proto/base/mem.h"
 #include "proto/text.h"
@@ -67,10 +67,11 @@ static void time_is_over(void *arg)
 static void socket_is_ready(void *arg, int events)
 {
     const struct watch *watch = arg;
-    char byte;
+    int waiting = 0;
 
-    // c-ares 1.18 (Debian 12) says of a server that answers SERVFAIL what it says of one that is not there.
-    if ((events & LOOP_READ) != 0 && recv(watch->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+    // c-ares 1.18 (Debian 12) says of a server that answers SERVFAIL what it says of one that is not there. Only asked for, not
+    // read: to receive would take an error away from it, and with that it knows at once that nobody is there.
+    if ((events & LOOP_READ) != 0 && ioctl(watch->fd, FIONREAD, &waiting) == 0 && waiting > 0)
         watch->resolver->heard++;
     process(watch->resolver, (events & LOOP_READ) != 0 ? watch->fd : ARES_SOCKET_BAD,
             (events & LOOP_WRITE) != 0 ? watch->fd : ARES_SOCKET_BAD);

@@ -138,7 +138,7 @@ def locked(redis, traffic):
 
 def loading(redis, traffic):
     """Restarted, and slow to load: it answers -LOADING until it has read everything."""
-    redis.command("EVAL", "for i = 1, 3000 do redis.call('SET', 'ballast:' .. i, i) end", "0")
+    redis.command("EVAL", "for i = 1, 6000 do redis.call('SET', 'ballast:' .. i, i) end", "0")
     redis.stop()
     redis.argv += ["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"]
     harness.Process.start(redis)
