@@ -87,7 +87,7 @@ static bool read_result(char *text, struct verdicts_line *out)
 }
 
 // The queue's id stands behind the message's, which a stranger chose; so the task's own is looked at first: "<3f1a9c>; task; ".
-static void read_task_ids(char *text, char *task, char *fields, struct verdicts_line *out)
+static void read_task_ids(char *text, const char *task, char *fields, struct verdicts_line *out)
 {
     char *tag = strchr(text, '<');
     char *qid = behind(fields, ", qid: <");
