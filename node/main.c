@@ -1,6 +1,6 @@
 // main.c: reeved, the node: assembles the rooms and tears them down; it decides nothing about mail.
 //
-// Life: read the files (or this node's copy of the policy set that was applied), start the store, open the doors, say
+// Life: read the files (or this node's copy of the policy set that was applied), start the store, open the doors when it can be asked, say
 // "ready". SIGHUP reads the policy files again. SIGTERM or SIGINT drains: replies say draining, the node leaves after a second without a
 // request (30 s at most), having answered what it had read; a second signal leaves at once. Exit
 // codes are those of sysexits(3).
@@ -398,6 +398,26 @@ static enum err open_lists(struct node *node, struct err_detail *detail)
     return node->options.replay ? ERR_NONE : dnslist_new(&node->lists, &config, detail);
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+// The door opens when the store can be asked, so that a node that comes back answers as the others do. A store that is away
+// keeps nobody waiting for longer than this.
+static void settle(struct node *node)
+{
+    enum { SETTLE_MS = 250, PULSE_MS = 2 };
+    const uint64_t until_ms = clock_mono_ms() + SETTLE_MS;
+    struct loop_timer *pulse = loop_timer_new(node->loop, nothing, NULL);
+
+    loop_timer_set(pulse, PULSE_MS, PULSE_MS);
+    while ((store_state(node->store) != STORE_UP || store_ring(node->store)->count == 0) &&
+           clock_mono_ms() < until_ms)
+        loop_turn(node->loop);
+    loop_timer_free(&pulse);
+}
+
 static enum err assemble(struct node *node, struct err_detail *detail)
 {
     enum err err = loop_new(&node->loop, detail);
@@ -416,14 +436,14 @@ static enum err assemble(struct node *node, struct err_detail *detail)
         open_geo(node);
         open_probe(node);
         start_server(node);
+        start_clocks(node);
+        settle(node);
         err = open_door(node, SERVER_LOOKUPS, detail);
     }
     if (err == ERR_NONE)
         err = open_door(node, SERVER_ADMIN, detail);
     if (err == ERR_NONE && node->config->stats_listen[0] != '\0')
         err = pub_new(&node->pub, node->loop, node->zmq, node->config->stats_listen, detail);
-    if (err == ERR_NONE)
-        start_clocks(node);
     return err;
 }
 

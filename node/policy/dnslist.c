@@ -223,7 +223,7 @@ static enum err read_list(struct policy_build *build, const struct yaml_node *no
                           struct policy_dns_list *out, struct err_detail *detail)
 {
     *out = (struct policy_dns_list){
-        .is_good = is_good, .weight = 1, .file = node->file, .line = node->line};
+        .zone = "", .is_good = is_good, .weight = 1, .file = node->file, .line = node->line};
     if (node->kind == YAML_MAP)
         return read_map(build, node, out, detail);
     if (node->kind != YAML_TEXT)

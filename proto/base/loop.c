@@ -204,6 +204,11 @@ void loop_run(struct loop *loop)
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
+void loop_turn(struct loop *loop)
+{
+    (void)uv_run(&loop->uv, UV_RUN_ONCE);
+}
+
 void loop_stop(struct loop *loop)
 {
     uv_stop(&loop->uv);

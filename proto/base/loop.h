@@ -26,6 +26,7 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 MUST_USE enum err loop_new(struct loop **out, struct err_detail *detail);
 void loop_free(struct loop **loop); // everything registered must have been freed before
 void loop_run(struct loop *loop);   // until loop_stop
+void loop_turn(struct loop *loop);  // until something was ready and is done
 void loop_stop(struct loop *loop);
 
 // loop_woke_ms: monotonic ms at which the loop last woke, or should have: if the process was
